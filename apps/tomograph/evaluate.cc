@@ -1,0 +1,88 @@
+// tomograph evaluate: how right is it? Predictions first, labels afterwards (docs/figures.md).
+#include <cstdio>
+
+#include "commands.h"
+#include "evaluate/incidents.h"
+#include "evaluate/recordings.h"
+
+namespace tomograph::app {
+namespace {
+
+struct IncidentsOptions {
+  std::string suite, data, predictions, change_point = "given";
+  bool json = false;
+};
+
+int Fail(const Status& status) {
+  std::fprintf(stderr, "tomograph: %s\n", status.message().c_str());
+  return 1;
+}
+
+int EvaluateIncidents(const IncidentsOptions& options) {
+  const auto change_point = evaluate::ParseChangePoint(options.change_point);
+  if (!change_point.ok()) return Fail(change_point.status());
+  const auto result =
+      evaluate::RunIncidents(options.suite, options.data, options.predictions, *change_point);
+  if (!result.ok()) return Fail(result.status());
+  std::printf(
+      "%s\n",
+      (options.json ? evaluate::IncidentsJson(*result) : evaluate::IncidentsText(*result)).c_str());
+  return 0;
+}
+
+struct SamplingCommand {
+  std::vector<std::string> paths;
+  evaluate::SamplingRunOptions run;
+  bool json = false;
+};
+
+int EvaluateSampling(const SamplingCommand& options) {
+  const auto scores = evaluate::RunSampling(options.paths, options.run);
+  if (!scores.ok()) return Fail(scores.status());
+  std::printf("%s\n",
+              (options.json ? evaluate::ToJson(*scores) : evaluate::ToTable(*scores)).c_str());
+  return 0;
+}
+
+void AddIncidents(CLI::App* command, Run* run) {
+  CLI::App* incidents =
+      command->add_subcommand("incidents", "Root causes: AC@k, calibration, specificity");
+  auto options = std::make_shared<IncidentsOptions>();
+  incidents->add_option("--suite", options->suite, "petshop, nezha or rootcausebench")->required();
+  incidents->add_option("--data", options->data, "folder of the suite's cases")->required();
+  incidents->add_option("--predictions", options->predictions,
+                        "also write the predictions here, as JSON lines");
+  incidents->add_option("--change-point", options->change_point, "given, given+60s or inferred")
+      ->capture_default_str();
+  incidents->add_flag("--json", options->json, "print one JSON object");
+  incidents->callback([run, options] { *run = [options] { return EvaluateIncidents(*options); }; });
+}
+
+void AddSampling(CLI::App* command, Run* run) {
+  CLI::App* sampling = command->add_subcommand(
+      "sampling", "Reconstructed states: do their intervals hold what was withheld?");
+  auto options = std::make_shared<SamplingCommand>();
+  sampling
+      ->add_option("path", options->paths, "recordings with every trace kept; several are pooled")
+      ->required();
+  sampling->add_option("--seed", options->run.seed, "of the sampler")->capture_default_str();
+  sampling->add_option("--repeats", options->run.repeats, "pool this many seeds from --seed on")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  sampling->add_option("--incident-after", options->run.incident_after,
+                       "the incident starts here (unix ns; 0: there is none); else the recording's "
+                       "own diagnosis says");
+  sampling->add_flag("--json", options->json, "print a JSON array");
+  sampling->callback([run, options] { *run = [options] { return EvaluateSampling(*options); }; });
+}
+
+}  // namespace
+
+void AddEvaluate(CLI::App& app, Run* run) {
+  CLI::App* command = app.add_subcommand("evaluate", "Measure accuracy on known truth");
+  command->require_subcommand(1);
+  AddIncidents(command, run);
+  AddSampling(command, run);
+}
+
+}  // namespace tomograph::app

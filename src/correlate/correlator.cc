@@ -1,0 +1,268 @@
+#include "correlate/correlator.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "base/check.h"
+#include "correlate/entities/address_book.h"
+#include "correlate/metrics/series_reader.h"
+#include "correlate/requests/call_counter.h"
+#include "correlate/requests/trace_assembler.h"
+#include "correlate/topology/edge_book.h"
+#include "correlate/windows/window_builder.h"
+
+namespace tomograph::correlate {
+namespace {
+
+using telemetry::EntityId;
+using telemetry::kNoEntity;
+using telemetry::WindowKey;
+using telemetry::WindowSet;
+
+constexpr Nanos kLongestSilence = kHour;  // that a span may reach back
+constexpr int kSilentWindows = 24;        // that are made before a silence is skipped
+
+struct LogCounts {
+  uint64_t logs = 0;
+  uint64_t errors = 0;
+};
+
+/// Stands for an address that nothing names: a key of the AddressBook, registered nowhere.
+EntityId KeyOfAddress(std::string_view address) {
+  return telemetry::MakeEntityId(telemetry::EntityKind::kLink, {}, address);
+}
+
+OpenSpan SpanAt(const telemetry::SpanBatch& spans, const telemetry::Interner& strings, size_t i) {
+  OpenSpan s;
+  s.id = spans.span_id[i];
+  s.parent = spans.parent_span_id[i];
+  s.start = spans.corrected_start_ns[i];
+  s.end = s.start + (spans.end_ns[i] - spans.start_ns[i]);
+  s.service = spans.service[i];
+  s.peer = spans.peer[i];
+  // A refused call has no span below it that would say who is called; the address still does.
+  if (s.peer == kNoEntity && !spans.peer_address.empty() &&
+      spans.peer_address[i] != telemetry::kEmptyString) {
+    s.peer = KeyOfAddress(strings.Get(spans.peer_address[i]));
+    s.peer_is_address = true;
+  }
+  s.weight = spans.weight[i] >= 1 ? spans.weight[i] : 1;
+  s.kind = spans.kind[i];
+  s.failed = spans.failed[i] != 0;
+  s.weight_known = spans.weight_known[i] != 0;
+  return s;
+}
+
+}  // namespace
+
+struct Correlator::Impl {
+  using Sink = std::function<void(WindowSet&&)>;
+
+  Impl(CorrelatorOptions o, telemetry::Identities* ids)
+      : options(o), identities(ids), series(ids), edges(4 * o.max_windows) {
+    TG_CHECK(options.window_length > 0 && options.lateness >= 0);
+  }
+
+  Nanos StartOfWindow(Nanos t) const {
+    const Nanos into = t % options.window_length;
+    return t - (into < 0 ? into + options.window_length : into);
+  }
+
+  /// Takes note of a record; false when all that it could add to is closed.
+  bool InTime(Nanos t) {
+    newest = std::max(newest, t);
+    if (closed_until && t < *closed_until) return false;
+    if (!closed_until) oldest = std::min(oldest, t);
+    return true;
+  }
+
+  void AddSpans(const telemetry::SpanBatch& spans, Nanos until, Unbelieved* unbelieved) {
+    TG_CHECK(spans.service.size() == spans.rows() && spans.weight.size() == spans.rows());
+    for (size_t i = 0; i < spans.rows(); ++i) {
+      const OpenSpan span = SpanAt(spans, identities->strings, i);
+      if (span.service == kNoEntity) continue;
+      if (span.end > until) {
+        ++unbelieved->spans;
+        continue;
+      }
+      if (!InTime(span.end)) {
+        ++late;
+        ++limits.late_spans;
+        continue;
+      }
+      if (!closed_until)
+        oldest = std::min(oldest, std::max(span.start, span.end - kLongestSilence));
+      traces.Add(spans.trace_id[i], span);
+      if (traces.open_spans() > options.max_open_spans) CloseOldest();
+    }
+  }
+
+  void AddSamples(const telemetry::SampleBatch& samples, Nanos until, Unbelieved* unbelieved) {
+    for (const auto* times : {&samples.time_ns, &samples.histograms.time_ns}) {
+      for (const Nanos t : *times) {
+        if (t > until) {
+          ++unbelieved->samples;
+        } else {
+          InTime(t);
+        }
+      }
+    }
+    series.Add(samples, until);
+  }
+
+  void AddLogs(const telemetry::LogBatch& batch, Nanos until, Unbelieved* unbelieved) {
+    for (size_t i = 0; i < batch.rows(); ++i) {
+      const Nanos t = batch.corrected_ns.empty() ? batch.time_ns[i] : batch.corrected_ns[i];
+      if (t > until) {
+        ++unbelieved->logs;
+        continue;
+      }
+      if (!InTime(t)) continue;
+      const EntityId service = identities->resources.Get(batch.resource[i]).service_entity;
+      if (service == kNoEntity) continue;
+      LogCounts& counts = logs[StartOfWindow(t)][service];
+      ++counts.logs;
+      if (batch.severity[i] >= telemetry::Severity::kError) ++counts.errors;
+    }
+  }
+
+  /// The oldest window is closed although its time has not come: what is still to come for it will
+  /// be late.
+  void CloseOldest() {
+    while (traces.open_spans() > options.max_open_spans && NextStart() <= newest) {
+      ++limits.windows_closed_early;
+      ready.push_back(Close(NextStart()));
+      traces.Evict(*closed_until);
+    }
+  }
+
+  Nanos NextStart() const { return closed_until ? *closed_until : StartOfWindow(oldest); }
+
+  void Advance(Nanos watermark, const Sink& sink) {
+    for (WindowSet& set : ready) sink(std::move(set));
+    ready.clear();
+    if (newest == kNever) return;
+    const Nanos until = watermark - options.lateness;
+    while (NextStart() + options.window_length <= until) {
+      WindowSet set = Close(NextStart());
+      traces.Evict(set.end() - options.lateness);
+      silent_windows = set.windows.empty() && set.spans == 0 ? silent_windows + 1 : 0;
+      sink(std::move(set));
+      if (silent_windows > 0) SkipSilence(until);
+    }
+  }
+
+  /// The windows of a long silence are not worth making: one clock set to 1970 would ask for
+  /// millions.
+  void SkipSilence(Nanos until) {
+    Nanos next = std::min(until, traces.NextActivity(*closed_until));
+    next = std::min(next, series.oldest());
+    if (!logs.empty()) next = std::min(next, logs.begin()->first);
+    if (next > *closed_until) closed_until = StartOfWindow(next);
+  }
+
+  WindowSet Close(Nanos start) {
+    WindowBuilder windows(start, options.window_length, options.max_windows);
+    const CallCounter::Joins joins = calls.Count(&traces, &addresses, &windows);
+    AddMetrics(&windows);
+    AddLogsTo(&windows);
+    std::vector<WindowBuilder::EdgeSeen> seen;
+    WindowSet set = windows.Finish(&seen);
+    for (const WindowBuilder::EdgeSeen& e : seen) {
+      if (!edges.Observe(e.key.caller, e.key.entity, e.basis, e.confidence, set.start, set.end()))
+        ++limits.edges_refused;
+    }
+    set.spans = joins.spans;
+    set.spans_joined = joins.joined;
+    set.orphans = joins.orphans;
+    set.late_spans = late;
+    late = 0;
+    limits.calls_refused += windows.refused();
+    addresses.Age();
+    closed_until = set.end();
+    return set;
+  }
+
+  void AddMetrics(WindowBuilder* windows) {
+    for (auto& [subject, reading] : series.Read(windows->start(), windows->end())) {
+      if (!reading.covered && reading.gauges.empty() && reading.restarts == 0) continue;
+      WindowKey key{subject.entity, kNoEntity};
+      double confidence = 0;
+      if (subject.peer != kNoEntity) {
+        const AddressBook::Answer callee = addresses.Resolve(subject.peer);
+        key = WindowKey{callee.entity, subject.entity};
+        confidence = callee.confidence;
+      }
+      WindowBuilder::Cell* cell = windows->At(key);
+      if (cell == nullptr) continue;
+      telemetry::Window& w = cell->window;
+      w.metrics.Merge(reading.calls);
+      for (const auto& [quantity, stats] : reading.gauges) w.gauges[quantity].Merge(stats);
+      w.restarts += reading.restarts;
+      if (subject.peer != kNoEntity && reading.calls.seen > 0)
+        windows->Witness(cell, EdgeBasis::kClientMetrics, confidence);
+    }
+  }
+
+  void AddLogsTo(WindowBuilder* windows) {
+    const auto of_window = logs.find(windows->start());
+    if (of_window == logs.end()) return;
+    for (const auto& [service, counts] : of_window->second) {
+      WindowBuilder::Cell* cell = windows->At(WindowKey{service, kNoEntity});
+      if (cell == nullptr) continue;
+      cell->window.logs += counts.logs;
+      cell->window.error_logs += counts.errors;
+    }
+    logs.erase(logs.begin(), std::next(of_window));
+  }
+
+  static constexpr Nanos kNever = INT64_MIN;
+
+  const CorrelatorOptions options;
+  telemetry::Identities* const identities;
+  TraceAssembler traces;
+  CallCounter calls;
+  AddressBook addresses;
+  SeriesReader series;
+  EdgeBook edges;
+  std::map<Nanos, std::map<EntityId, LogCounts>> logs;  // by start of the window
+  std::vector<WindowSet> ready;  // closed early, to be handed out at the next Advance
+  std::optional<Nanos> closed_until;
+  int silent_windows = 0;  // in a row  // end of the last window that was closed
+  Nanos oldest = INT64_MAX;
+  Nanos newest = kNever;
+  uint64_t late = 0;
+  Limits limits;
+};
+
+Correlator::Correlator(CorrelatorOptions options, telemetry::Identities* identities)
+    : impl_(std::make_unique<Impl>(options, identities)) {}
+Correlator::~Correlator() = default;
+
+void Correlator::Begin(Nanos from) { impl_->closed_until = impl_->StartOfWindow(from); }
+
+Correlator::Unbelieved Correlator::Add(const telemetry::Batch& batch, Nanos believable_until) {
+  Unbelieved unbelieved;
+  impl_->AddSpans(batch.spans, believable_until, &unbelieved);
+  impl_->AddSamples(batch.samples, believable_until, &unbelieved);
+  impl_->AddLogs(batch.logs, believable_until, &unbelieved);
+  return unbelieved;
+}
+
+void Correlator::Advance(Nanos watermark, const std::function<void(WindowSet&&)>& sink) {
+  impl_->Advance(watermark, sink);
+}
+
+void Correlator::Finish(const std::function<void(WindowSet&&)>& sink) {
+  if (impl_->newest == Impl::kNever) return;
+  const Nanos beyond = impl_->options.window_length + impl_->options.lateness;
+  impl_->Advance(std::min(impl_->newest, INT64_MAX - beyond) + beyond, sink);
+}
+
+std::vector<telemetry::Edge> Correlator::Edges() const { return impl_->edges.Edges(); }
+Nanos Correlator::newest() const { return impl_->newest == Impl::kNever ? 0 : impl_->newest; }
+Correlator::Limits Correlator::limits() const { return impl_->limits; }
+size_t Correlator::bytes() const { return impl_->traces.bytes() + impl_->series.bytes(); }
+
+}  // namespace tomograph::correlate

@@ -1,0 +1,64 @@
+// Correlator: normalised batches in, windows, topology and assembled traces out. One shard's state;
+// not thread-safe. Event time: a window is closed when the watermark passes its end plus
+// `lateness`; the same records in any order and chunking within that bound give the same windows.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/nanotime.h"
+#include "telemetry/batch.h"
+#include "telemetry/identities.h"
+#include "telemetry/picture.h"
+#include "telemetry/window.h"
+
+namespace tomograph::correlate {
+
+struct CorrelatorOptions {
+  Nanos window_length = 5 * kSecond;
+  Nanos lateness = 10 * kSecond;      // how long a window waits for late records
+  size_t max_open_spans = 4'000'000;  // beyond: the oldest traces are closed early (counted)
+  size_t max_windows = 50'000;        // entities and edges per interval
+};
+
+class Correlator {
+ public:
+  Correlator(CorrelatorOptions options, telemetry::Identities* identities);
+  ~Correlator();
+
+  /// Records that were left out since they claim to be from after what can be believed.
+  struct Unbelieved {
+    uint64_t spans = 0, samples = 0, logs = 0;
+  };
+  /// Nothing that ended before `from` is looked at: it counts as late. Before the first Add.
+  void Begin(Nanos from);
+  /// Takes what ended by `believable_until`: one wrong clock must not hold windows open, fill the
+  /// memory, or be the end of the recording.
+  Unbelieved Add(const telemetry::Batch& batch, Nanos believable_until = INT64_MAX);
+  /// Event time has reached `watermark`: hands out every window that ends by watermark - lateness,
+  /// in order.
+  void Advance(Nanos watermark, const std::function<void(telemetry::WindowSet&&)>& sink);
+  /// End of input: hands out all that is left.
+  void Finish(const std::function<void(telemetry::WindowSet&&)>& sink);
+
+  /// Ordered by caller, callee.
+  std::vector<telemetry::Edge> Edges() const;
+  /// Greatest event time seen, 0 before the first record.
+  Nanos newest() const;
+  /// What the limits cost so far.
+  struct Limits {
+    uint64_t windows_closed_early = 0;  // to get below max_open_spans; what came for them was late
+    uint64_t calls_refused = 0;         // of entities or edges beyond max_windows
+    uint64_t edges_refused = 0;
+    uint64_t late_spans = 0;
+  };
+  Limits limits() const;
+  size_t bytes() const;  // approximate, for the memory bound
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tomograph::correlate

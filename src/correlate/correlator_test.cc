@@ -1,0 +1,671 @@
+#include "correlate/correlator.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/random.h"
+
+namespace tomograph::correlate {
+namespace {
+
+using telemetry::Batch;
+using telemetry::EntityId;
+using telemetry::EntityKind;
+using telemetry::Identities;
+using telemetry::kNoEntity;
+using telemetry::MetricKind;
+using telemetry::Quantity;
+using telemetry::Series;
+using telemetry::SpanKind;
+using telemetry::Temporality;
+using telemetry::TraceId;
+using telemetry::Window;
+using telemetry::WindowSet;
+using ::testing::ElementsAre;
+using ::testing::SizeIs;
+
+constexpr Nanos kT0 = 1'700'000'000 * kSecond;
+
+struct Row {
+  uint64_t trace = 1, id = 0, parent = 0;
+  double start_s = 0, end_s = 0;
+  SpanKind kind = SpanKind::kServer;
+  EntityId service = kNoEntity, peer = kNoEntity;
+  bool failed = false;
+  float weight = 1;
+  telemetry::StringId address = telemetry::kEmptyString;
+};
+
+void Append(Batch* batch, const Row& r) {
+  telemetry::SpanBatch& s = batch->spans;
+  s.trace_id.push_back(TraceId{7, r.trace});
+  s.span_id.push_back(r.id);
+  s.parent_span_id.push_back(r.parent);
+  s.start_ns.push_back(kT0 + FromSeconds(r.start_s));
+  s.end_ns.push_back(kT0 + FromSeconds(r.end_s));
+  s.corrected_start_ns.push_back(s.start_ns.back());
+  s.kind.push_back(r.kind);
+  s.service.push_back(r.service);
+  s.peer.push_back(r.peer);
+  s.peer_address.push_back(r.address);
+  s.failed.push_back(r.failed);
+  s.weight.push_back(r.weight);
+  s.weight_known.push_back(r.weight > 1);
+}
+
+class CorrelatorTest : public ::testing::Test {
+ protected:
+  EntityId Service(const char* name) {
+    return ids_.entities.FindOrAdd(EntityKind::kService, "", name);
+  }
+  EntityId Peer(const char* name) {
+    return ids_.entities.FindOrAdd(EntityKind::kDatabase, "", name);
+  }
+  void Add(Correlator* c, const std::vector<Row>& rows) {
+    Batch batch;
+    for (const Row& r : rows) Append(&batch, r);
+    c->Add(batch);
+  }
+  std::vector<WindowSet> Finish(Correlator* c) {
+    std::vector<WindowSet> sets;
+    c->Finish([&](WindowSet&& s) { sets.push_back(std::move(s)); });
+    return sets;
+  }
+  std::vector<WindowSet> Run(const std::vector<Row>& rows) {
+    Correlator c({}, &ids_);
+    Add(&c, rows);
+    return Finish(&c);
+  }
+  telemetry::SeriesId MakeSeries(Series s, const std::string& key) {
+    return ids_.series.FindOrAdd(telemetry::FingerprintOf(key), [&] { return s; });
+  }
+  Identities ids_;
+  EntityId web_ = Service("web"), cart_ = Service("cart"), pay_ = Service("pay"), db_ = Peer("db");
+};
+
+TEST_F(CorrelatorTest, JoinsAcrossBatchesInAnyOrder) {
+  Correlator c({}, &ids_);
+  Add(&c, {{.id = 3, .parent = 2, .start_s = 0.02, .end_s = 0.08, .service = cart_}});
+  Add(&c, {{.id = 1, .start_s = 0, .end_s = 0.2, .service = web_}});
+  Add(&c, {{.id = 2,
+            .parent = 1,
+            .start_s = 0.01,
+            .end_s = 0.1,
+            .kind = SpanKind::kClient,
+            .service = web_}});
+  const auto sets = Finish(&c);
+  ASSERT_THAT(sets, SizeIs(1));
+  EXPECT_EQ(sets[0].spans, 3u);
+  EXPECT_EQ(sets[0].spans_joined, 2u);
+  EXPECT_EQ(sets[0].orphans, 0u);
+  const Window* edge = sets[0].Find({cart_, web_});
+  ASSERT_NE(edge, nullptr);
+  EXPECT_EQ(edge->spans.seen, 1u);
+  EXPECT_NEAR(edge->spans.wait_s, 0.09 - 0.06, 1e-9);
+  const Window* web = sets[0].Find({web_, kNoEntity});
+  EXPECT_NEAR(web->spans.exclusive_s, 0.2 - 0.09, 1e-9);
+  EXPECT_NEAR(web->spans.busy_s, 0.2, 1e-9);
+  ASSERT_THAT(c.Edges(), SizeIs(1));
+  EXPECT_EQ(c.Edges()[0].basis, "spans");
+  EXPECT_EQ(c.Edges()[0].confidence, 1);
+}
+
+TEST_F(CorrelatorTest, ARefusedCallGoesToWhoAnsweredAtItsAddressBefore) {
+  const auto at = ids_.strings.Intern("10.0.0.7:80");
+  const auto nobody = ids_.strings.Intern("10.0.0.8:80");
+  const SpanKind client = SpanKind::kClient;
+  const auto sets =
+      Run({{.trace = 1,
+            .id = 1,
+            .start_s = 0,
+            .end_s = 1,
+            .kind = client,
+            .service = web_,
+            .address = at},
+           {.trace = 1, .id = 2, .parent = 1, .start_s = 0, .end_s = 1, .service = cart_},
+           {.trace = 2,
+            .id = 1,
+            .start_s = 6,
+            .end_s = 7,
+            .kind = client,
+            .service = web_,
+            .failed = true,
+            .address = at},
+           {.trace = 3,
+            .id = 1,
+            .start_s = 6,
+            .end_s = 7,
+            .kind = client,
+            .service = web_,
+            .address = nobody}});
+  ASSERT_THAT(sets, SizeIs(2));
+  const Window* refused = sets[1].Find({cart_, web_});
+  ASSERT_NE(refused, nullptr);
+  EXPECT_EQ(refused->spans.failed_seen, 1u);
+  EXPECT_EQ(refused->spans.seen, 1u);
+  // An address at which nobody was ever seen to answer makes no entity and no edge.
+  for (const Window& w : sets[1].windows)
+    EXPECT_TRUE(w.key.entity == cart_ || w.key.entity == web_);
+}
+
+TEST_F(CorrelatorTest, CountsTheSameSpanOnce) {
+  const Row r{.id = 1, .start_s = 1, .end_s = 2, .service = web_};
+  const auto sets = Run({r, r, r});
+  EXPECT_EQ(sets[0].Find({web_, kNoEntity})->spans.seen, 1u);
+  EXPECT_EQ(sets[0].spans, 1u);
+}
+
+TEST_F(CorrelatorTest, ALongCallIsInFlightInEveryWindowAndCountedWhereItEnds) {
+  const auto sets = Run({{.id = 1, .start_s = 4, .end_s = 12, .service = web_}});
+  ASSERT_THAT(sets, SizeIs(3));
+  EXPECT_NEAR(sets[0].Find({web_, kNoEntity})->spans.busy_s, 1, 1e-9);
+  EXPECT_NEAR(sets[1].Find({web_, kNoEntity})->spans.busy_s, 5, 1e-9);
+  EXPECT_NEAR(sets[2].Find({web_, kNoEntity})->spans.busy_s, 2, 1e-9);
+  EXPECT_EQ(sets[0].Find({web_, kNoEntity})->spans.seen, 0u);
+  EXPECT_EQ(sets[2].Find({web_, kNoEntity})->spans.seen, 1u);
+}
+
+TEST_F(CorrelatorTest, InnerSpansAreNoCallsAndMissingParentsAreOrphans) {
+  const auto sets =
+      Run({{.id = 1, .start_s = 0, .end_s = 1, .service = web_},
+           {.id = 2,
+            .parent = 1,
+            .start_s = 0,
+            .end_s = 0.4,
+            .kind = SpanKind::kInternal,
+            .service = web_},
+           {.trace = 2, .id = 9, .parent = 8, .start_s = 0, .end_s = 1, .service = web_}});
+  EXPECT_EQ(sets[0].Find({web_, kNoEntity})->spans.seen, 2u);
+  EXPECT_NEAR(sets[0].Find({web_, kNoEntity})->spans.exclusive_s, 2, 1e-9);
+  EXPECT_EQ(sets[0].spans_joined, 1u);
+  EXPECT_EQ(sets[0].orphans, 1u);
+}
+
+TEST_F(CorrelatorTest, AnUnspecifiedSpanBelowAnotherServiceIsACall) {
+  const auto sets =
+      Run({{.id = 1, .start_s = 0, .end_s = 1, .kind = SpanKind::kUnspecified, .service = web_},
+           {.id = 2,
+            .parent = 1,
+            .start_s = 0,
+            .end_s = 0.4,
+            .kind = SpanKind::kUnspecified,
+            .service = cart_}});
+  EXPECT_EQ(sets[0].Find({cart_, kNoEntity})->spans.seen, 1u);
+  EXPECT_EQ(sets[0].Find({cart_, web_})->spans.seen, 1u);
+}
+
+TEST_F(CorrelatorTest, ADatabaseWithoutTelemetryHasItsCallersView) {
+  const auto sets = Run({{.id = 1, .start_s = 0, .end_s = 1, .service = web_},
+                         {.id = 2,
+                          .parent = 1,
+                          .start_s = 0.1,
+                          .end_s = 0.3,
+                          .kind = SpanKind::kClient,
+                          .service = web_,
+                          .peer = db_,
+                          .failed = true}});
+  const Window* db = sets[0].Find({db_, kNoEntity});
+  ASSERT_NE(db, nullptr);
+  EXPECT_EQ(db->spans.failed_seen, 1u);
+  EXPECT_NEAR(db->spans.latency.Quantile(0.5), 0.2, 0.003);
+  EXPECT_NE(sets[0].Find({db_, web_}), nullptr);
+}
+
+TEST_F(CorrelatorTest, OfNestedClientSpansTheInnerOneIsTheCall) {
+  const auto sets = Run({{.id = 2,
+                          .start_s = 0.1,
+                          .end_s = 0.4,
+                          .kind = SpanKind::kClient,
+                          .service = web_,
+                          .peer = db_},
+                         {.id = 3,
+                          .parent = 2,
+                          .start_s = 0.1,
+                          .end_s = 0.3,
+                          .kind = SpanKind::kClient,
+                          .service = web_,
+                          .peer = db_}});
+  EXPECT_EQ(sets[0].Find({db_, web_})->spans.seen, 1u);
+  EXPECT_NEAR(sets[0].Find({db_, web_})->spans.busy_s, 0.2, 1e-9);
+}
+
+TEST_F(CorrelatorTest, LearnsWhoAnswersAtAnAddressAndRelearnsWhenItIsReused) {
+  const EntityId address = Peer("10.0.0.7:80");
+  Correlator c({}, &ids_);
+  uint64_t id = 1;
+  const auto call = [&](double at, EntityId answered_by) {
+    std::vector<Row> rows{{.trace = id,
+                           .id = id,
+                           .start_s = at,
+                           .end_s = at + 0.1,
+                           .kind = SpanKind::kClient,
+                           .service = web_,
+                           .peer = address}};
+    if (answered_by != kNoEntity)
+      rows.push_back({.trace = id,
+                      .id = id + 1,
+                      .parent = id,
+                      .start_s = at,
+                      .end_s = at + 0.05,
+                      .service = answered_by});
+    id += 2;
+    Add(&c, rows);
+  };
+  for (int i = 0; i < 50; ++i) call(0.1 * (i % 40), cart_);
+  call(4.5, kNoEntity);                                            // cart's span was lost
+  for (int i = 0; i < 300; ++i) call(5 + 0.01 * (i % 400), pay_);  // the address went to pay
+  for (int i = 0; i < 300; ++i) call(10 + 0.01 * (i % 400), pay_);
+  call(14.5, kNoEntity);
+  const auto sets = Finish(&c);
+  ASSERT_THAT(sets, SizeIs(3));
+  EXPECT_EQ(sets[0].Find({cart_, web_})->spans.seen, 51u);
+  EXPECT_EQ(sets[0].Find({address, web_}), nullptr);
+  EXPECT_EQ(sets[2].Find({pay_, web_})->spans.seen, 301u);
+  EXPECT_EQ(sets[2].Find({cart_, web_}), nullptr);
+}
+
+TEST_F(CorrelatorTest, WeightsGiveTheTotalAndAVarianceOverTraces) {
+  std::vector<Row> rows;
+  for (uint64_t t = 0; t < 10; ++t)
+    for (uint64_t k = 0; k < 3; ++k)
+      rows.push_back({.trace = t + 1,
+                      .id = 10 * t + k + 1,
+                      .start_s = 1,
+                      .end_s = 1.1,
+                      .service = web_,
+                      .weight = 10});
+  const Window* w = nullptr;
+  const auto sets = Run(rows);
+  w = sets[0].Find({web_, kNoEntity});
+  EXPECT_NEAR(w->spans.calls, 300, 1e-6);
+  EXPECT_NEAR(w->spans.calls_variance, 10 * 0.9 / 0.01 * 9, 1e-3);  // per trace (1-p)/p^2 * 3^2
+  EXPECT_NEAR(w->spans.busy_variance, 10 * 0.9 / 0.01 * 0.09, 1e-4);
+}
+
+TEST_F(CorrelatorTest, LateSpansAreCountedAndLeftOut) {
+  Correlator c({}, &ids_);
+  Add(&c, {{.id = 1, .start_s = 1, .end_s = 2, .service = web_}});
+  std::vector<WindowSet> sets;
+  const auto sink = [&](WindowSet&& s) { sets.push_back(std::move(s)); };
+  c.Advance(kT0 + 14 * kSecond, sink);
+  EXPECT_THAT(sets, SizeIs(0)) << "the window still waits for late records";
+  c.Advance(kT0 + 15 * kSecond, sink);
+  EXPECT_THAT(sets, SizeIs(1));
+  Add(&c, {{.trace = 2, .id = 2, .start_s = 2, .end_s = 3, .service = web_}});
+  Add(&c, {{.trace = 3, .id = 3, .start_s = 6, .end_s = 7, .service = web_}});
+  c.Finish(sink);
+  ASSERT_THAT(sets, SizeIs(2));
+  EXPECT_EQ(sets[1].late_spans, 1u);
+  EXPECT_EQ(sets[1].Find({web_, kNoEntity})->spans.seen, 1u);
+}
+
+TEST_F(CorrelatorTest, LimitsAreKeptAndTheirCostIsCounted) {
+  CorrelatorOptions options;
+  options.max_open_spans = 100;
+  options.max_windows = 2;
+  Correlator c(options, &ids_);
+  for (uint64_t i = 1; i <= 1000; ++i)
+    Add(&c, {{.trace = i,
+              .id = i,
+              .start_s = 0.1 * static_cast<double>(i),
+              .end_s = 0.1 * static_cast<double>(i) + 0.01,
+              .service = i % 3 == 0   ? web_
+                         : i % 3 == 1 ? cart_
+                                      : pay_}});
+  EXPECT_LE(c.bytes(), 200'000u);
+  uint64_t seen = 0;
+  c.Finish([&](WindowSet&& s) {
+    EXPECT_LE(s.windows.size(), 2u);
+    for (const Window& w : s.windows) seen += w.spans.seen;
+  });
+  EXPECT_GT(c.limits().windows_closed_early, 0u);
+  EXPECT_GT(c.limits().calls_refused, 0u);
+  EXPECT_EQ(seen + c.limits().late_spans + c.limits().calls_refused / 2, 1000u)
+      << "a refused root span is refused as a call and as exclusive time";
+}
+
+TEST_F(CorrelatorTest, AClockIn1970DoesNotMakeMillionsOfWindows) {
+  Correlator c({}, &ids_);
+  Add(&c, {{.trace = 1,
+            .id = 1,
+            .start_s = -ToSeconds(kT0),
+            .end_s = -ToSeconds(kT0) + 1,
+            .service = web_},
+           {.trace = 2, .id = 2, .start_s = 1, .end_s = 2, .service = web_}});
+  const auto sets = Finish(&c);
+  EXPECT_LT(sets.size(), 10u);
+  EXPECT_EQ(sets.back().Find({web_, kNoEntity})->spans.seen, 1u);
+}
+
+TEST_F(CorrelatorTest, WhatIsBeyondBeliefIsLeftOutAndSaid) {
+  Correlator c({}, &ids_);
+  Batch batch;
+  Append(&batch, {.trace = 1, .id = 1, .start_s = 1, .end_s = 2, .service = web_});
+  Append(&batch, {.trace = 2, .id = 2, .start_s = 1, .end_s = 4e8, .service = web_});
+  const auto unbelieved = c.Add(batch, kT0 + kMinute);
+  EXPECT_EQ(unbelieved.spans, 1u);
+  EXPECT_EQ(c.newest(), kT0 + 2 * kSecond);
+  const auto sets = Finish(&c);
+  ASSERT_THAT(sets, SizeIs(1));
+  EXPECT_EQ(sets[0].Find({web_, kNoEntity})->spans.seen, 1u);
+}
+
+// -- metrics --
+
+class MetricsTest : public CorrelatorTest {
+ protected:
+  Series Of(Quantity q, MetricKind kind, Temporality temporality = Temporality::kCumulative) {
+    Series s;
+    s.resource = telemetry::ResourceId{1};
+    s.metric = ids_.strings.Intern("m" + std::to_string(static_cast<int>(q)));
+    s.kind = kind;
+    s.temporality = temporality;
+    s.quantity = q;
+    s.entity = web_;
+    return s;
+  }
+  void Sample(Correlator* c, telemetry::SeriesId series, double at_s, double value,
+              double start_s = -1000) {
+    Batch b;
+    b.samples.series.push_back(series);
+    b.samples.time_ns.push_back(kT0 + FromSeconds(at_s));
+    b.samples.start_ns.push_back(kT0 + FromSeconds(start_s));
+    b.samples.value.push_back(value);
+    c->Add(b);
+  }
+  void Histogram(Correlator* c, telemetry::SeriesId series, double at_s,
+                 std::vector<uint64_t> counts, double sum) {
+    Batch b;
+    auto& h = b.samples.histograms;
+    h.series.push_back(series);
+    h.time_ns.push_back(kT0 + FromSeconds(at_s));
+    h.start_ns.push_back(kT0 - 1000 * kSecond);
+    uint64_t total = 0;
+    for (uint64_t n : counts) total += n;
+    h.count.push_back(total);
+    h.sum.push_back(sum);
+    h.min.push_back(NAN);
+    h.max.push_back(NAN);
+    h.upper_bound = {100, 200, INFINITY};
+    h.bucket_count = counts;
+    h.bucket_end.push_back(3);
+    c->Add(b);
+  }
+};
+
+TEST_F(MetricsTest, CountersBecomeDifferencesAndAResetIsNoFall) {
+  Correlator c({}, &ids_);
+  const auto s = MakeSeries(Of(Quantity::kCallRate, MetricKind::kCounter), "calls");
+  double value[] = {1000, 1050, 1100, 30, 80};
+  for (int i = 4; i >= 0; --i) Sample(&c, s, 5 * i, value[i]);
+  const auto sets = Finish(&c);
+  std::vector<double> calls;
+  for (const WindowSet& set : sets)
+    if (const Window* w = set.Find({web_, kNoEntity})) calls.push_back(w->metrics.calls);
+  EXPECT_THAT(calls, ElementsAre(50, 50, 30, 50));
+}
+
+TEST_F(MetricsTest, AnExportAcrossABorderIsSplitWithItsVariance) {
+  Correlator c({}, &ids_);
+  const auto s = MakeSeries(Of(Quantity::kCallRate, MetricKind::kCounter), "calls");
+  for (int i = 0; i < 8; ++i) Sample(&c, s, 4 * i - 2, 1000 + 40 * i);
+  const auto sets = Finish(&c);
+  const Window* w = sets[1].Find({web_, kNoEntity});
+  ASSERT_NE(w, nullptr);
+  EXPECT_NEAR(w->metrics.calls, 50, 1e-9);
+  EXPECT_GT(w->metrics.calls_variance, 0);
+}
+
+TEST_F(MetricsTest, AWindowNotCoveredByExportsHasNoCallsFromMetrics) {
+  Correlator c({}, &ids_);
+  const auto s = MakeSeries(Of(Quantity::kCallRate, MetricKind::kCounter), "calls");
+  Sample(&c, s, 3, 1000);
+  Sample(&c, s, 5, 1020);
+  Sample(&c, s, 10, 1050);
+  const auto sets = Finish(&c);
+  const Window* first = sets[0].Find({web_, kNoEntity});
+  EXPECT_TRUE(first == nullptr || first->gauges.count(Quantity::kCallRate) == 0);
+  EXPECT_EQ(sets[1].Find({web_, kNoEntity})->metrics.calls, 30);
+}
+
+TEST_F(MetricsTest, ZeroCallsIsMeasuredAndNotMissing) {
+  Correlator c({}, &ids_);
+  const auto s = MakeSeries(Of(Quantity::kCallRate, MetricKind::kCounter), "calls");
+  for (int i = 0; i < 4; ++i) Sample(&c, s, 5 * i, 1000);
+  const auto sets = Finish(&c);
+  const Window* w = sets[1].Find({web_, kNoEntity});
+  ASSERT_NE(w, nullptr);
+  EXPECT_EQ(w->gauges.at(Quantity::kCallRate).mean(), 0);
+}
+
+TEST_F(MetricsTest, HistogramsGiveLatencyInBaseUnitsAndErrorsByLabel) {
+  Correlator c({}, &ids_);
+  Series ok = Of(Quantity::kLatency, MetricKind::kHistogram);
+  ok.scale = 1e-3;
+  Series bad = ok;
+  const auto status = ids_.strings.Intern("http.response.status_code");
+  ok.labels = {{status, ids_.strings.Intern("200")}};
+  bad.labels = {{status, ids_.strings.Intern("503")}};
+  const auto good_id = MakeSeries(ok, "ok"), bad_id = MakeSeries(bad, "bad");
+  for (int i = 0; i < 4; ++i)
+    Histogram(&c, good_id, 5 * i, {0, 100u * static_cast<unsigned>(i), 0}, 15000.0 * i);
+  // The first error ever: the label set is new at 10 s and counts from the export before.
+  for (int i = 2; i < 4; ++i) Histogram(&c, bad_id, 5 * i, {7, 0, 0}, 350);
+  const auto sets = Finish(&c);
+  const Window* w = sets[1].Find({web_, kNoEntity});
+  ASSERT_NE(w, nullptr);
+  EXPECT_NEAR(w->metrics.calls, 107, 1e-9);
+  EXPECT_NEAR(w->metrics.failed, 7, 1e-9);
+  EXPECT_NEAR(w->metrics.busy_s, 15.35, 1e-9);
+  EXPECT_GT(w->metrics.latency.Quantile(0.5), 0.1);
+  EXPECT_LT(w->metrics.latency.Quantile(0.5), 0.2);
+  EXPECT_EQ(sets[2].Find({web_, kNoEntity})->metrics.failed, 0);
+}
+
+TEST_F(MetricsTest, LevelsOfInstancesAddUpOrAverageByMeaning) {
+  Correlator c({}, &ids_);
+  const auto a = MakeSeries(Of(Quantity::kInFlight, MetricKind::kUpDownCounter), "a");
+  const auto b = MakeSeries(Of(Quantity::kInFlight, MetricKind::kUpDownCounter), "b");
+  const auto u = MakeSeries(Of(Quantity::kCpuUtilization, MetricKind::kGauge), "u");
+  const auto v = MakeSeries(Of(Quantity::kCpuUtilization, MetricKind::kGauge), "v");
+  for (const double t : {1.0, 2.0}) {
+    Sample(&c, a, t, 3);
+    Sample(&c, b, t, 4 + t);
+    Sample(&c, u, t, 0.2);
+    Sample(&c, v, t, 0.4);
+  }
+  const auto sets = Finish(&c);
+  const auto& gauges = sets[0].Find({web_, kNoEntity})->gauges;
+  EXPECT_NEAR(gauges.at(Quantity::kInFlight).mean(), 8.5, 1e-9);
+  EXPECT_NEAR(gauges.at(Quantity::kCpuUtilization).mean(), 0.3, 1e-9);
+}
+
+TEST_F(MetricsTest, AProcessThatTakesOverDoesNotAddUpWithTheDeadOne) {
+  Correlator c({}, &ids_);
+  const auto process = [&](uint32_t resource) {
+    Series held = Of(Quantity::kMemoryBytes, MetricKind::kUpDownCounter);
+    held.resource = telemetry::ResourceId{resource};
+    return MakeSeries(held, std::to_string(resource));
+  };
+  const auto first = process(1), second = process(2), beside = process(3);
+  for (const double t : {5.0, 5.5, 6.0, 6.5, 7.0}) Sample(&c, first, t, 100);
+  for (const double t : {8.5, 9.0, 9.5, 10.0, 10.5}) Sample(&c, second, t, 50, 8);
+  for (double t = 0.5; t < 15; t += 0.5) Sample(&c, beside, t, 1000);
+  const auto sets = Finish(&c);
+  // Two seconds of 100 and two of 50, beside one that lives on.
+  EXPECT_NEAR(sets[1].Find({web_, kNoEntity})->gauges.at(Quantity::kMemoryBytes).mean(),
+              1000 + (2 * 100 + 2 * 50) / 5.0, 1e-9);
+}
+
+TEST_F(MetricsTest, ANewProcessInPlaceOfASilentOneIsARestart) {
+  Correlator c({}, &ids_);
+  const auto first = MakeSeries(Of(Quantity::kUptime, MetricKind::kGauge), "up of instance 1");
+  const auto second = MakeSeries(Of(Quantity::kUptime, MetricKind::kGauge), "up of instance 2");
+  const auto beside = MakeSeries(Of(Quantity::kUptime, MetricKind::kGauge), "up of instance 3");
+  for (const double t : {1.0, 2.0, 3.0}) Sample(&c, first, t, 100 + t);
+  for (const double t : {1.0, 2.0, 3.0, 6.0, 7.0, 8.0}) Sample(&c, beside, t, 50 + t);
+  for (const double t : {6.0, 7.0, 8.0}) Sample(&c, second, t, t - 5.5);
+  const auto sets = Finish(&c);
+  ASSERT_THAT(sets, SizeIs(2));
+  EXPECT_EQ(sets[0].Find({web_, kNoEntity}), nullptr);  // nothing happened
+  ASSERT_NE(sets[1].Find({web_, kNoEntity}), nullptr);
+  EXPECT_EQ(sets[1].Find({web_, kNoEntity})->restarts, 1u);
+}
+
+TEST_F(MetricsTest, AnUptimeThatFallsIsARestart) {
+  Correlator c({}, &ids_);
+  const auto s = MakeSeries(Of(Quantity::kUptime, MetricKind::kGauge), "up");
+  Sample(&c, s, 1, 500);
+  Sample(&c, s, 2, 501);
+  Sample(&c, s, 6, 0.5);
+  Sample(&c, s, 7, 1.5);
+  const auto sets = Finish(&c);
+  EXPECT_EQ(sets[1].Find({web_, kNoEntity})->restarts, 1u);
+}
+
+TEST_F(MetricsTest, ClientMetricsDrawAnEdge) {
+  Correlator c({}, &ids_);
+  Series s = Of(Quantity::kClientLatency, MetricKind::kHistogram);
+  s.peer = db_;
+  const auto id = MakeSeries(s, "client");
+  for (int i = 0; i < 4; ++i) Histogram(&c, id, 5 * i, {10u * static_cast<unsigned>(i), 0, 0}, i);
+  const auto sets = Finish(&c);
+  EXPECT_NEAR(sets[1].Find({db_, web_})->metrics.calls, 10, 1e-9);
+  ASSERT_THAT(c.Edges(), SizeIs(1));
+  EXPECT_EQ(c.Edges()[0].basis, "client metrics");
+}
+
+TEST_F(MetricsTest, ClientMetricsWithoutACalleeAreNotTheCallersOwnCalls) {
+  Correlator c({}, &ids_);
+  const auto id = MakeSeries(Of(Quantity::kClientLatency, MetricKind::kHistogram), "no callee");
+  for (int i = 0; i < 4; ++i) Histogram(&c, id, 5 * i, {10u * static_cast<unsigned>(i), 0, 0}, i);
+  for (const WindowSet& set : Finish(&c)) EXPECT_EQ(set.Find({web_, kNoEntity}), nullptr);
+}
+
+TEST_F(CorrelatorTest, LogsAreCountedByServiceAndSeverity) {
+  telemetry::Resource r;
+  r.service_entity = web_;
+  const auto resource = ids_.resources.FindOrAdd(telemetry::FingerprintOf("r"), [&] { return r; });
+  Batch b;
+  for (const auto severity :
+       {telemetry::Severity::kInfo, telemetry::Severity::kError, telemetry::Severity::kFatal}) {
+    b.logs.time_ns.push_back(kT0 + kSecond);
+    b.logs.severity.push_back(severity);
+    b.logs.resource.push_back(resource);
+  }
+  Correlator c({}, &ids_);
+  c.Add(b);
+  const auto sets = Finish(&c);
+  EXPECT_EQ(sets[0].Find({web_, kNoEntity})->logs, 3u);
+  EXPECT_EQ(sets[0].Find({web_, kNoEntity})->error_logs, 2u);
+}
+
+// -- the same records in any order --
+
+void ExpectSame(const telemetry::CallStats& a, const telemetry::CallStats& b) {
+  EXPECT_EQ(a.seen, b.seen);
+  EXPECT_EQ(a.failed_seen, b.failed_seen);
+  EXPECT_EQ(a.calls, b.calls);
+  EXPECT_EQ(a.failed, b.failed);
+  EXPECT_EQ(a.calls_variance, b.calls_variance);
+  EXPECT_EQ(a.failed_variance, b.failed_variance);
+  EXPECT_EQ(a.busy_s, b.busy_s);
+  EXPECT_EQ(a.busy_variance, b.busy_variance);
+  EXPECT_EQ(a.wait_s, b.wait_s);
+  EXPECT_EQ(a.waits, b.waits);
+  EXPECT_EQ(a.exclusive_s, b.exclusive_s);
+  EXPECT_EQ(a.weight_unknown, b.weight_unknown);
+  EXPECT_TRUE(a.latency == b.latency);
+}
+
+TEST_F(MetricsTest, AnyOrderAndChunkingGivesTheSameWindows) {
+  struct Piece {
+    double at = 0;  // when it is due: the watermark never runs more than the lateness ahead of it
+    std::vector<Row> rows;
+    double value = -1;
+  };
+  const auto counter = MakeSeries(Of(Quantity::kCallRate, MetricKind::kCounter), "calls");
+  Random random(3);
+  std::vector<Piece> pieces;
+  uint64_t id = 1;
+  for (int t = 0; t < 600; ++t) {
+    const double at = 40 * random.Uniform(), takes = random.Exponential(0.8);
+    const float weight = random.Uniform() < 0.3 ? 1.0f : 7.3f;
+    const uint64_t trace = id;
+    const Row root{.trace = trace,
+                   .id = id++,
+                   .start_s = at,
+                   .end_s = at + takes,
+                   .service = web_,
+                   .weight = weight};
+    const Row client{.trace = trace,
+                     .id = id++,
+                     .parent = root.id,
+                     .start_s = at + 0.1 * takes,
+                     .end_s = at + 0.9 * takes,
+                     .kind = SpanKind::kClient,
+                     .service = web_,
+                     .peer = random.Uniform() < .5 ? db_ : kNoEntity,
+                     .weight = weight};
+    const Row server{.trace = trace,
+                     .id = id++,
+                     .parent = client.id,
+                     .start_s = at + 0.2 * takes,
+                     .end_s = at + 0.7 * takes,
+                     .service = cart_,
+                     .failed = random.Uniform() < 0.2,
+                     .weight = weight};
+    pieces.push_back({at, {root}});
+    pieces.push_back({at, {client, client}});
+    if (random.Uniform() < 0.8) pieces.push_back({at, {server}});
+  }
+  for (int i = 0; i < 20; ++i) pieces.push_back({2.0 * i, {}, 100.0 * i * 1.37});
+
+  const auto run = [&](uint64_t seed, size_t chunk) {
+    Random shuffle(seed);
+    std::vector<std::pair<double, const Piece*>> order;
+    for (const Piece& p : pieces) order.emplace_back(p.at + 8 * shuffle.Uniform(), &p);
+    std::sort(order.begin(), order.end(), [](auto& a, auto& b) { return a.first < b.first; });
+    Correlator c({}, &ids_);
+    std::vector<WindowSet> sets;
+    const auto sink = [&](WindowSet&& s) { sets.push_back(std::move(s)); };
+    for (size_t i = 0; i < order.size(); i += chunk) {
+      double due = 1e9;
+      for (size_t j = i; j < std::min(order.size(), i + chunk); ++j) {
+        due = std::min(due, order[j].first);
+        if (order[j].second->value >= 0)
+          Sample(&c, counter, order[j].second->at, order[j].second->value);
+        else
+          Add(&c, order[j].second->rows);
+      }
+      c.Advance(kT0 + FromSeconds(due), sink);
+    }
+    c.Finish(sink);
+    return sets;
+  };
+  const auto a = run(1, 1);
+  for (const auto& b : {run(2, 1), run(3, 17), run(4, 1000000)}) {
+    ASSERT_EQ(a.size(), b.size());
+    for (size_t s = 0; s < a.size(); ++s) {
+      EXPECT_EQ(a[s].start, b[s].start);
+      EXPECT_EQ(a[s].spans, b[s].spans);
+      EXPECT_EQ(a[s].spans_joined, b[s].spans_joined);
+      EXPECT_EQ(a[s].orphans, b[s].orphans);
+      EXPECT_EQ(b[s].late_spans, 0u);
+      ASSERT_EQ(a[s].windows.size(), b[s].windows.size());
+      for (size_t w = 0; w < a[s].windows.size(); ++w) {
+        EXPECT_TRUE(a[s].windows[w].key == b[s].windows[w].key);
+        ExpectSame(a[s].windows[w].spans, b[s].windows[w].spans);
+        ExpectSame(a[s].windows[w].metrics, b[s].windows[w].metrics);
+        EXPECT_EQ(a[s].windows[w].examples, b[s].windows[w].examples);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tomograph::correlate

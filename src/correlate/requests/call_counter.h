@@ -1,0 +1,55 @@
+// CallCounter: from the joined traces of one interval to the windows of entities and edges.
+//
+// An entity's calls are its server and consumer spans, root spans, and spans of any kind whose
+// parent belongs to another service. An edge's calls are the caller's client spans; where a call
+// was joined without one, the callee's span stands in. A client span that nobody's span answers (a
+// database, a third party) gives an edge to the peer that it names, or to the service known to
+// answer at that address, and if that entity sends no spans of its own also the entity's windows:
+// what its callers saw of it.
+#pragma once
+
+#include <map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "correlate/entities/address_book.h"
+#include "correlate/requests/trace_assembler.h"
+#include "correlate/windows/window_builder.h"
+
+namespace tomograph::correlate {
+
+class CallCounter {
+ public:
+  struct Joins {
+    uint64_t spans = 0;
+    uint64_t joined = 0;
+    uint64_t orphans = 0;
+  };
+
+  /// Counts all traces of the builder's interval. Learns addresses and who sends spans as it goes.
+  Joins Count(TraceAssembler* traces, AddressBook* addresses, WindowBuilder* windows);
+  /// Has it ever sent spans?
+  bool SendsSpans(telemetry::EntityId entity) const { return senders_.count(entity) > 0; }
+
+ private:
+  struct Unanswered {
+    OpenSpan call;
+    uint64_t trace = 0;
+  };
+  void CountTrace(const JoinedTrace& trace);
+  void CountOutgoing(const JoinedTrace& trace, size_t i);
+  void CountExclusive(const JoinedTrace& trace, size_t i);
+  void CountUnanswered(AddressBook* addresses);
+
+  std::unordered_set<telemetry::EntityId> senders_;
+  // Of the interval at hand:
+  WindowBuilder* windows_ = nullptr;
+  Joins joins_;
+  uint64_t trace_number_ = 0;
+  std::vector<Unanswered> unanswered_;
+  // Calls by (address that the caller named, service that answered).
+  std::map<std::pair<telemetry::EntityId, telemetry::EntityId>, uint64_t> pairs_;
+};
+
+}  // namespace tomograph::correlate

@@ -1,0 +1,186 @@
+#include "correlate/requests/trace_assembler.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "base/random.h"
+
+namespace tomograph::correlate {
+namespace {
+
+uint64_t HashOf(telemetry::TraceId id) { return MixBits(id.lo ^ MixBits(id.hi)); }
+
+/// A total order, so that of two records with one id the same one wins whatever came first.
+bool Before(const OpenSpan& a, const OpenSpan& b) {
+  if (a.id != b.id) return a.id < b.id;
+  const auto rest = [](const OpenSpan& s) {
+    return std::tuple(s.start, s.end, s.parent, s.service, s.peer, s.kind, s.failed, s.weight);
+  };
+  return rest(a) < rest(b);
+}
+
+constexpr size_t kTypicalSpans = 8;
+
+}  // namespace
+
+void JoinedTrace::Join(std::span<const OpenSpan> spans) {
+  spans_ = spans;
+  const size_t n = spans.size();
+  parent_.assign(n, kNone);
+  child_begin_.assign(n + 1, 0);
+  for (size_t i = 0; i < n; ++i) {
+    const uint64_t wanted = spans[i].parent;
+    if (wanted == 0 || wanted == spans[i].id) continue;
+    const auto at = std::lower_bound(spans.begin(), spans.end(), wanted,
+                                     [](const OpenSpan& s, uint64_t id) { return s.id < id; });
+    if (at == spans.end() || at->id != wanted) continue;
+    parent_[i] = static_cast<int32_t>(at - spans.begin());
+    ++child_begin_[static_cast<size_t>(parent_[i]) + 1];
+  }
+  for (size_t i = 0; i < n; ++i) child_begin_[i + 1] += child_begin_[i];
+  children_.resize(child_begin_[n]);
+  for (size_t i = n;
+       i-- > 0;) {  // fills every group from its end, which leaves child_begin_ shifted
+    if (parent_[i] != kNone)
+      children_[--child_begin_[static_cast<size_t>(parent_[i]) + 1]] = static_cast<int32_t>(i);
+  }
+  child_begin_.erase(child_begin_.begin());
+  child_begin_.push_back(static_cast<uint32_t>(children_.size()));
+  for (size_t i = 0; i < n; ++i) {
+    std::sort(children_.begin() + child_begin_[i], children_.begin() + child_begin_[i + 1],
+              [&](int32_t a, int32_t b) {
+                return std::tuple(spans[a].start, a) < std::tuple(spans[b].start, b);
+              });
+  }
+}
+
+void TraceAssembler::Add(telemetry::TraceId id, const OpenSpan& span) {
+  Trace& trace = traces_[FindOrAdd(id)];
+  if (trace.spans.empty()) {
+    trace.spans.reserve(kTypicalSpans);
+    trace.start = span.start;
+    trace.end = span.end;
+    trace.sorted = true;
+  } else {
+    trace.start = std::min(trace.start, span.start);
+    trace.end = std::max(trace.end, span.end);
+    trace.sorted = trace.sorted && trace.spans.back().id < span.id;
+  }
+  trace.spans.push_back(span);
+  ++open_spans_;
+}
+
+uint32_t TraceAssembler::FindOrAdd(telemetry::TraceId id) {
+  if ((used_ + 1) * 2 > table_.size()) Rehash(std::max<size_t>(1024, table_.size() * 2));
+  const size_t mask = table_.size() - 1;
+  size_t at = HashOf(id) & mask;
+  for (; table_[at] != 0; at = (at + 1) & mask) {
+    if (traces_[table_[at] - 1].id == id) return table_[at] - 1;
+  }
+  uint32_t slot;
+  if (free_.empty()) {
+    slot = static_cast<uint32_t>(traces_.size());
+    traces_.emplace_back();
+  } else {
+    slot = free_.back();
+    free_.pop_back();
+  }
+  traces_[slot].id = id;
+  table_[at] = slot + 1;
+  ++used_;
+  return slot;
+}
+
+void TraceAssembler::Rehash(size_t size) {
+  table_.assign(size, 0);
+  for (uint32_t slot = 0; slot < traces_.size(); ++slot) {
+    if (traces_[slot].spans.empty()) continue;
+    size_t at = HashOf(traces_[slot].id) & (size - 1);
+    while (table_[at] != 0) at = (at + 1) & (size - 1);
+    table_[at] = slot + 1;
+  }
+}
+
+/// Removes the trace from the table and closes the hole behind it, so that no tombstones gather.
+void TraceAssembler::Release(uint32_t slot) {
+  const size_t mask = table_.size() - 1;
+  size_t hole = HashOf(traces_[slot].id) & mask;
+  while (table_[hole] != slot + 1) hole = (hole + 1) & mask;
+  for (size_t at = (hole + 1) & mask; table_[at] != 0; at = (at + 1) & mask) {
+    const size_t home = HashOf(traces_[table_[at] - 1].id) & mask;
+    if (((at - home) & mask) < ((at - hole) & mask)) continue;
+    table_[hole] = table_[at];
+    hole = at;
+  }
+  table_[hole] = 0;
+  --used_;
+  traces_[slot].spans = {};
+  free_.push_back(slot);
+}
+
+std::vector<uint32_t> TraceAssembler::Touching(Nanos from, Nanos to) const {
+  std::vector<uint32_t> slots;
+  for (uint32_t slot = 0; slot < traces_.size(); ++slot) {
+    const Trace& t = traces_[slot];
+    if (!t.spans.empty() && t.end >= from && t.start < to) slots.push_back(slot);
+  }
+  std::sort(slots.begin(), slots.end(),
+            [&](uint32_t a, uint32_t b) { return traces_[a].id < traces_[b].id; });
+  return slots;
+}
+
+const JoinedTrace& TraceAssembler::JoinUntil(Trace* trace, Nanos to) {
+  std::vector<OpenSpan>& spans = trace->spans;
+  if (!trace->sorted) {
+    std::sort(spans.begin(), spans.end(), Before);
+    const auto same_id = [](const OpenSpan& a, const OpenSpan& b) { return a.id == b.id; };
+    const auto end = std::unique(spans.begin(), spans.end(), same_id);
+    open_spans_ -= static_cast<size_t>(spans.end() - end);
+    spans.erase(end, spans.end());
+    trace->sorted = true;
+  }
+  const auto is_late = [&](const OpenSpan& s) { return s.start >= to; };
+  if (std::none_of(spans.begin(), spans.end(), is_late)) {
+    joined_.Join(spans);
+  } else {
+    visible_.clear();
+    std::remove_copy_if(spans.begin(), spans.end(), std::back_inserter(visible_), is_late);
+    joined_.Join(visible_);
+  }
+  return joined_;
+}
+
+void TraceAssembler::Evict(Nanos before) {
+  for (uint32_t slot = 0; slot < traces_.size(); ++slot) {
+    Trace& trace = traces_[slot];
+    if (trace.spans.empty() || trace.start >= before) continue;
+    if (trace.end < before) {
+      open_spans_ -= trace.spans.size();
+      Release(slot);
+      continue;
+    }
+    const auto gone = std::remove_if(trace.spans.begin(), trace.spans.end(),
+                                     [&](const OpenSpan& s) { return s.end < before; });
+    open_spans_ -= static_cast<size_t>(trace.spans.end() - gone);
+    trace.spans.erase(gone, trace.spans.end());
+    trace.start = INT64_MAX;
+    for (const OpenSpan& s : trace.spans) trace.start = std::min(trace.start, s.start);
+  }
+}
+
+Nanos TraceAssembler::NextActivity(Nanos from) const {
+  Nanos next = INT64_MAX;
+  for (const Trace& trace : traces_) {
+    if (trace.spans.empty() || trace.end < from) continue;
+    for (const OpenSpan& span : trace.spans)
+      if (span.end >= from) next = std::min(next, span.start);
+  }
+  return std::max(next, from);
+}
+
+size_t TraceAssembler::bytes() const {
+  return open_spans_ * sizeof(OpenSpan) + traces_.capacity() * sizeof(Trace) +
+         table_.capacity() * sizeof(uint32_t);
+}
+
+}  // namespace tomograph::correlate

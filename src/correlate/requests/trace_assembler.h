@@ -1,0 +1,101 @@
+// TraceAssembler: spans of one trace, however they came (other batches, any order, twice), brought
+// together and joined by their ids.
+//
+// Traces are kept open until nothing in them ended within the time that Evict names. A span id that
+// comes twice counts once. Not thread-safe. Add is one hash probe and an append; joining is done
+// once a window for the traces that touch it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/nanotime.h"
+#include "telemetry/batch.h"
+
+namespace tomograph::correlate {
+
+/// What correlation keeps of a span.
+struct OpenSpan {
+  uint64_t id = 0;
+  uint64_t parent = 0;  // 0: a root
+  Nanos start = 0;
+  Nanos end = 0;
+  telemetry::EntityId service = telemetry::kNoEntity;
+  telemetry::EntityId peer = telemetry::kNoEntity;
+  float weight = 1;  // >= 1
+  telemetry::SpanKind kind = telemetry::SpanKind::kUnspecified;
+  bool failed = false;
+  bool weight_known = false;
+  bool peer_is_address = false;  // `peer` stands for an address: a key of AddressBook, no entity
+
+  bool outgoing() const {
+    return kind == telemetry::SpanKind::kClient || kind == telemetry::SpanKind::kProducer;
+  }
+  bool incoming() const {
+    return kind == telemetry::SpanKind::kServer || kind == telemetry::SpanKind::kConsumer;
+  }
+};
+
+/// The spans of a trace as far as they started before some instant, ordered by id, each once.
+class JoinedTrace {
+ public:
+  static constexpr int32_t kNone = -1;
+
+  /// `spans` must be ordered by id and outlive this. Reusable: keeps its memory.
+  void Join(std::span<const OpenSpan> spans);
+  std::span<const OpenSpan> spans() const { return spans_; }
+  /// Index of the parent; kNone for a root and when the parent is not there.
+  int32_t parent(size_t i) const { return parent_[i]; }
+  /// Indices of the children, by start.
+  std::span<const int32_t> children(size_t i) const {
+    return std::span(children_).subspan(child_begin_[i], child_begin_[i + 1] - child_begin_[i]);
+  }
+
+ private:
+  std::span<const OpenSpan> spans_;
+  std::vector<int32_t> parent_, children_;
+  std::vector<uint32_t> child_begin_;
+};
+
+class TraceAssembler {
+ public:
+  void Add(telemetry::TraceId trace, const OpenSpan& span);
+  /// Calls visit(const JoinedTrace&) for every trace with a span that overlaps [from, to), ordered
+  /// by trace id. Only spans that start before `to` are shown: later ones may not have come yet.
+  template <typename Visit>
+  void ForEach(Nanos from, Nanos to, Visit&& visit) {
+    for (uint32_t slot : Touching(from, to)) visit(JoinUntil(&traces_[slot], to));
+  }
+  /// Forgets the spans that ended before `before`.
+  void Evict(Nanos before);
+  /// The first moment from `from` on at which a span is in flight; INT64_MAX when there is none.
+  Nanos NextActivity(Nanos from) const;
+  size_t open_spans() const { return open_spans_; }
+  size_t bytes() const;
+
+ private:
+  struct Trace {
+    telemetry::TraceId id;
+    Nanos start = 0;
+    Nanos end = 0;
+    bool sorted = true;
+    std::vector<OpenSpan> spans;  // empty: a free slot
+  };
+
+  uint32_t FindOrAdd(telemetry::TraceId id);
+  void Rehash(size_t size);
+  void Release(uint32_t slot);
+  std::vector<uint32_t> Touching(Nanos from, Nanos to) const;
+  const JoinedTrace& JoinUntil(Trace* trace, Nanos to);
+
+  std::vector<Trace> traces_;
+  std::vector<uint32_t> free_;
+  std::vector<uint32_t> table_;  // open addressing, linear probing: slot + 1, 0 empty
+  size_t used_ = 0;
+  size_t open_spans_ = 0;
+  JoinedTrace joined_;
+  std::vector<OpenSpan> visible_;
+};
+
+}  // namespace tomograph::correlate

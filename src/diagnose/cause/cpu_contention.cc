@@ -1,0 +1,62 @@
+// Too little processor: its own use is up, or others on the host take it, which shows as time spent
+// ready but not running (event-loop, run-queue delay) while its own use may even fall.
+#include "diagnose/cause/cause.h"
+
+#include <algorithm>
+
+#include "diagnose/baseline/robust.h"
+
+namespace tomograph::diagnose {
+namespace {
+
+using telemetry::Quantity;
+
+constexpr double kPrior = -0.5;
+constexpr double kUnmeasured = -2;
+constexpr double kDelayed = 4;  // ready, but not running, twice as long as before
+constexpr double kNotDelayed = 2;
+constexpr double kBusier = 3;
+constexpr double kNotBusier = 0.5;  // a starved process uses less, not more
+constexpr double kMuch = 0.3;       // rise of its use that counts in full
+constexpr double kHostBusier = 1;
+
+class CpuContention : public Cause {
+ public:
+  std::string_view name() const override { return "cpu_contention"; }
+  std::string_view explains() const override {
+    return "it does not get the processor time it needs";
+  }
+  std::string NextCheck(const std::string& entity) const override {
+    return "look what else runs on the host of " + entity +
+           ", and at its throttling and steal time";
+  }
+
+  Judgement Judge(const EntityEvidence& e) const override {
+    Judgement j;
+    const bool known = e.of(Quantity::kCpuUtilization).known ||
+                       e.of(Quantity::kSchedulingDelay).known ||
+                       e.of(Quantity::kHostCpuUtilization).known;
+    j.log_odds = known ? kPrior : kUnmeasured;
+    const Shift& delay = e.of(Quantity::kSchedulingDelay);
+    if (delay.known) {
+      const double delayed = Starvation(e);
+      j.Add(kDelayed * delayed - kNotDelayed * (1 - delayed),
+            TellShift(e, Quantity::kSchedulingDelay, delay),
+            EvidenceOf(e, Quantity::kSchedulingDelay));
+    }
+    const Shift& cpu = e.of(Quantity::kCpuUtilization);
+    if (cpu.known) {
+      const double gained = std::clamp(cpu.rise() / kMuch, 0.0, 1.0) * Belief(cpu.z);
+      j.Add(kBusier * gained - kNotBusier * (1 - gained),
+            TellShift(e, Quantity::kCpuUtilization, cpu), EvidenceOf(e, Quantity::kCpuUtilization));
+    }
+    AddRise(e, Quantity::kHostCpuUtilization, kHostBusier, 0, &j);
+    return j;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Cause> MakeCpuContention() { return std::make_unique<CpuContention>(); }
+
+}  // namespace tomograph::diagnose

@@ -1,0 +1,211 @@
+#include "diagnose/diagnoser.h"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <set>
+
+#include "diagnose/detector.h"
+#include "diagnose/history.h"
+#include "diagnose/ranker.h"
+#include "diagnose/words.h"
+#include "telemetry/batch.h"
+
+namespace tomograph::diagnose {
+namespace {
+
+using telemetry::Edge;
+using telemetry::EntityId;
+using telemetry::Incident;
+using telemetry::Quantity;
+
+constexpr size_t kMostIncidents = 100;
+constexpr size_t kMostChanges = 1000;
+constexpr Nanos kLookBack = 10 * kMinute;   // before the onset
+constexpr Nanos kFindingOut = 2 * kMinute;  // while the alert may still move to another entity
+constexpr int kQuietWindows = 6;            // until an incident is closed
+constexpr Nanos kNewNormal = 30 * kMinute;  // an incident this old is how things are now
+
+}  // namespace
+
+struct Diagnoser::Impl {
+  Impl(DiagnoserOptions o, const telemetry::Identities* ids)
+      : options(o), identities(ids), history(o.history), detector(o.warm_up) {}
+
+  Incident* open() {
+    return !incidents.empty() && incidents.front().closed == 0 ? &incidents.front() : nullptr;
+  }
+
+  void Update(const telemetry::WindowSet& windows, const std::vector<Edge>& edges) {
+    history.Add(windows);
+    const bool learn = open() == nullptr || windows.start - open()->opened > kNewNormal;
+    detector.Update(history, windows, edges, learn);
+    const std::vector<Illness>& ill = detector.ill();
+    if (open() == nullptr) {
+      if (ill.empty()) return;
+      Open(ill, edges, windows.end());
+    }
+    Follow(open(), ill, edges, windows);
+  }
+
+  void Open(const std::vector<Illness>& ill, const std::vector<Edge>& edges, Nanos now) {
+    const EntityId entity = MostUpstream(ill, edges);
+    Incident incident;
+    incident.opened = now;
+    for (const Illness& i : ill) {
+      if (i.entity == entity) incident.opened = std::min(incident.opened, i.since);
+    }
+    incident.id = "inc-" + telemetry::SpanIdToHex(static_cast<uint64_t>(entity)) + "-" +
+                  std::to_string(incident.opened / kSecond);
+    incident.diagnosis.alert.entity = entity;
+    incident.diagnosis.alert.time = incident.opened;
+    incidents.insert(incidents.begin(), std::move(incident));
+    if (incidents.size() > kMostIncidents) incidents.pop_back();
+    quiet = 0;
+  }
+
+  // The ill one that no ill one calls, through however many well ones: what users meet first. Among
+  // several, or where nobody knows who calls whom, the slowest: a caller's time holds its callees'.
+  EntityId MostUpstream(const std::vector<Illness>& ill, const std::vector<Edge>& edges) const {
+    std::set<EntityId> sick;
+    for (const Illness& i : ill) sick.insert(i.entity);
+    std::map<EntityId, std::vector<EntityId>> callees;
+    for (const Edge& e : edges) callees[e.caller].push_back(e.callee);
+    std::map<EntityId, int> above;  // how many ill ones call it, directly or not
+    for (const EntityId source : sick) {
+      std::set<EntityId> seen{source};
+      std::vector<EntityId> todo{source};
+      while (!todo.empty()) {
+        const EntityId at = todo.back();
+        todo.pop_back();
+        for (const EntityId callee : callees[at]) {
+          if (!seen.insert(callee).second) continue;
+          todo.push_back(callee);
+          above[callee] += sick.count(callee) > 0 ? 1 : 0;
+        }
+      }
+    }
+    const auto latency = [&](EntityId e) {
+      const double v = history.Latest({e, telemetry::kNoEntity}, Quantity::kLatency);
+      return v >= 0 ? v : 0;
+    };
+    EntityId best = *sick.begin();
+    for (const EntityId e : sick) {
+      if (above[e] < above[best] || (above[e] == above[best] && latency(e) > latency(best)))
+        best = e;
+    }
+    return best;
+  }
+
+  // Those who suffer most are not always the first to be seen ill.
+  void MoveUpstream(Incident* incident, const std::vector<Illness>& ill,
+                    const std::vector<Edge>& edges, Nanos now) const {
+    telemetry::Alert& alert = incident->diagnosis.alert;
+    if (ill.empty() || now - incident->opened > kFindingOut) return;
+    const EntityId upstream = MostUpstream(ill, edges);
+    if (upstream == alert.entity) return;
+    const Nanos time = alert.time;
+    alert = {};
+    alert.entity = upstream;
+    alert.time = time;
+  }
+
+  // Has anything been heard of those who were ill? Silence is no recovery.
+  static bool Heard(const Incident& incident, const telemetry::WindowSet& windows) {
+    return std::any_of(
+        windows.windows.begin(), windows.windows.end(), [&](const telemetry::Window& w) {
+          const auto& members = incident.members;
+          return w.key.caller == telemetry::kNoEntity && w.spans.seen + w.metrics.seen > 0 &&
+                 std::find(members.begin(), members.end(), w.key.entity) != members.end();
+        });
+  }
+
+  void Follow(Incident* incident, const std::vector<Illness>& ill, const std::vector<Edge>& edges,
+              const telemetry::WindowSet& windows) {
+    const Nanos now = windows.end();
+    MoveUpstream(incident, ill, edges, now);
+    bool alerting_is_ill = false;
+    for (const Illness& i : ill) {
+      if (std::find(incident->members.begin(), incident->members.end(), i.entity) ==
+          incident->members.end()) {
+        incident->members.push_back(i.entity);
+      }
+      alerting_is_ill =
+          alerting_is_ill || (i.entity == incident->diagnosis.alert.entity && i.strength > 0);
+    }
+    if (!ill.empty()) {
+      quiet = 0;
+    } else if (Heard(*incident, windows)) {
+      ++quiet;
+    }
+    if (quiet >= kQuietWindows) {
+      incident->closed = now;
+      return;
+    }
+    // While it recovers the windows tell of health, and less and less of what happened.
+    if (alerting_is_ill || incident->diagnosis.hypotheses.empty())
+      Diagnose(incident, ill, edges, now);
+  }
+
+  void Diagnose(Incident* incident, const std::vector<Illness>& ill, const std::vector<Edge>& edges,
+                Nanos now) {
+    telemetry::Alert alert = incident->diagnosis.alert;
+    bool first = true;
+    for (const Illness& i : ill) {
+      if (i.entity != alert.entity || i.strength <= 0) continue;
+      // Ill in two ways, now or earlier: both are to be explained.
+      alert.quantity = first && alert.text.empty()    ? i.quantity
+                       : alert.quantity == i.quantity ? i.quantity
+                                                      : Quantity::kOther;
+      if (first) {
+        alert.observed = i.observed;
+        alert.expected = i.expected;
+        alert.text = TellQuantity(i.quantity) + " of " + NameOf(alert.entity) + " is " +
+                     TellValue(i.quantity, i.observed) + ", usually " +
+                     TellValue(i.quantity, i.expected);
+      }
+      first = false;
+    }
+    Case c = history.ToCase(incident->opened - kLookBack, now);
+    c.alert = alert;
+    const Nanos oldest = now - options.history;
+    for (const Edge& e : edges) {
+      if (e.last_seen == 0 || e.last_seen >= oldest) c.edges.push_back(e);
+    }
+    c.changes.assign(changes.begin(), changes.end());
+    incident->diagnosis = Rank(c, [this](EntityId id) { return NameOf(id); });
+    incident->diagnosis.made_at = now;
+  }
+
+  std::string NameOf(EntityId id) const {
+    std::string name = identities->entities.Name(id);
+    return name.empty() ? "unknown" : name;
+  }
+
+  const DiagnoserOptions options;
+  const telemetry::Identities* identities;
+  History history;
+  Detector detector;
+  std::deque<telemetry::ChangeEvent> changes;
+  std::vector<Incident> incidents;  // newest first; at most the first is open
+  int quiet = 0;                    // windows since anything was ill
+};
+
+Diagnoser::Diagnoser(DiagnoserOptions options, const telemetry::Identities* identities)
+    : impl_(std::make_unique<Impl>(options, identities)) {}
+Diagnoser::~Diagnoser() = default;
+
+void Diagnoser::AddChange(const telemetry::ChangeEvent& change) {
+  impl_->changes.push_back(change);
+  if (impl_->changes.size() > kMostChanges) impl_->changes.pop_front();
+}
+
+// Estimates are made of the same windows: taking them as evidence too would count it twice.
+void Diagnoser::Update(const telemetry::WindowSet& windows, const std::vector<telemetry::Estimate>&,
+                       const std::vector<telemetry::Edge>& edges) {
+  impl_->Update(windows, edges);
+}
+
+const std::vector<telemetry::Incident>& Diagnoser::incidents() const { return impl_->incidents; }
+
+}  // namespace tomograph::diagnose

@@ -1,0 +1,198 @@
+#include "diagnose/diagnoser.h"
+
+#include <gmock/gmock.h>
+
+#include "base/random.h"
+
+namespace tomograph::diagnose {
+namespace {
+
+using telemetry::EntityId;
+using telemetry::EntityKind;
+using telemetry::kNoEntity;
+using telemetry::Quantity;
+
+constexpr Nanos kStep = 5 * kSecond;
+constexpr Nanos kStart = 1'700'000'000 * kSecond;
+
+enum class Telemetry { kSpans, kMetrics };
+
+// web -> pay -> db (which tells nothing itself): Poisson traffic, exponential latencies.
+class Shop {
+ public:
+  explicit Shop(double calls_per_s, Telemetry telemetry = Telemetry::kSpans, uint64_t seed = 1)
+      : rate_(calls_per_s), telemetry_(telemetry), random_(seed), diagnoser_({}, &identities_) {
+    web_ = identities_.entities.FindOrAdd(EntityKind::kService, "", "web");
+    pay_ = identities_.entities.FindOrAdd(EntityKind::kService, "", "pay");
+    db_ = identities_.entities.FindOrAdd(EntityKind::kDatabase, "", "db");
+  }
+
+  void Run(int windows, double pay_ms = 20, double failed = 0) {
+    for (int i = 0; i < windows; ++i) {
+      telemetry::WindowSet set;
+      set.start = now_;
+      set.length = kStep;
+      const uint64_t n = random_.Poisson(rate_ * ToSeconds(kStep));
+      telemetry::Window web, pay, db, web_pay, pay_db;
+      web.key = {web_, kNoEntity};
+      pay.key = {pay_, kNoEntity};
+      db.key = {db_, kNoEntity};
+      web_pay.key = {pay_, web_};
+      pay_db.key = {db_, pay_};
+      for (uint64_t k = 0; k < n; ++k) {
+        const double at_db = random_.Exponential(0.004),
+                     at_pay = at_db + random_.Exponential(pay_ms / 1e3);
+        const double at_web = at_pay + 0.001 + random_.Exponential(0.01);
+        const bool fails = random_.Uniform() < failed;
+        Call(&db, at_db, 0, false);
+        Call(&pay_db, at_db, 0, false);
+        Call(&pay, at_pay, at_pay - at_db, fails);
+        Call(&web_pay, at_pay + 0.001, 0, fails);
+        Call(&web, at_web, at_web - at_pay, fails);
+      }
+      pay.gauges[Quantity::kCpuUtilization].Add(0.1, now_);
+      set.windows = {web, pay, web_pay, db, pay_db};
+      if (telemetry_ == Telemetry::kMetrics) set.windows = {web, pay};
+      Hand(std::move(set));
+    }
+  }
+  void Silence(int windows) {
+    for (int i = 0; i < windows; ++i) {
+      telemetry::WindowSet set;
+      set.start = now_;
+      set.length = kStep;
+      Hand(std::move(set));
+    }
+  }
+  const std::vector<telemetry::Incident>& incidents() const { return diagnoser_.incidents(); }
+  Diagnoser& diagnoser() { return diagnoser_; }
+  std::string Name(EntityId id) const { return identities_.entities.Name(id); }
+  Nanos now() const { return now_; }
+  EntityId pay() const { return pay_; }
+
+ private:
+  void Call(telemetry::Window* w, double latency, double exclusive, bool failed) {
+    telemetry::CallStats& c = telemetry_ == Telemetry::kSpans ? w->spans : w->metrics;
+    ++c.seen;
+    c.calls += 1;
+    c.failed += failed ? 1 : 0;
+    c.latency.Add(latency);
+    if (telemetry_ == Telemetry::kSpans) c.exclusive_s += exclusive;
+  }
+  void Hand(telemetry::WindowSet set) {
+    std::vector<telemetry::Edge> edges;
+    for (const auto& [caller, callee] : {std::pair(web_, pay_), std::pair(pay_, db_)}) {
+      telemetry::Edge e;
+      e.caller = caller;
+      e.callee = callee;
+      e.last_seen = set.end();
+      edges.push_back(e);
+    }
+    if (telemetry_ == Telemetry::kMetrics) edges.clear();
+    diagnoser_.Update(set, {}, edges);
+    now_ += kStep;
+  }
+
+  const double rate_;
+  const Telemetry telemetry_;
+  Random random_;
+  telemetry::Identities identities_;
+  EntityId web_, pay_, db_;
+  Diagnoser diagnoser_;
+  Nanos now_ = kStart;
+};
+
+TEST(Diagnoser, HealthyTrafficRaisesNothing) {
+  for (const double rate : {0.3, 3.0, 30.0}) {
+    for (uint64_t seed = 1; seed <= 5; ++seed) {
+      Shop shop(rate, Telemetry::kSpans, seed);
+      shop.Run(240);
+      EXPECT_TRUE(shop.incidents().empty()) << rate << " calls/s, seed " << seed;
+    }
+  }
+}
+
+class BothWays : public testing::TestWithParam<Telemetry> {};
+
+TEST_P(BothWays, ASlowServiceIsFoundNamedAndClosed) {
+  Shop shop(20, GetParam());
+  shop.Run(24);
+  const Nanos fault = shop.now();
+  shop.Run(8, 200);
+  ASSERT_EQ(shop.incidents().size(), 1u);
+  const telemetry::Incident& incident = shop.incidents()[0];
+  EXPECT_EQ(incident.closed, 0);
+  EXPECT_EQ(shop.Name(incident.diagnosis.alert.entity), "web");
+  EXPECT_EQ(incident.opened, fault);
+  ASSERT_FALSE(incident.diagnosis.hypotheses.empty());
+  const telemetry::Hypothesis& first = incident.diagnosis.hypotheses[0];
+  EXPECT_EQ(shop.Name(first.entity), "pay") << incident.diagnosis.summary;
+  EXPECT_EQ(first.cause, "slow_dependency");
+  EXPECT_LE(std::abs(first.onset - fault), kStep);
+  EXPECT_THAT(incident.members, testing::SizeIs(2));
+
+  shop.Run(20);
+  ASSERT_EQ(shop.incidents().size(), 1u);
+  EXPECT_GT(shop.incidents()[0].closed, fault);
+  EXPECT_EQ(shop.Name(shop.incidents()[0].diagnosis.hypotheses[0].entity), "pay");
+}
+INSTANTIATE_TEST_SUITE_P(Diagnoser, BothWays,
+                         testing::Values(Telemetry::kSpans, Telemetry::kMetrics));
+
+TEST(Diagnoser, FailuresAreFound) {
+  Shop shop(20);
+  shop.Run(24);
+  shop.Run(8, 20, 0.3);
+  ASSERT_EQ(shop.incidents().size(), 1u);
+  const telemetry::Hypothesis& first = shop.incidents()[0].diagnosis.hypotheses[0];
+  EXPECT_EQ(shop.Name(first.entity), "pay");
+  EXPECT_EQ(first.cause, "failing");
+}
+
+TEST(Diagnoser, ADeployIsTakenIntoAccount) {
+  Shop shop(20);
+  shop.Run(24);
+  telemetry::ChangeEvent change;
+  change.time = shop.now();
+  change.kind = "deploy";
+  change.source = "ci";
+  change.id = "7";
+  change.version = "2";
+  change.entity = shop.pay();
+  shop.diagnoser().AddChange(change);
+  shop.Run(8, 20, 0.3);
+  ASSERT_EQ(shop.incidents().size(), 1u);
+  EXPECT_EQ(shop.incidents()[0].diagnosis.hypotheses[0].cause, "bad_deploy");
+}
+
+TEST(Diagnoser, MissingTelemetryRaisesNothing) {
+  Shop shop(20);
+  shop.Run(24);
+  shop.Silence(30);
+  EXPECT_TRUE(shop.incidents().empty());
+  shop.Run(24);
+  EXPECT_TRUE(shop.incidents().empty());
+}
+
+TEST(Diagnoser, AFaultDuringWarmUpIsNoIncidentYet) {
+  Shop shop(20);
+  shop.Run(3);
+  shop.Run(2, 500);
+  EXPECT_TRUE(shop.incidents().empty());
+}
+
+TEST(Diagnoser, TheSameWindowsGiveTheSameIncidents) {
+  Shop a(20), b(20);
+  for (Shop* shop : {&a, &b}) {
+    shop->Run(24);
+    shop->Run(8, 200);
+  }
+  ASSERT_EQ(a.incidents().size(), 1u);
+  EXPECT_EQ(a.incidents()[0].id, b.incidents()[0].id);
+  EXPECT_EQ(a.incidents()[0].diagnosis.summary, b.incidents()[0].diagnosis.summary);
+  EXPECT_EQ(a.incidents()[0].diagnosis.hypotheses[0].posterior,
+            b.incidents()[0].diagnosis.hypotheses[0].posterior);
+}
+
+}  // namespace
+}  // namespace tomograph::diagnose

@@ -1,0 +1,231 @@
+#include "diagnose/ranker.h"
+
+#include <gmock/gmock.h>
+
+#include "base/random.h"
+#include "diagnose/cause/cause.h"
+#include "diagnose/constructed_case.h"
+
+namespace tomograph::diagnose {
+namespace {
+
+using telemetry::Diagnosis;
+using telemetry::Hypothesis;
+using telemetry::Quantity;
+using testing::HasSubstr;
+
+std::string NameOf(telemetry::EntityId id) {
+  for (const char* name : {"web", "pay", "db", "cart"}) {
+    if (Service(name) == id) return name;
+  }
+  return "other";
+}
+
+Diagnosis RankIt(ConstructedCase& c) { return Rank(c.incident(), NameOf); }
+
+double MassOf(const Diagnosis& d) {
+  double sum = d.unknown;
+  for (const Hypothesis& h : d.hypotheses) sum += h.posterior;
+  return sum;
+}
+
+// web calls pay and cart, pay calls db; pay got 300 ms slower inside.
+ConstructedCase SlowPay() {
+  ConstructedCase c(12, 8);
+  c.Serves("web", 0.1, 0.4).Serves("pay", 0.02, 0.32).Serves("cart", 0.02, 0.02);
+  c.CallsSeen("web", "pay", 0.021, 0.321).CallsSeen("web", "cart", 0.021, 0.021);
+  c.CallsSeen("pay", "db", 0.01, 0.01).CallsSeen("cart", "db", 0.01, 0.01);
+  c.Add("pay", Quantity::kCpuUtilization, 0.1, 0.1)
+      .Add("pay", Quantity::kSchedulingDelay, 0.001, 0.001);
+  c.Add("pay", Quantity::kMemoryBytes, 8e7, 8e7).Add("pay", Quantity::kRestarts, 0, 0);
+  c.AlertOn("web", Quantity::kLatency);
+  return c;
+}
+
+void ExpectFirst(const Diagnosis& d, const std::string& cause, const std::string& entity,
+                 double least) {
+  ASSERT_FALSE(d.hypotheses.empty());
+  EXPECT_EQ(d.hypotheses[0].cause, cause) << d.summary;
+  EXPECT_EQ(NameOf(d.hypotheses[0].entity), entity) << d.summary;
+  EXPECT_GE(d.hypotheses[0].posterior, least) << d.summary;
+  EXPECT_NEAR(MassOf(d), 1, 1e-9);
+}
+
+TEST(Ranker, ASlowServiceIsNamedWithItsOnsetAndWhoPassesItOn) {
+  ConstructedCase c = SlowPay();
+  const Diagnosis d = RankIt(c);
+  ExpectFirst(d, "slow_dependency", "pay", 0.6);
+  EXPECT_EQ(d.hypotheses[0].onset, c.onset());
+  EXPECT_THAT(d.summary, HasSubstr("pay: it answers more slowly"));
+  EXPECT_THAT(d.summary, HasSubstr("web only passes the slowness on"));
+  EXPECT_THAT(d.ruled_out, testing::Contains(HasSubstr("cart: its latency is what it was")));
+  ASSERT_FALSE(d.hypotheses[0].evidence_for.empty());
+  EXPECT_THAT(d.hypotheses[0].evidence_for[0].id, HasSubstr("series:"));
+  EXPECT_FALSE(d.hypotheses[0].next_check.empty());
+}
+
+TEST(Ranker, AFullPoolWithWaitersIsPoolExhaustion) {
+  ConstructedCase c = SlowPay();
+  c.Add("pay", Quantity::kConnectionsInUse, 1, 5).Add("pay", Quantity::kConnectionsMax, 5, 5);
+  c.Add("pay", Quantity::kConnectionsPending, 0, 12);
+  ExpectFirst(RankIt(c), "pool_exhaustion", "pay", 0.7);
+}
+
+TEST(Ranker, AFreePoolIsNot) {
+  ConstructedCase c = SlowPay();
+  c.Add("pay", Quantity::kConnectionsInUse, 1, 1).Add("pay", Quantity::kConnectionsMax, 5, 5);
+  c.Add("pay", Quantity::kConnectionsPending, 0, 0);
+  ExpectFirst(RankIt(c), "slow_dependency", "pay", 0.6);
+}
+
+TEST(Ranker, SchedulingDelayIsCpuContention) {
+  ConstructedCase c = SlowPay();
+  for (CaseSeries& s : c.incident().series) {
+    if (s.quantity == Quantity::kSchedulingDelay) s.values = c.Levels(0.001, 0.2);
+  }
+  ExpectFirst(RankIt(c), "cpu_contention", "pay", 0.5);
+}
+
+TEST(Ranker, AChangeRightBeforeIsABadDeployAndOneOfAllLongAgoIsNot) {
+  ConstructedCase c = SlowPay();
+  telemetry::ChangeEvent change;
+  change.kind = "deploy";
+  change.source = "ci";
+  change.id = "17";
+  change.version = "1.1.0";
+  change.entity = Service("pay");
+  change.time = c.onset() - 3 * kSecond;
+  c.incident().changes = {change};
+  const Diagnosis d = RankIt(c);
+  ExpectFirst(d, "bad_deploy", "pay", 0.6);
+  EXPECT_THAT(d.hypotheses[0].evidence_for,
+              testing::Contains(testing::Field(&telemetry::Evidence::id, "event:ci:17")));
+
+  c.incident().changes.clear();
+  for (const char* s : {"web", "pay", "cart", "db"}) {
+    change.entity = Service(s);
+    change.time = c.onset() - 60 * kSecond;
+    c.incident().changes.push_back(change);
+  }
+  ExpectFirst(RankIt(c), "slow_dependency", "pay", 0.5);
+}
+
+TEST(Ranker, RestartsWithRefusedCallsAreACrashLoop) {
+  ConstructedCase c(12, 8);
+  c.Serves("cart", 0.02, 0.02);
+  c.Add("web", Quantity::kCallRate, 10, 10).Add("web", Quantity::kErrorRatio, 0, 0.5);
+  c.Calls("web", "cart").AddEdge("web", "cart", Quantity::kClientCallRate, 10, 10);
+  c.AddEdge("web", "cart", Quantity::kClientErrorRatio, 0, 0.5);
+  std::vector<double> restarts(12, 0.0);
+  for (int i = 0; i < 8; ++i) restarts.push_back(i / 2);
+  c.AddValues("cart", "", Quantity::kRestarts, restarts);
+  c.AlertOn("web", Quantity::kErrorRatio);
+  ExpectFirst(RankIt(c), "crash_loop", "cart", 0.6);
+}
+
+TEST(Ranker, MemoryThatGrowsUntilItRestartsIsALeak) {
+  ConstructedCase c = SlowPay();
+  std::vector<double> memory(12, 8e7), restarts(12, 0.0);
+  for (int i = 0; i < 8; ++i) {
+    memory.push_back(i < 7 ? 8e7 * (1 + 0.2 * i) : 6e7);
+    restarts.push_back(i < 7 ? 0 : 1);
+  }
+  for (CaseSeries& s : c.incident().series) {
+    if (s.quantity == Quantity::kMemoryBytes) s.values = memory;
+    if (s.quantity == Quantity::kRestarts) s.values = restarts;
+  }
+  ExpectFirst(RankIt(c), "memory_leak", "pay", 0.6);
+}
+
+TEST(Ranker, TimeOnTheWayIsANetworkDelay) {
+  ConstructedCase c(12, 8);
+  c.Serves("web", 0.1, 0.4).Serves("pay", 0.02, 0.26).Serves("cart", 0.02, 0.02);
+  c.CallsSeen("web", "pay", 0.021, 0.321).CallsSeen("web", "cart", 0.021, 0.021);
+  c.CallsSeen("pay", "db", 0.01, 0.25).CallsSeen("cart", "db", 0.01, 0.01);
+  c.AlertOn("web", Quantity::kLatency);
+  ExpectFirst(RankIt(c), "network_delay", "pay", 0.6);
+}
+
+TEST(Ranker, FailuresInsideAreFailing) {
+  ConstructedCase c(12, 8);
+  c.Serves("cart", 0.02, 0.02);
+  for (const char* s : {"web", "pay"}) {
+    c.Add(s, Quantity::kCallRate, 10, 10)
+        .Add(s, Quantity::kErrorRatio, 0, 0.4)
+        .Add(s, Quantity::kLatency, 0.02, 0.02);
+  }
+  c.Calls("web", "pay").Calls("web", "cart").AlertOn("web", Quantity::kErrorRatio);
+  ExpectFirst(RankIt(c), "failing", "pay", 0.5);
+}
+
+TEST(Ranker, NothingOutOfRangeIsNotDetermined) {
+  ConstructedCase c(12, 8);
+  c.Serves("web", 0.1, 0.1)
+      .Serves("pay", 0.02, 0.02)
+      .Calls("web", "pay")
+      .AlertOn("web", Quantity::kLatency);
+  const Diagnosis d = RankIt(c);
+  EXPECT_GT(d.unknown, 0.8);
+  EXPECT_EQ(d.certainty, telemetry::Certainty::kInconclusive);
+  EXPECT_THAT(d.summary, HasSubstr("Not determined"));
+  EXPECT_FALSE(d.missing.empty());
+}
+
+TEST(Ranker, AnEmptyCaseIsUnknown) {
+  const Diagnosis d = Rank(Case{}, NameOf);
+  EXPECT_EQ(d.unknown, 1);
+  EXPECT_TRUE(d.hypotheses.empty());
+}
+
+TEST(Ranker, TheSameCaseInAnyOrderOfSeriesGivesTheSameAnswer) {
+  ConstructedCase c = SlowPay();
+  const Diagnosis a = RankIt(c), b = RankIt(c);
+  ASSERT_EQ(a.hypotheses.size(), b.hypotheses.size());
+  for (size_t i = 0; i < a.hypotheses.size(); ++i) {
+    EXPECT_EQ(a.hypotheses[i].posterior, b.hypotheses[i].posterior);
+    EXPECT_EQ(a.hypotheses[i].cause, b.hypotheses[i].cause);
+  }
+  std::reverse(c.incident().series.begin(), c.incident().series.end());
+  const Diagnosis reversed = RankIt(c);
+  EXPECT_EQ(reversed.summary, a.summary);
+  EXPECT_NEAR(reversed.hypotheses[0].posterior, a.hypotheses[0].posterior, 1e-9);
+}
+
+TEST(Ranker, TenThousandServicesAreRanked) {
+  ConstructedCase c(8, 4);
+  for (int i = 0; i < 10'000; ++i) {
+    const std::string name = "s" + std::to_string(i);
+    c.Serves(name, 0.1, i == 9'000 || i == 0 ? 0.9 : 0.1);
+    if (i > 0) c.Calls("s" + std::to_string(i / 10), name);
+  }
+  c.AlertOn("s0", Quantity::kLatency);
+  c.Calls("s0", "s9000");
+  const Diagnosis d = RankIt(c);
+  EXPECT_EQ(d.hypotheses[0].entity, Service("s9000"));
+  EXPECT_LE(d.hypotheses.size(), 48 * AllCauses().size());
+  EXPECT_NEAR(MassOf(d), 1, 1e-9);
+}
+
+TEST(Causes, HaveDistinctNamesAndWords) {
+  std::vector<std::string> names;
+  for (const auto& cause : AllCauses()) {
+    names.push_back(std::string(cause->name()));
+    EXPECT_FALSE(cause->explains().empty());
+    EXPECT_THAT(cause->NextCheck("pay"), HasSubstr("pay"));
+  }
+  std::sort(names.begin(), names.end());
+  EXPECT_EQ(std::unique(names.begin(), names.end()), names.end());
+}
+
+TEST(Causes, EvidenceThatIsNotThereSettlesNothing) {
+  EntityEvidence nothing;
+  nothing.name = "pay";
+  for (const auto& cause : AllCauses()) {
+    const Judgement j = cause->Judge(nothing);
+    EXPECT_TRUE(std::isfinite(j.log_odds)) << cause->name();
+    EXPECT_LE(j.log_odds, 0) << cause->name();
+  }
+}
+
+}  // namespace
+}  // namespace tomograph::diagnose

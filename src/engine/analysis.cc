@@ -1,0 +1,180 @@
+#include "engine/analysis.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <tuple>
+
+namespace tomograph::engine {
+
+using telemetry::CallStats;
+using telemetry::Estimate;
+using telemetry::Quantity;
+using telemetry::Window;
+using telemetry::WindowSet;
+
+namespace {
+
+constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
+
+/// Calls `emit(name, unit, value)` for each line that one window gives a point to.
+template <typename Emit>
+void PointsOf(const Window& w, Nanos length, const Emit& emit) {
+  // Metrics count every request, spans only those that were sampled: where both speak, metrics win.
+  const CallStats& calls = w.metrics.seen > 0 ? w.metrics : w.spans;
+  if (calls.seen > 0) {
+    emit("call_rate", "1/s", calls.calls / ToSeconds(length));
+    // Metrics that count calls need not count failures; then nothing is known of them.
+    const bool failures_told =
+        &calls == &w.spans || calls.failed > 0 || w.gauges.contains(Quantity::kErrorRate);
+    if (failures_told && calls.calls > 0) emit("error_ratio", "1", calls.failed / calls.calls);
+  }
+  const CallStats& timed = w.spans.latency.empty() ? w.metrics : w.spans;
+  if (!timed.latency.empty()) {
+    emit("latency_p50", "s", timed.latency.Quantile(0.5));
+    emit("latency_p99", "s", timed.latency.Quantile(0.99));
+  }
+  for (const auto& [quantity, stats] : w.gauges)
+    if (quantity != Quantity::kOther)
+      emit(telemetry::QuantityName(quantity), telemetry::QuantityUnit(quantity), stats.mean());
+}
+
+}  // namespace
+
+Analysis::Analysis(AnalysisOptions options, telemetry::Identities* identities)
+    : options_(options),
+      identities_(identities),
+      correlator_(options.correlator, identities),
+      models_(reconstruct::AllModels()),
+      diagnoser_(options.diagnoser, identities) {}
+
+void Analysis::Add(const telemetry::Batch& batch, Nanos believable_until,
+                   telemetry::LossLedger* ledger) {
+  AddChanges(batch.events);
+  const auto unbelieved = correlator_.Add(batch, believable_until);
+  if (ledger == nullptr) return;
+  using telemetry::Signal;
+  for (const auto& [signal, n] :
+       {std::pair(Signal::kSpan, unbelieved.spans), std::pair(Signal::kSample, unbelieved.samples),
+        std::pair(Signal::kLog, unbelieved.logs)}) {
+    if (n > 0)
+      ledger->AcceptedThenLost(batch.origin.format, signal, telemetry::Reason::kFromTheFuture, n);
+  }
+}
+
+bool Analysis::Advance(Nanos watermark) {
+  bool closed = false;
+  correlator_.Advance(watermark, [&](WindowSet&& windows) {
+    Close(std::move(windows));
+    closed = true;
+  });
+  return closed;
+}
+
+void Analysis::Finish() {
+  correlator_.Finish([&](WindowSet&& windows) { Close(std::move(windows)); });
+}
+
+void Analysis::AddChanges(const telemetry::EventBatch& events) {
+  const telemetry::Interner& strings = identities_->strings;
+  for (size_t i = 0; i < events.rows(); ++i) {
+    if (events.id[i] != telemetry::kEmptyString &&
+        !change_ids_.emplace(events.source[i], events.id[i]).second)
+      continue;
+    telemetry::ChangeEvent change;
+    change.time = events.time_ns[i];
+    change.kind = telemetry::ChangeKindName(events.kind[i]);
+    change.id = strings.Get(events.id[i]);
+    change.source = strings.Get(events.source[i]);
+    change.service = strings.Get(events.service[i]);
+    change.version = strings.Get(events.version[i]);
+    change.environment = strings.Get(events.environment[i]);
+    change.entity = events.entity[i];
+    if (const auto* text = events.attributes.Find(i, identities_->strings.Find("text")))
+      change.text = events.attributes.ToText(*text);
+    diagnoser_.AddChange(change);
+    changes_.push_back(std::move(change));
+    if (changes_.size() > options_.max_changes) changes_.pop_front();
+  }
+  if (change_ids_.size() > 100 * options_.max_changes) change_ids_.clear();
+}
+
+void Analysis::Close(WindowSet&& windows) {
+  std::vector<Estimate> estimates;
+  for (const auto& model : models_) model->Update(windows, &estimates);
+  diagnoser_.Update(windows, estimates, correlator_.Edges());
+  AddToLines(windows);
+  joined_and_orphans_.emplace_back(windows.spans_joined, windows.orphans);
+  fresh_estimates_.insert(fresh_estimates_.end(), estimates.begin(), estimates.end());
+  estimate_count_ += estimates.size();
+  estimates_.push_back(std::move(estimates));
+  TrimHistory();
+}
+
+void Analysis::AddToLines(const WindowSet& windows) {
+  window_starts_.push_back(windows.start);
+  const size_t n = window_starts_.size();
+  for (const Window& w : windows.windows) {
+    PointsOf(w, windows.length, [&](std::string_view name, std::string_view unit, double value) {
+      auto& line = lines_[{w.key.entity, w.key.caller, std::string(name), std::string(unit)}];
+      line.resize(n - 1, kMissing);
+      line.push_back(value);
+    });
+  }
+  for (auto& [key, line] : lines_) line.resize(n, kMissing);
+}
+
+void Analysis::TrimHistory() {
+  while (window_starts_.back() - window_starts_.front() >= options_.history) {
+    window_starts_.pop_front();
+    estimate_count_ -= estimates_.front().size();
+    estimates_.pop_front();
+    joined_and_orphans_.pop_front();
+    for (auto it = lines_.begin(); it != lines_.end();) {
+      it->second.pop_front();
+      const bool empty =
+          std::all_of(it->second.begin(), it->second.end(), [](double v) { return std::isnan(v); });
+      it = empty ? lines_.erase(it) : std::next(it);
+    }
+  }
+  for (auto window = estimates_.begin(); estimate_count_ > options_.max_estimates; ++window) {
+    estimate_count_ -= window->size();
+    window->clear();
+  }
+}
+
+void Analysis::Fill(telemetry::Picture* picture) const {
+  picture->window_length = options_.correlator.window_length;
+  picture->entities = identities_->entities.All();
+  picture->edges = correlator_.Edges();
+  picture->window_starts.assign(window_starts_.begin(), window_starts_.end());
+  if (!window_starts_.empty()) picture->watermark = window_starts_.back() + picture->window_length;
+  for (const auto& [key, values] : lines_) {
+    telemetry::TimeLine line;
+    line.entity = key.entity;
+    line.caller = key.caller;
+    line.name = key.name;
+    line.unit = key.unit;
+    line.values.assign(values.begin(), values.end());
+    picture->lines.push_back(std::move(line));
+  }
+  for (const auto& window : estimates_)
+    picture->estimates.insert(picture->estimates.end(), window.begin(), window.end());
+  std::stable_sort(picture->estimates.begin(), picture->estimates.end(),
+                   [](const Estimate& a, const Estimate& b) {
+                     return std::tie(a.state, a.entity, a.caller, a.start) <
+                            std::tie(b.state, b.entity, b.caller, b.start);
+                   });
+  picture->changes.assign(changes_.begin(), changes_.end());
+  picture->incidents = diagnoser_.incidents();
+  uint64_t joined = 0, orphans = 0;
+  for (const auto& [j, o] : joined_and_orphans_) {
+    joined += j;
+    orphans += o;
+  }
+  picture->join_match_rate =
+      joined + orphans > 0 ? static_cast<double>(joined) / static_cast<double>(joined + orphans)
+                           : kMissing;
+}
+
+}  // namespace tomograph::engine

@@ -1,0 +1,84 @@
+// Analysis: the read side of the engine. Batches go in, windows are closed at the watermark, and
+// each window set passes the models and the diagnoser; what people see of it is a Picture. Not
+// thread-safe: one thread owns it, live or recorded.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/nanotime.h"
+#include "correlate/correlator.h"
+#include "diagnose/diagnoser.h"
+#include "reconstruct/state_model.h"
+#include "telemetry/batch.h"
+#include "telemetry/identities.h"
+#include "telemetry/picture.h"
+
+namespace tomograph::engine {
+
+struct AnalysisOptions {
+  correlate::CorrelatorOptions correlator;
+  diagnose::DiagnoserOptions diagnoser;
+  Nanos history = 30 * kMinute;
+  size_t max_changes = 1000;       // kept for the picture
+  size_t max_estimates = 100'000;  // kept for the picture: of many entities fewer windows
+};
+
+class Analysis {
+ public:
+  Analysis(AnalysisOptions options, telemetry::Identities* identities);
+
+  /// What ended before `from` is stored at most; before the first Add.
+  void Begin(Nanos from) { correlator_.Begin(from); }
+  /// Records from after `believable_until` are left out and counted in `ledger` (may be null).
+  void Add(const telemetry::Batch& batch, Nanos believable_until = INT64_MAX,
+           telemetry::LossLedger* ledger = nullptr);
+  /// Closes what the watermark allows; true when at least one window closed.
+  bool Advance(Nanos watermark);
+  void Finish();
+
+  /// Results of the windows closed since the last call, for the store.
+  std::vector<telemetry::Estimate> TakeEstimates() { return std::move(fresh_estimates_); }
+  const std::vector<telemetry::Incident>& incidents() const { return diagnoser_.incidents(); }
+  Nanos newest() const { return correlator_.newest(); }
+  size_t bytes() const { return correlator_.bytes(); }
+  correlate::Correlator::Limits limits() const { return correlator_.limits(); }
+
+  /// Fills all that the analysis knows; the caller adds time, source, losses and its own figures.
+  void Fill(telemetry::Picture* picture) const;
+
+ private:
+  struct LineKey {
+    telemetry::EntityId entity, caller;
+    std::string name, unit;
+    auto operator<=>(const LineKey&) const = default;
+  };
+
+  void AddChanges(const telemetry::EventBatch& events);
+  void Close(telemetry::WindowSet&& windows);
+  void AddToLines(const telemetry::WindowSet& windows);
+  void TrimHistory();
+
+  AnalysisOptions options_;
+  telemetry::Identities* identities_;
+  correlate::Correlator correlator_;
+  std::vector<std::unique_ptr<reconstruct::StateModel>> models_;
+  diagnose::Diagnoser diagnoser_;
+
+  std::deque<Nanos> window_starts_;
+  std::map<LineKey, std::deque<double>> lines_;                   // each as long as window_starts_
+  std::deque<std::vector<telemetry::Estimate>> estimates_;        // one entry a window
+  std::deque<std::pair<uint64_t, uint64_t>> joined_and_orphans_;  // one entry a window
+  size_t estimate_count_ = 0;                                     // in estimates_
+  std::vector<telemetry::Estimate> fresh_estimates_;
+  std::deque<telemetry::ChangeEvent> changes_;
+  std::set<std::pair<telemetry::StringId, telemetry::StringId>>
+      change_ids_;  // (source, id): repeats are dropped
+};
+
+}  // namespace tomograph::engine

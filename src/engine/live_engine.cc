@@ -1,0 +1,282 @@
+#include "engine/live_engine.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <utility>
+
+#include "store/duckdb/duckdb_store.h"
+
+namespace tomograph::engine {
+
+using telemetry::Batch;
+
+namespace {
+
+// A sender's clock may be this much ahead of ours; what claims to be later waits for nothing real.
+constexpr Nanos kClocksDiffer = 10 * kMinute;
+
+AnalysisOptions AnalysisOptionsOf(const Config& config) {
+  AnalysisOptions options;
+  options.correlator.window_length = config.window;
+  options.correlator.lateness = config.lateness;
+  options.history = config.history;
+  return options;
+}
+
+double ResidentBytes() {
+  long pages = 0, resident = 0;
+  if (std::FILE* statm = std::fopen("/proc/self/statm", "r")) {
+    if (std::fscanf(statm, "%ld %ld", &pages, &resident) != 2) resident = 0;
+    std::fclose(statm);
+  }
+  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+// "job=url" -> target; Validate has seen that it has both.
+ingest::prometheus::ScrapeTarget TargetOf(const std::string& text) {
+  const size_t equals = text.find('=');
+  ingest::prometheus::ScrapeTarget target;
+  target.job = text.substr(0, equals);
+  target.url = text.substr(equals + 1);
+  return target;
+}
+
+}  // namespace
+
+LiveEngine::LiveEngine(const Config& config)
+    : config_(config),
+      queue_(config.queue_batches),
+      analysis_(AnalysisOptionsOf(config), &identities_) {}
+
+Result<std::unique_ptr<LiveEngine>> LiveEngine::Start(const Config& config) {
+  TG_RETURN_IF_ERROR(Validate(config));
+  std::unique_ptr<LiveEngine> engine(new LiveEngine(config));
+  if (!config.store_dir.empty()) {
+    store::StoreOptions options;
+    options.directory = config.store_dir;
+    options.commit_interval = config.commit_interval;
+    options.queue_batches = config.queue_batches;
+    options.retention_age = config.retention_age;
+    options.retention_bytes = config.retention_bytes;
+    options.cold_after = config.cold_after;
+    options.memory_limit_bytes = config.memory_limit_bytes;
+    auto opened = store::OpenDuckDbStore(options, &engine->identities_);
+    if (!opened.ok()) return opened.status();
+    engine->store_ = std::move(opened).value();
+  }
+  engine->pipeline_ =
+      std::make_unique<Pipeline>(&engine->identities_, &engine->ledger_, &engine->clock_,
+                                 engine->store_.get(), &engine->queue_);
+  engine->publisher_ =
+      std::make_unique<publish::Publisher>(engine->store_.get(), &engine->identities_);
+  engine->receiver_ = std::make_unique<ingest::Receiver>(
+      engine->pipeline_->Context(), [e = engine.get()](Batch&& batch, ingest::Receiver::Done done) {
+        return e->pipeline_->Accept(std::move(batch), std::move(done));
+      });
+  // Older records are kept in the store; here one clock set to 1970 would ask for a million
+  // windows.
+  engine->analysis_.Begin(engine->clock_.Now() - config.history);
+  engine->ReplayStored();
+  engine->PublishPicture();
+  // The listeners come before the threads, which only read what is set up here; what arrives
+  // meanwhile is queued.
+  const Status listening = engine->Listen();
+  if (!listening.ok()) return listening;  // the destructor stops what runs
+  engine->PublishPicture();
+  engine->analysis_thread_ = std::thread([e = engine.get()] { e->RunAnalysis(); });
+  engine->maintenance_thread_ = std::thread([e = engine.get()] { e->RunMaintenance(); });
+  engine->publisher_->SetReady(true);
+  return engine;
+}
+
+Status LiveEngine::Listen() {
+  net::HttpLimits limits;
+  limits.max_body_bytes = config_.max_request_bytes;
+  limits.max_inflated_bytes = 4 * config_.max_request_bytes;
+  const int threads = static_cast<int>(config_.io_threads);
+  const auto listen = [&](const std::string& text, net::HttpServer::Handler handler,
+                          std::unique_ptr<net::HttpServer>* server) {
+    const auto address = ParseAddress(text);
+    if (!address.ok()) return address.status();
+    auto started =
+        net::HttpServer::Start(address->host, address->port, threads, limits, std::move(handler));
+    if (!started.ok()) return started.status();
+    *server = std::move(started).value();
+    return Status::Ok();
+  };
+  TG_RETURN_IF_ERROR(listen(
+      config_.http_address,
+      [this](net::HttpRequest&& request, std::shared_ptr<net::Responder> responder) {
+        publisher_->HandleHttp(std::move(request), std::move(responder));
+      },
+      &page_server_));
+  if (!config_.otlp_http_address.empty()) {
+    TG_RETURN_IF_ERROR(listen(
+        config_.otlp_http_address,
+        [this](net::HttpRequest&& request, std::shared_ptr<net::Responder> responder) {
+          receiver_->HandleHttp(std::move(request), std::move(responder));
+        },
+        &otlp_http_server_));
+  }
+  if (!config_.otlp_grpc_address.empty()) {
+    const auto address = ParseAddress(config_.otlp_grpc_address);
+    if (!address.ok()) return address.status();
+    net::GrpcLimits grpc_limits;
+    grpc_limits.max_message_bytes =
+        static_cast<int>(std::min<uint64_t>(config_.max_request_bytes, INT32_MAX));
+    auto started =
+        net::GrpcServer::Start(address->host, address->port, grpc_limits,
+                               [this](std::string_view method, std::string_view peer,
+                                      ByteView request, net::GrpcServer::Reply reply) {
+                                 receiver_->HandleGrpc(method, peer, request, std::move(reply));
+                               });
+    if (!started.ok()) return started.status();
+    otlp_grpc_server_ = std::move(started).value();
+  }
+  if (!config_.scrape.empty()) {
+    std::vector<ingest::prometheus::ScrapeTarget> targets;
+    for (const std::string& text : config_.scrape) targets.push_back(TargetOf(text));
+    scraper_ = std::make_unique<ingest::prometheus::Scraper>(
+        pipeline_->Context(), std::move(targets), config_.scrape_interval, [this](Batch&& batch) {
+          const uint64_t rows = batch.samples.rows() + batch.samples.histograms.rows();
+          const Status status = pipeline_->AcceptAndWait(std::move(batch));
+          if (!status.ok())
+            ledger_.AcceptedThenLost(telemetry::Format::kScrape, telemetry::Signal::kSample,
+                                     telemetry::Reason::kStoreFailed, rows);
+        });
+  }
+  return Status::Ok();
+}
+
+// A restart must not forget what normal looks like: the kept history passes the analysis again.
+void LiveEngine::ReplayStored() {
+  if (store_ == nullptr) return;
+  const Nanos now = clock_.Now();
+  constexpr telemetry::Signal kSignals[] = {telemetry::Signal::kEvent, telemetry::Signal::kSample,
+                                            telemetry::Signal::kSpan, telemetry::Signal::kLog};
+  for (Nanos from = now - config_.history; from < now; from += kMinute) {
+    store::ScanFilter slice;
+    slice.range = {from, std::min(from + kMinute, now)};
+    for (const telemetry::Signal signal : kSignals) {
+      const Status scanned = store_->Scan(signal, slice, [&](const Batch& batch) {
+        analysis_.Add(batch);
+        return true;
+      });
+      if (!scanned.ok()) {
+        spdlog::warn("history is not replayed: {}", scanned.ToString());
+        return;
+      }
+    }
+    analysis_.Advance(slice.range.to);
+  }
+  analysis_.TakeEstimates();  // the store has them
+}
+
+void LiveEngine::RunAnalysis() {
+  constexpr auto kTick = std::chrono::milliseconds(200);
+  constexpr auto kPicturePause =
+      std::chrono::seconds(5);  // when nothing closes: queue lengths, losses
+  auto next_picture = std::chrono::steady_clock::now();
+  while (!queue_.finished()) {
+    const auto tick = std::chrono::steady_clock::now() + kTick;
+    while (std::chrono::steady_clock::now() < tick) {
+      auto batch = queue_.PopUntil(tick);
+      if (!batch.has_value()) break;
+      analysis_.Add(**batch, clock_.Now() + kClocksDiffer, &ledger_);
+    }
+    const bool closed = analysis_.Advance(clock_.Now());
+    if (closed) StoreResults();
+    if (closed || std::chrono::steady_clock::now() >= next_picture) {
+      PublishPicture();
+      next_picture = std::chrono::steady_clock::now() + kPicturePause;
+    }
+  }
+}
+
+void LiveEngine::StoreResults() {
+  const auto estimates = analysis_.TakeEstimates();
+  if (store_ == nullptr || queue_.closed()) return;  // at shutdown the store may be closed already
+  Status status = store_->PutEstimates(estimates);
+  for (const auto& incident : analysis_.incidents())
+    if (status.ok() && (incident.closed == 0 || clock_.Now() - incident.closed < kMinute))
+      status = store_->PutIncident(incident);
+  if (!status.ok()) spdlog::warn("results are not stored: {}", status.ToString());
+}
+
+void LiveEngine::PublishPicture() {
+  auto picture = std::make_shared<telemetry::Picture>();
+  analysis_.Fill(picture.get());
+  picture->now = clock_.Now();
+  picture->live = true;
+  picture->source = "live";
+  picture->loss = ledger_.Rows();
+  picture->self["resident_bytes"] = ResidentBytes();
+  picture->self["analysis_queue_batches"] = static_cast<double>(queue_.size());
+  picture->self["analysis_bytes"] = static_cast<double>(analysis_.bytes());
+  picture->self["late_spans_total"] = static_cast<double>(analysis_.limits().late_spans);
+  picture->self["refused_calls_total"] = static_cast<double>(analysis_.limits().calls_refused);
+  picture->self["interner_overflows_total"] = static_cast<double>(identities_.strings.overflows());
+  picture->self["otlp_http_port"] = otlp_http_port();
+  picture->self["otlp_grpc_port"] = otlp_grpc_port();
+  picture->self["interned_strings"] = static_cast<double>(identities_.strings.size());
+  picture->self["series"] = static_cast<double>(identities_.series.size());
+  if (store_ != nullptr) {
+    const store::StoreStats stats = store_->stats();
+    picture->self["store_rows_committed_total"] = static_cast<double>(stats.rows_committed);
+    picture->self["store_commits_total"] = static_cast<double>(stats.commits);
+    picture->self["store_bytes"] = static_cast<double>(stats.bytes_on_disk);
+    picture->self["store_queued_batches"] = static_cast<double>(stats.queued_batches);
+    picture->self["store_last_commit_seconds"] = stats.last_commit_s;
+    picture->self["store_writable"] = stats.writable ? 1 : 0;
+  }
+  publisher_->Publish(std::move(picture));
+}
+
+void LiveEngine::RunMaintenance() {
+  std::unique_lock lock(stop_mutex_);
+  while (!stop_signal_.wait_for(lock, std::chrono::minutes(1), [&] { return stopping_; })) {
+    if (store_ == nullptr) continue;
+    lock.unlock();
+    const Status status = store_->Maintain(clock_.Now());
+    if (!status.ok()) spdlog::warn("the store's upkeep failed: {}", status.ToString());
+    lock.lock();
+  }
+}
+
+void LiveEngine::Stop() {
+  {
+    std::lock_guard lock(stop_mutex_);
+    if (stopping_) return;
+    stopping_ = true;
+  }
+  stop_signal_.notify_all();
+  if (publisher_) publisher_->SetReady(false);
+  if (otlp_grpc_server_) otlp_grpc_server_->Stop();
+  if (otlp_http_server_) otlp_http_server_->Stop(5 * kSecond);
+  scraper_.reset();
+  if (maintenance_thread_.joinable()) maintenance_thread_.join();
+  // First the queue: what is in it is durable and will be replayed, and the store's thread must not
+  // wait for it.
+  queue_.Close();
+  if (store_) {
+    if (const Status closed = store_->Close(); !closed.ok())
+      spdlog::error("closing the store: {}", closed.ToString());
+  }
+  if (analysis_thread_.joinable()) analysis_thread_.join();
+  if (page_server_) page_server_->Stop(kSecond);
+}
+
+LiveEngine::~LiveEngine() { Stop(); }
+
+uint16_t LiveEngine::http_port() const { return page_server_ ? page_server_->port() : 0; }
+uint16_t LiveEngine::otlp_http_port() const {
+  return otlp_http_server_ ? otlp_http_server_->port() : 0;
+}
+uint16_t LiveEngine::otlp_grpc_port() const {
+  return otlp_grpc_server_ ? otlp_grpc_server_->port() : 0;
+}
+
+}  // namespace tomograph::engine

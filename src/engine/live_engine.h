@@ -1,0 +1,69 @@
+// LiveEngine: a running Tomograph. Wires the stages in the order of the data, owns the threads and
+// the order of shutdown, and nothing else.
+//
+// Threads: io_threads read, decode and normalise; one writes the store; one analyses; one scrapes;
+// one keeps the store tidy. Shutdown: listeners, scraper, store (commits and hands over what is
+// queued), analysis, page.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "base/nanotime.h"
+#include "engine/analysis.h"
+#include "engine/config.h"
+#include "engine/pipeline.h"
+#include "ingest/prometheus/scraper.h"
+#include "ingest/receiver.h"
+#include "net/grpc_server.h"
+#include "net/http_server.h"
+#include "publish/publisher.h"
+#include "store/store.h"
+
+namespace tomograph::engine {
+
+class LiveEngine {
+ public:
+  /// Opens the store, then listens. Errors name the address or directory.
+  static Result<std::unique_ptr<LiveEngine>> Start(const Config& config);
+  ~LiveEngine();
+  void Stop();  // idempotent
+
+  uint16_t http_port() const;
+  uint16_t otlp_http_port() const;  // 0: off
+  uint16_t otlp_grpc_port() const;
+
+ private:
+  explicit LiveEngine(const Config& config);
+  Status Listen();
+  void ReplayStored();
+  void RunAnalysis();
+  void RunMaintenance();
+  void PublishPicture();
+  void StoreResults();
+
+  const Config config_;
+  WallClock clock_;
+  telemetry::Identities identities_;
+  telemetry::LossLedger ledger_;
+  std::unique_ptr<store::Store> store_;
+  Pipeline::Queue queue_;
+  Analysis analysis_;  // the analysis thread's alone once it runs
+  std::unique_ptr<Pipeline> pipeline_;
+  std::unique_ptr<ingest::Receiver> receiver_;
+  std::unique_ptr<publish::Publisher> publisher_;
+  std::unique_ptr<net::HttpServer> page_server_;
+  std::unique_ptr<net::HttpServer> otlp_http_server_;
+  std::unique_ptr<net::GrpcServer> otlp_grpc_server_;
+  std::unique_ptr<ingest::prometheus::Scraper> scraper_;
+  std::thread analysis_thread_;
+  std::thread maintenance_thread_;
+  std::mutex stop_mutex_;
+  std::condition_variable stop_signal_;
+  bool stopping_ = false;
+};
+
+}  // namespace tomograph::engine

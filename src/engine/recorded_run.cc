@@ -1,0 +1,116 @@
+#include "engine/recorded_run.h"
+
+#include <utility>
+
+#include "engine/merge.h"
+#include "ingest/recording.h"
+#include "normalize/normalizer.h"
+#include "store/duckdb/duckdb_store.h"
+
+namespace tomograph::engine {
+
+using telemetry::Batch;
+
+namespace {
+
+ingest::DecodeContext ContextOf(telemetry::Identities* identities, telemetry::LossLedger* ledger,
+                                const Clock* clock, const normalize::Normalizer* normalizer) {
+  ingest::DecodeContext context;
+  context.identities = identities;
+  context.ledger = ledger;
+  context.clock = clock;
+  context.complete_resource = [=](telemetry::Resource* r) { normalizer->CompleteResource(r); };
+  context.complete_series = [=](telemetry::Series* s) { normalizer->CompleteSeries(s); };
+  return context;
+}
+
+}  // namespace
+
+Result<RecordedResult> ReconstructRecording(
+    const std::string& path, const RecordedOptions& options,
+    const std::function<void(uint64_t, uint64_t)>& progress) {
+  RecordedResult result;
+  const auto files = ingest::FindRecording(path, &result.ignored);
+  if (!files.ok()) return files.status();
+  uint64_t total_bytes = 0;
+  for (const auto& file : *files) total_bytes += file.bytes;
+
+  result.identities = std::make_unique<telemetry::Identities>();
+  telemetry::Identities* identities = result.identities.get();
+  if (!options.store_dir.empty()) {
+    store::StoreOptions store_options;
+    store_options.directory = options.store_dir;
+    auto opened = store::OpenDuckDbStore(store_options, identities);
+    if (!opened.ok()) return opened.status();
+    result.store = std::move(opened).value();
+  }
+
+  telemetry::LossLedger ledger;
+  VirtualClock clock;
+  normalize::Normalizer normalizer(identities);
+  const ingest::DecodeContext context = ContextOf(identities, &ledger, &clock, &normalizer);
+
+  AnalysisOptions analysis_options;
+  analysis_options.correlator.window_length = options.window;
+  analysis_options.correlator.lateness = options.lateness;
+  analysis_options.history = options.history;
+  Analysis analysis(analysis_options, identities);
+
+  Status stored;
+  const auto take = [&](Batch&& decoded, Progress at) {
+    normalizer.Normalize(&decoded);
+    const auto batch = std::make_shared<const Batch>(std::move(decoded));
+    if (result.store != nullptr && stored.ok()) {
+      // Nobody waits for an answer here, so a full queue is simply waited for.
+      do stored = result.store->Append(batch, [](const Status&) {});
+      while (stored.retryable() && result.store->stats().writable);
+    }
+    analysis.Add(*batch, at.believable_until, &ledger);
+    clock.AdvanceTo(analysis.newest());
+    analysis.Advance(at.watermark);
+    if (result.store != nullptr && stored.ok())
+      stored = result.store->PutEstimates(analysis.TakeEstimates());
+    else
+      analysis.TakeEstimates();
+  };
+  const Status read = MergeRecording(*files, context, take, [&](uint64_t bytes) {
+    if (progress) progress(bytes, total_bytes);
+  });
+  if (!read.ok()) return read;
+  analysis.Finish();
+  if (result.store != nullptr) {
+    TG_RETURN_IF_ERROR(stored);
+    TG_RETURN_IF_ERROR(result.store->PutEstimates(analysis.TakeEstimates()));
+    for (const auto& incident : analysis.incidents())
+      TG_RETURN_IF_ERROR(result.store->PutIncident(incident));
+  }
+
+  auto picture = std::make_shared<telemetry::Picture>();
+  analysis.Fill(picture.get());
+  picture->now = clock.Now();
+  picture->broke_off = analysis.newest();
+  picture->source = path;
+  picture->loss = ledger.Rows();
+  result.picture = std::move(picture);
+  return result;
+}
+
+Result<std::vector<Batch>> ReadNormalised(const std::string& path,
+                                          telemetry::Identities* identities) {
+  const auto files = ingest::FindRecording(path, nullptr);
+  if (!files.ok()) return files.status();
+  telemetry::LossLedger ledger;
+  VirtualClock clock;
+  const normalize::Normalizer normalizer(identities);
+  std::vector<Batch> batches;
+  TG_RETURN_IF_ERROR(MergeRecording(
+      *files, ContextOf(identities, &ledger, &clock, &normalizer),
+      [&](Batch&& batch, Progress) {
+        normalizer.Normalize(&batch);
+        batches.push_back(std::move(batch));
+      },
+      nullptr));
+  return batches;
+}
+
+}  // namespace tomograph::engine

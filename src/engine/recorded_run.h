@@ -1,0 +1,43 @@
+// Reconstructs a recording: the same stages as live, on the telemetry's own time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "engine/analysis.h"
+#include "store/store.h"
+#include "telemetry/identities.h"
+#include "telemetry/picture.h"
+
+namespace tomograph::engine {
+
+struct RecordedOptions {
+  Nanos window = 5 * kSecond;
+  Nanos lateness = 30 * kSecond;  // files are read, not awaited: patience costs memory only
+  Nanos history = 4 * kHour;
+  std::string store_dir;  // also keep what was read; empty: no
+};
+
+/// What is left when all is read. `identities` outlives the picture's users; the store is open
+/// while this is.
+struct RecordedResult {
+  std::unique_ptr<telemetry::Identities> identities;
+  std::unique_ptr<store::Store> store;  // null without store_dir
+  std::shared_ptr<const telemetry::Picture> picture;
+  std::vector<std::string> ignored;  // files that hold no telemetry
+};
+
+/// kNotFound / kInvalidArgument when there is nothing to read. `progress(read, total)` in bytes;
+/// may be null.
+Result<RecordedResult> ReconstructRecording(
+    const std::string& path, const RecordedOptions& options,
+    const std::function<void(uint64_t, uint64_t)>& progress);
+
+/// All of a recording in memory, normalised, in the order of its event times. For measuring.
+Result<std::vector<telemetry::Batch>> ReadNormalised(const std::string& path,
+                                                     telemetry::Identities* identities);
+
+}  // namespace tomograph::engine

@@ -1,0 +1,73 @@
+#include "evaluate/states.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <map>
+
+#include "evaluate/workload.h"
+
+namespace tomograph::evaluate {
+namespace {
+
+struct Pooled {
+  double n = 0, in50 = 0, in90 = 0;
+  void Add(const SamplingScore& s) {
+    n += static_cast<double>(s.n);
+    in50 += static_cast<double>(s.in50);
+    in90 += static_cast<double>(s.in90);
+  }
+};
+
+TEST(EvaluateSampling, IntervalsCoverWhatTheyPromise) {
+  telemetry::Identities ids;
+  const WorkloadOptions workload;
+  SamplingOptions options;
+  options.incident = workload.incident;
+  const auto scores = EvaluateSampling(MakeWorkload(workload, &ids), &ids, options);
+  std::fputs(ToTable(scores).c_str(), stdout);
+  std::map<std::pair<std::string, std::string>, Pooled> by_state;
+  std::map<std::string, Pooled> by_everything;
+  for (const SamplingScore& s : scores) {
+    by_state[{KnowledgeName(s.cell.knowledge), s.cell.state}].Add(s);
+    by_everything[std::string(KnowledgeName(s.cell.knowledge)) + " " + std::to_string(s.cell.p) +
+                  " " + s.cell.state]
+        .Add(s);
+  }
+  ASSERT_EQ(by_state.size(), 12u);
+  for (const auto& [key, p] : by_state) {
+    SCOPED_TRACE(key.first + " " + key.second);
+    ASSERT_GE(p.n, 1000);
+    EXPECT_GE(p.in90 / p.n, 0.85);
+    // Where nothing queues the true depth is zero, which every honest interval holds.
+    if (key.second == "queue_depth") continue;
+    EXPECT_LE(p.in90 / p.n, 0.95);
+    EXPECT_GE(p.in50 / p.n, 0.43);
+    EXPECT_LE(p.in50 / p.n, 0.57);
+  }
+  for (const auto& [key, p] : by_everything) EXPECT_GE(p.in90 / p.n, 0.83) << key;
+}
+
+TEST(EvaluateSampling, MoreKnowledgeIsNarrower) {
+  telemetry::Identities ids;
+  WorkloadOptions workload;
+  workload.length = 5 * kMinute;
+  SamplingOptions options;
+  options.probabilities = {0.1};
+  std::map<std::pair<std::string, Knowledge>, double> width;
+  for (const SamplingScore& s : EvaluateSampling(MakeWorkload(workload, &ids), &ids, options))
+    width[{s.cell.state, s.cell.knowledge}] = s.width90();
+  EXPECT_LT((width[{"call_volume", Knowledge::kCounters}]),
+            (width[{"call_volume", Knowledge::kWeights}]));
+  EXPECT_LT((width[{"in_flight", Knowledge::kHistograms}]),
+            (width[{"in_flight", Knowledge::kWeights}]));
+  EXPECT_LT((width[{"call_volume", Knowledge::kWeights}]), 1.0) << "useless";
+}
+
+TEST(EvaluateSampling, NothingInNothingOut) {
+  telemetry::Identities ids;
+  EXPECT_TRUE(EvaluateSampling({}, &ids, {}).empty());
+}
+
+}  // namespace
+}  // namespace tomograph::evaluate

@@ -1,0 +1,218 @@
+#include "ingest/otlp/otlp_decoder.h"
+
+#include <nlohmann/json.hpp>
+#include <protozero/exception.hpp>
+#include <protozero/pbf_writer.hpp>
+
+#include "ingest/otlp/json_transcriber.h"
+#include "ingest/otlp/signals.h"
+
+namespace tomograph::ingest::otlp {
+
+using telemetry::Batch;
+using telemetry::Format;
+using telemetry::Reason;
+using telemetry::Signal;
+
+namespace {
+
+size_t RowsOf(const Batch& batch, Signal signal) {
+  switch (signal) {
+    case Signal::kSpan:
+      return batch.spans.rows();
+    case Signal::kSample:
+      return batch.samples.rows() + batch.samples.histograms.rows();
+    default:
+      return batch.logs.rows();
+  }
+}
+
+void ClearTable(Signal signal, Batch* batch) {
+  switch (signal) {
+    case Signal::kSpan:
+      batch->spans = {};
+      break;
+    case Signal::kSample:
+      batch->samples = {};
+      break;
+    default:
+      batch->logs = {};
+  }
+}
+
+/// Throws protozero::exception at damaged bytes, with part of them appended.
+void Walk(ByteView request, Signal signal, Pass* pass, Batch* batch) {
+  switch (signal) {
+    case Signal::kSpan:
+      return DecodeTraces(request, pass, &batch->spans);
+    case Signal::kSample:
+      return DecodeMetrics(request, pass, &batch->samples);
+    default:
+      return DecodeLogs(request, pass, &batch->logs);
+  }
+}
+
+/// Bytes from outside may break off; what our own transcriber wrote does not.
+enum class Source { kWire, kTranscriber };
+
+/// All or nothing. A table that holds rows already cannot be cut back to them, so bytes from
+/// outside are then tried on an empty one first. Only callers that fill a batch from several
+/// messages pay for that.
+Result<RecordTally> DecodeProtobuf(ByteView request, Signal signal, Source source,
+                                   const DecodeContext& context, Batch* batch) {
+  const bool was_empty = RowsOf(*batch, signal) == 0;
+  try {
+    if (!was_empty && source == Source::kWire) {
+      Batch trial;
+      Pass pass(context);
+      Walk(request, signal, &pass, &trial);
+    }
+    Pass pass(context);
+    Walk(request, signal, &pass, batch);
+    return pass.tally;
+  } catch (const protozero::exception& error) {
+    if (was_empty) ClearTable(signal, batch);
+    return Status::InvalidArgument(std::string("not an OTLP request in protobuf: ") + error.what());
+  }
+}
+
+Result<Decoded> DecodeCounted(ByteView protobuf, Signal signal, Source source, Format format,
+                              const DecodeContext& context, Batch* batch) {
+  const Result<RecordTally> tally = DecodeProtobuf(protobuf, signal, source, context, batch);
+  if (!tally.ok()) return tally.status();
+  tally->Commit(format, signal, context.ledger);
+  return Decoded{tally->dropped(), tally->Explain()};
+}
+
+/// The whole message is lost, and nobody knows what it held.
+Status CountLost(Status status, Format format, telemetry::LossLedger* ledger) {
+  const bool too_deep = status.code() == StatusCode::kResourceExhausted;
+  ledger->Received(format, Signal::kMessage);
+  ledger->Lost(format, Signal::kMessage, too_deep ? Reason::kTooDeep : Reason::kMalformed);
+  return Status::InvalidArgument(status.message());
+}
+
+class LinesDecoder : public StreamDecoder {
+ public:
+  explicit LinesDecoder(DecodeContext context)
+      : context_(std::move(context)),
+        max_line_bytes_(kRecordsPerLine * context_.limits.max_record_bytes) {}
+
+  Status Push(ByteView chunk, const BatchSink& sink) override {
+    while (!chunk.empty()) {
+      const size_t end = chunk.find('\n');
+      const ByteView part = chunk.substr(0, end);
+      // Mostly a line lies whole in one chunk and need not be copied.
+      if (end != ByteView::npos && line_.empty() && !skipping_ && part.size() <= max_line_bytes_) {
+        Line(part, sink);
+      } else {
+        Append(part);
+        if (end != ByteView::npos) EndLine(sink);
+      }
+      if (end == ByteView::npos) break;
+      chunk.remove_prefix(end + 1);
+    }
+    return Status::Ok();
+  }
+
+  Status Finish(const BatchSink& sink) override {
+    if (skipping_ || !line_.empty()) EndLine(sink);
+    HandOut(sink);
+    return Status::Ok();
+  }
+
+ private:
+  // A line is a request, and holds many records. This is as much as the HTTP listener takes.
+  static constexpr size_t kRecordsPerLine = 16;
+
+  void Append(ByteView part) {
+    if (skipping_) return;
+    if (line_.size() + part.size() > max_line_bytes_) {
+      skipping_ = true;
+      line_ = std::string();
+      context_.ledger->Received(Format::kOtlpFile, Signal::kMessage);
+      context_.ledger->Lost(Format::kOtlpFile, Signal::kMessage, Reason::kTooLarge);
+      return;
+    }
+    line_.append(part);
+  }
+
+  void EndLine(const BatchSink& sink) {
+    if (!skipping_) Line(line_, sink);
+    skipping_ = false;
+    line_.clear();
+  }
+
+  void Line(ByteView line, const BatchSink& sink) {
+    if (line.find_first_not_of(" \t\r") == ByteView::npos) return;
+    Signal signal = Signal::kMessage;
+    const Result<ByteView> protobuf = transcriber_.TranscribeAny(line, &signal);
+    const Status status = protobuf.ok() ? DecodeCounted(*protobuf, signal, Source::kTranscriber,
+                                                        Format::kOtlpFile, context_, &batch_)
+                                              .status()
+                                        : protobuf.status();
+    // A lost line is in the ledger; the stream goes on.
+    if (!status.ok()) static_cast<void>(CountLost(status, Format::kOtlpFile, context_.ledger));
+    if (batch_.rows() >= context_.limits.rows_per_batch) HandOut(sink);
+  }
+
+  void HandOut(const BatchSink& sink) {
+    if (batch_.rows() == 0) return;
+    batch_.origin.format = Format::kOtlpFile;
+    batch_.origin.received_ns = context_.clock->Now();
+    sink(std::exchange(batch_, Batch()));
+  }
+
+  const DecodeContext context_;
+  const size_t max_line_bytes_;
+  JsonTranscriber transcriber_;
+  Batch batch_;
+  std::string line_;
+  bool skipping_ = false;  // inside of a line that is too long
+};
+
+}  // namespace
+
+Result<Decoded> Decode(ByteView message, Signal signal, Encoding encoding, Format format,
+                       const DecodeContext& context, Batch* batch) {
+  JsonTranscriber transcriber;
+  Source source = Source::kWire;
+  if (encoding == Encoding::kJson) {
+    const Result<ByteView> protobuf = transcriber.Transcribe(message, signal);
+    if (!protobuf.ok()) return CountLost(protobuf.status(), format, context.ledger);
+    message = *protobuf;
+    source = Source::kTranscriber;
+  }
+  Result<Decoded> decoded = DecodeCounted(message, signal, source, format, context, batch);
+  if (!decoded.ok()) return CountLost(decoded.status(), format, context.ledger);
+  return decoded;
+}
+
+std::string EncodeResponse(const Decoded& decoded, Signal signal, Encoding encoding) {
+  if (encoding == Encoding::kJson) {
+    if (decoded.rejected == 0) return "{}";
+    const char* field = signal == Signal::kSpan     ? "rejectedSpans"
+                        : signal == Signal::kSample ? "rejectedDataPoints"
+                                                    : "rejectedLogRecords";
+    nlohmann::json json;
+    json["partialSuccess"][field] =
+        std::to_string(decoded.rejected);  // int64: a string in proto3's JSON
+    json["partialSuccess"]["errorMessage"] = decoded.message;
+    return json.dump();
+  }
+  std::string bytes;
+  if (decoded.rejected == 0) return bytes;
+  protozero::pbf_writer response(bytes);
+  {
+    protozero::pbf_writer partial(response, 1);
+    partial.add_int64(1, static_cast<int64_t>(decoded.rejected));
+    partial.add_string(2, decoded.message);
+  }
+  return bytes;
+}
+
+std::unique_ptr<StreamDecoder> NewLinesDecoder(DecodeContext context) {
+  return std::make_unique<LinesDecoder>(std::move(context));
+}
+
+}  // namespace tomograph::ingest::otlp

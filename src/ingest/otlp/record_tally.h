@@ -1,0 +1,48 @@
+// RecordTally: what became of the records of one message. It reaches the ledger only when the whole
+// message was readable, so that a message counts either as its records or as one lost message.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "telemetry/loss_ledger.h"
+
+namespace tomograph::ingest::otlp {
+
+/// The repairs of one record; the first names it.
+class Repairs {
+ public:
+  void Note(telemetry::Reason reason) {
+    if (!first_) first_ = reason;
+  }
+  std::optional<telemetry::Reason> first() const { return first_; }
+
+ private:
+  std::optional<telemetry::Reason> first_;
+};
+
+class RecordTally {
+ public:
+  void Keep(const Repairs& repairs, uint64_t n = 1) {
+    if (repairs.first()) {
+      lost_[static_cast<size_t>(*repairs.first())] += n;
+    } else {
+      accepted_ += n;
+    }
+  }
+  void Drop(telemetry::Reason reason) { ++lost_[static_cast<size_t>(reason)]; }
+
+  uint64_t dropped() const;
+  /// "2 missing_id, 1 bad_time"; empty when nothing was dropped.
+  std::string Explain() const;
+  void Commit(telemetry::Format format, telemetry::Signal signal,
+              telemetry::LossLedger* ledger) const;
+
+ private:
+  uint64_t accepted_ = 0;
+  std::array<uint64_t, telemetry::kReasonCount> lost_{};
+};
+
+}  // namespace tomograph::ingest::otlp

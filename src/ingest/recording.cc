@@ -1,0 +1,238 @@
+#include "ingest/recording.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+
+#include "ingest/changes/cdevents_decoder.h"
+#include "ingest/csv/csv_decoder.h"
+#include "ingest/jaeger/jaeger_decoder.h"
+#include "ingest/otlp/otlp_decoder.h"
+#include "ingest/prometheus/exposition.h"
+#include "net/inflate.h"
+
+namespace tomograph::ingest {
+namespace {
+
+namespace fs = std::filesystem;
+using telemetry::Format;
+
+constexpr size_t kReadBytes = 256u << 10;
+constexpr size_t kLookBytes = 64u << 10;  // of a file's start, inflated, that tell what it is
+constexpr size_t kMaxMappingBytes = 1u << 20;
+
+bool IsGzip(ByteView start) { return start.starts_with("\x1f\x8b"); }
+
+/// Reads a file in pieces, inflated when it is gzip, until `on_piece` says false.
+Status ReadPieces(const std::string& path,
+                  const std::function<bool(ByteView piece, size_t disk_bytes)>& on_piece) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return Status::Io("cannot open " + path);
+  std::string buffer(kReadBytes, '\0');
+  std::unique_ptr<net::InflateStream> inflate;
+  bool wanted = true;
+  for (bool first = true; wanted; first = false) {
+    in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+    const ByteView read = ByteView(buffer).substr(0, static_cast<size_t>(in.gcount()));
+    if (read.empty()) break;
+    if (first && IsGzip(read)) inflate = std::make_unique<net::InflateStream>();
+    if (inflate == nullptr) {
+      wanted = on_piece(read, read.size());
+    } else {
+      TG_RETURN_IF_ERROR(
+          inflate->Push(read, [&](ByteView plain) { wanted = wanted && on_piece(plain, 0); }));
+      wanted = wanted && on_piece({}, read.size());
+    }
+  }
+  if (in.bad()) return Status::Io("cannot read " + path);
+  return inflate != nullptr && wanted ? inflate->Finish() : Status::Ok();
+}
+
+/// The first bytes, inflated. A damaged file gives what could be read of them.
+std::string StartOf(const std::string& path) {
+  std::string start;
+  (void)ReadPieces(path, [&](ByteView piece, size_t) {
+    start.append(piece.substr(0, kLookBytes - start.size()));
+    return start.size() < kLookBytes;
+  });
+  return start;
+}
+
+/// "metrics.csv.gz" -> "metrics.csv"
+fs::path WithoutGz(const fs::path& path) {
+  fs::path plain = path;
+  if (plain.extension() == ".gz") plain.replace_extension();
+  return plain;
+}
+
+constexpr std::string_view kMappingSuffix = ".mapping.yaml";
+
+/// For metrics.csv: metrics.mapping.yaml beside it; empty when there is none.
+std::string MappingFileOf(const fs::path& csv) {
+  fs::path plain = WithoutGz(csv);
+  plain.replace_extension();
+  const std::string mapping = plain.string().append(kMappingSuffix);
+  std::error_code error;
+  return fs::is_regular_file(mapping, error) ? mapping : std::string();
+}
+
+/// JSON is told apart by the first of these keys in it.
+struct Mark {
+  std::string_view key;
+  Format format;
+};
+constexpr std::array<Mark, 8> kMarks = {{
+    {"\"resourceSpans\"", Format::kOtlpFile},
+    {"\"resourceMetrics\"", Format::kOtlpFile},
+    {"\"resourceLogs\"", Format::kOtlpFile},
+    {"\"traceID\"", Format::kJaeger},
+    {"\"spanID\"", Format::kJaeger},
+    {"\"specversion\"", Format::kCdEvents},
+    {"\"dev.cdevents.", Format::kCdEvents},
+    {"\"datacontenttype\"", Format::kCdEvents},
+}};
+
+std::optional<Format> JsonFormatOf(ByteView start) {
+  std::optional<Format> format;
+  size_t nearest = ByteView::npos;
+  for (const Mark& mark : kMarks) {
+    const size_t at = start.find(mark.key);
+    if (at >= nearest) continue;
+    nearest = at;
+    format = mark.format;
+  }
+  return format;
+}
+
+std::optional<Format> FormatOf(const fs::path& path) {
+  const std::string extension = WithoutGz(path).extension().string();
+  if (extension == ".csv") {
+    return MappingFileOf(path).empty() ? std::nullopt : std::optional<Format>(Format::kCsv);
+  }
+  const std::string start = StartOf(path.string());
+  const size_t first = start.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
+  if (first == std::string::npos) return std::nullopt;
+  if (start[first] == '{' || start[first] == '[') return JsonFormatOf(start);
+  const ByteView text = ByteView(start).substr(first);
+  const bool exposition = text.starts_with("# HELP ") || text.starts_with("# TYPE ") ||
+                          text.starts_with("# UNIT ") || extension == ".prom" || extension == ".om";
+  return exposition ? std::optional<Format>(Format::kOpenMetrics) : std::nullopt;
+}
+
+Result<std::string> ReadMapping(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::string text(kMaxMappingBytes, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad() || in.gcount() == 0) return Status::Io("cannot read " + path);
+  text.resize(static_cast<size_t>(in.gcount()));
+  return text;
+}
+
+Result<std::unique_ptr<StreamDecoder>> NewDecoder(const RecordingFile& file,
+                                                  const DecodeContext& context) {
+  switch (file.format) {
+    case Format::kOtlpFile:
+      return otlp::NewLinesDecoder(context);
+    case Format::kJaeger:
+      return jaeger::NewJaegerDecoder(context);
+    case Format::kCdEvents:
+      return changes::NewLinesDecoder(context);
+    case Format::kOpenMetrics:
+      return prometheus::NewExpositionDecoder(context, {});
+    case Format::kCsv: {
+      const Result<std::string> text = ReadMapping(MappingFileOf(file.path));
+      if (!text.ok()) return text.status();
+      Result<csv::Mapping> mapping = csv::Mapping::FromYaml(*text);
+      if (!mapping.ok()) return mapping.status();
+      return csv::NewCsvDecoder(context, std::move(mapping).value());
+    }
+    default:
+      return Status::InvalidArgument("no files of this format: " + file.path);
+  }
+}
+
+Status Named(const std::string& path, const Status& status) {
+  return status.ok() ? status : Status(status.code(), path + ": " + status.message());
+}
+
+Status ReadOne(const RecordingFile& file, const DecodeContext& context, const BatchSink& sink,
+               const std::function<void(size_t)>& on_disk_bytes) {
+  Result<std::unique_ptr<StreamDecoder>> decoder = NewDecoder(file, context);
+  if (!decoder.ok()) return decoder.status();
+  const telemetry::StringId peer = context.identities->strings.Intern(file.path);
+  const BatchSink named = [&](telemetry::Batch&& batch) {
+    batch.origin.peer = peer;
+    sink(std::move(batch));
+  };
+  Status pushed;
+  const Status read = ReadPieces(file.path, [&](ByteView piece, size_t disk_bytes) {
+    pushed = (*decoder)->Push(piece, named);
+    on_disk_bytes(disk_bytes);
+    return pushed.ok();
+  });
+  TG_RETURN_IF_ERROR(pushed);
+  TG_RETURN_IF_ERROR(
+      (*decoder)->Finish(named));  // also what came before the damage of a broken .gz
+  return read;
+}
+
+}  // namespace
+
+Result<std::vector<RecordingFile>> FindRecording(const std::string& path,
+                                                 std::vector<std::string>* ignored) {
+  std::error_code error;
+  std::vector<fs::path> found;
+  if (fs::is_directory(path, error)) {
+    for (fs::recursive_directory_iterator
+             it(path, fs::directory_options::skip_permission_denied, error),
+         end;
+         !error && it != end; it.increment(error)) {
+      if (it->is_regular_file(error)) found.push_back(it->path());
+    }
+    if (error) return Status::Io("cannot list " + path + ": " + error.message());
+  } else if (fs::is_regular_file(path, error)) {
+    found.emplace_back(path);
+  } else {
+    return Status::NotFound("no such file or folder: " + path);
+  }
+  std::sort(found.begin(), found.end());
+
+  std::vector<RecordingFile> files;
+  for (const fs::path& file : found) {
+    if (file.string().ends_with(kMappingSuffix)) continue;  // part of its CSV file
+    if (const std::optional<Format> format = FormatOf(file)) {
+      RecordingFile entry;
+      entry.path = file.string();
+      entry.format = *format;
+      entry.bytes = fs::file_size(file, error);
+      files.push_back(std::move(entry));
+    } else if (ignored != nullptr) {
+      ignored->push_back(file.string());
+    }
+  }
+  if (files.empty()) {
+    return Status::InvalidArgument(
+        "no telemetry in " + path +
+        ": looked for OTLP-JSON lines, Jaeger JSON, CloudEvents JSON, Prometheus text "
+        "and CSV with a <name>.mapping.yaml beside it");
+  }
+  return files;
+}
+
+Status ReadRecording(const std::vector<RecordingFile>& files, const DecodeContext& context,
+                     const BatchSink& sink, const std::function<void(uint64_t bytes)>& progress) {
+  uint64_t total = 0;
+  for (const RecordingFile& file : files) {
+    const Status status = ReadOne(file, context, sink, [&](size_t disk_bytes) {
+      total += disk_bytes;
+      if (progress) progress(total);
+    });
+    TG_RETURN_IF_ERROR(Named(file.path, status));
+  }
+  return Status::Ok();
+}
+
+}  // namespace tomograph::ingest

@@ -1,0 +1,29 @@
+// Recording: a file or folder of recorded telemetry, read in the order of its names. What each file
+// is, is found by looking at its first bytes (and, for CSV, at a mapping file beside it:
+// <name>.mapping.yaml); .gz is inflated on the way.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "ingest/decoder.h"
+
+namespace tomograph::ingest {
+
+struct RecordingFile {
+  std::string path;
+  telemetry::Format format = telemetry::Format::kOtlpFile;
+  uint64_t bytes = 0;  // on disk
+};
+
+/// What would be read, or kNotFound / kInvalidArgument saying what was looked for. Files that are
+/// no telemetry (README, truth.json, ...) are left out and named in `ignored`.
+Result<std::vector<RecordingFile>> FindRecording(const std::string& path,
+                                                 std::vector<std::string>* ignored);
+
+/// Reads all of it. `progress` gets the bytes read so far (of all files, on disk); may be null.
+Status ReadRecording(const std::vector<RecordingFile>& files, const DecodeContext& context,
+                     const BatchSink& sink, const std::function<void(uint64_t bytes)>& progress);
+
+}  // namespace tomograph::ingest

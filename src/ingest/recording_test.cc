@@ -1,0 +1,145 @@
+#include "ingest/recording.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "ingest/decoder_harness.h"
+#include "net/inflate.h"
+
+namespace tomograph::ingest {
+namespace {
+
+namespace fs = std::filesystem;
+using telemetry::Format;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr char kJaegerSpan[] =
+    R"({"traceID":"1","spanID":"2","startTime":1700000000000000,"operationName":"a"})";
+constexpr char kChange[] =
+    R"({"specversion":"1.0","id":"1","type":"dev.cdevents.service.deployed.0.1.1",)"
+    R"("time":"2023-11-14T22:13:20Z"})";
+constexpr char kOtlp[] =
+    R"({"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"0af7651916cd43dd8448eb211c80319c",)"
+    R"("spanId":"b7ad6b7169203331","name":"x","startTimeUnixNano":"1700000000000000000",)"
+    R"("endTimeUnixNano":"1700000000000000001"}]}]}]})";
+
+class RecordingTest : public testing::Test {
+ protected:
+  RecordingTest() {
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    folder_ = fs::temp_directory_path() /
+              ("tomograph_" + std::string(test->name()) + "_" + std::to_string(getpid()));
+    fs::create_directories(folder_ / "sub");
+  }
+  ~RecordingTest() override { fs::remove_all(folder_); }
+
+  void Write(const std::string& name, const std::string& text) {
+    std::ofstream(folder_ / name, std::ios::binary) << text;
+  }
+  std::vector<std::string> Relative(const std::vector<std::string>& paths) const {
+    std::vector<std::string> names;
+    for (const std::string& path : paths) names.push_back(fs::relative(path, folder_).string());
+    return names;
+  }
+  Status ReadAll(DecoderHarness* harness) {
+    const auto files = FindRecording(folder_.string(), nullptr);
+    TG_CHECK(files.ok());
+    return ReadRecording(
+        *files, harness->context,
+        [&](telemetry::Batch&& b) { harness->batches.push_back(std::move(b)); },
+        [this](uint64_t bytes) { progress_ = bytes; });
+  }
+
+  fs::path folder_;
+  uint64_t progress_ = 0;
+};
+
+TEST_F(RecordingTest, TellsFilesApartAndOrdersThem) {
+  Write("c_traces.jsonl", kOtlp);
+  Write("b_spans.json", std::string("{\n \"data\": [") + kJaegerSpan + "]}");
+  Write("a_changes.json", kChange);
+  Write("sub/m.txt", "# TYPE a gauge\na 1 1700000000000\n");
+  Write("m.prom", "a 1 1700000000000\n");
+  Write("values.csv", "t,v\n");
+  Write("values.mapping.yaml", "time: t\nvalues: all\n");
+  Write("unmapped.csv", "t,v\n");
+  Write("truth.json", "{\"cause\":\"cart\"}");
+  Write("README.md", "# A recording\n");
+  Write("empty", "");
+  std::vector<std::string> ignored;
+  const auto files = FindRecording(folder_.string(), &ignored);
+  ASSERT_TRUE(files.ok());
+  std::vector<std::string> paths;
+  std::vector<Format> formats;
+  for (const RecordingFile& file : *files) {
+    paths.push_back(file.path);
+    formats.push_back(file.format);
+  }
+  EXPECT_THAT(Relative(paths), ElementsAre("a_changes.json", "b_spans.json", "c_traces.jsonl",
+                                           "m.prom", "sub/m.txt", "values.csv"));
+  EXPECT_THAT(formats, ElementsAre(Format::kCdEvents, Format::kJaeger, Format::kOtlpFile,
+                                   Format::kOpenMetrics, Format::kOpenMetrics, Format::kCsv));
+  EXPECT_THAT(Relative(ignored), ElementsAre("README.md", "empty", "truth.json", "unmapped.csv"));
+}
+
+TEST_F(RecordingTest, ReadsAllOfItAndSaysHowFarItIs) {
+  Write("a.json.gz", *net::Gzip(kChange));
+  Write("b.jsonl", kOtlp);
+  Write("c.csv.gz", *net::Gzip("t,cpu\n1700000000,0.5\n"));
+  Write("c.mapping.yaml", "time: t\nvalues: all\nservice: {constant: cart}\n");
+  DecoderHarness harness;
+  ASSERT_TRUE(ReadAll(&harness).ok());
+  ASSERT_EQ(harness.batches.size(), 3u);
+  EXPECT_EQ(harness.batches[0].events.rows(), 1u);
+  EXPECT_EQ(harness.batches[1].spans.rows(), 1u);
+  EXPECT_EQ(harness.batches[2].samples.rows(), 1u);
+  EXPECT_TRUE(harness.Balanced());
+  EXPECT_THAT(std::string(harness.identities.strings.Get(harness.batches[1].origin.peer)),
+              testing::EndsWith("b.jsonl"));
+  EXPECT_EQ(progress_, fs::file_size(folder_ / "a.json.gz") + fs::file_size(folder_ / "b.jsonl") +
+                           fs::file_size(folder_ / "c.csv.gz"));
+}
+
+TEST_F(RecordingTest, ReadsASingleFile) {
+  Write("b.json", kJaegerSpan);
+  const auto files = FindRecording((folder_ / "b.json").string(), nullptr);
+  ASSERT_TRUE(files.ok());
+  EXPECT_EQ(files->size(), 1u);
+}
+
+TEST_F(RecordingTest, SaysWhatIsWrong) {
+  EXPECT_EQ(FindRecording((folder_ / "nothing").string(), nullptr).status().code(),
+            StatusCode::kNotFound);
+  const auto nothing = FindRecording(folder_.string(), nullptr);
+  EXPECT_EQ(nothing.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(nothing.status().message(), HasSubstr("mapping.yaml"));
+
+  Write("a.csv", "t,v\n1,2\n");
+  Write("a.mapping.yaml", "time: when\nvalues: all\n");
+  DecoderHarness harness;
+  const Status status = ReadAll(&harness);
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr("a.csv: CSV has no time column 'when'"));
+}
+
+TEST_F(RecordingTest, KeepsWhatCameBeforeABreak) {
+  std::string lines;
+  for (int i = 0; i < 20'000; ++i)  // no two alike, or the compressed file is one block
+    lines += R"({"traceID":"1","spanID":")" + std::to_string(i + 1) +
+             R"(","startTime":1700000000000000})" + "\n";
+  const std::string whole = *net::Gzip(lines);
+  Write("a.json.gz", whole.substr(0, whole.size() / 2));
+  DecoderHarness harness;
+  EXPECT_EQ(ReadAll(&harness).code(), StatusCode::kCorrupt);
+  ASSERT_FALSE(harness.batches.empty());
+  EXPECT_GT(harness.batches[0].spans.rows(), 1000u);
+  EXPECT_TRUE(harness.Balanced());
+}
+
+}  // namespace
+}  // namespace tomograph::ingest

@@ -1,0 +1,215 @@
+#include "net/grpc_server.h"
+
+#include <grpc/support/log.h>
+#include <grpcpp/generic/async_generic_service.h>
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "net/percent.h"
+
+namespace tomograph::net {
+namespace {
+
+constexpr std::chrono::seconds kStopGrace{5};
+
+grpc::Status ToGrpc(const Status& status) {
+  switch (status.code()) {
+    case StatusCode::kInvalidArgument:
+      return {grpc::INVALID_ARGUMENT, status.message()};
+    case StatusCode::kUnavailable:
+      return {grpc::UNAVAILABLE, status.message()};
+    case StatusCode::kResourceExhausted:
+      return {grpc::RESOURCE_EXHAUSTED, status.message()};
+    case StatusCode::kNotFound:
+      return {grpc::UNIMPLEMENTED, status.message()};
+    default:
+      return {grpc::INTERNAL, status.message()};
+  }
+}
+
+/// grpc says "ipv4:127.0.0.1:4711" or "ipv6:%5B::1%5D:4711".
+std::string PeerName(const std::string& peer) {
+  const std::string decoded = PercentDecode(peer, PlusMeans::kPlus);
+  const bool has_scheme = decoded.rfind("ipv4:", 0) == 0 || decoded.rfind("ipv6:", 0) == 0;
+  return has_scheme ? decoded.substr(5) : decoded;
+}
+
+class Call;
+
+/// The calls under way. Shared with each call, since an answer may come when the server has gone.
+class Calls {
+ public:
+  explicit Calls(int limit) : limit_(static_cast<size_t>(limit)) {}
+
+  bool Add(Call* call) {
+    std::lock_guard lock(mutex_);
+    if (stopping_ || open_.size() >= limit_) return false;
+    open_.insert(call);
+    return true;
+  }
+  void Remove(Call* call) {
+    std::lock_guard lock(mutex_);
+    if (open_.erase(call) > 0) changed_.notify_all();
+  }
+  /// No new calls; waits for those under way to be answered, then answers for them.
+  void Stop();
+
+ private:
+  const size_t limit_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::unordered_set<Call*> open_;
+  bool stopping_ = false;
+};
+
+/// One call. grpc deletes it (OnDone) only after Finish, which is called exactly once: by the
+/// answer, by the end of the last copy of the Reply, or by Stop.
+class Call : public grpc::ServerGenericBidiReactor {
+ public:
+  Call(std::shared_ptr<Calls> calls, grpc::GenericCallbackServerContext* context,
+       const GrpcServer::Handler* handler)
+      : calls_(std::move(calls)),
+        answer_(std::make_shared<Answer>(this)),
+        context_(context),
+        handler_(handler) {
+    if (calls_->Add(this)) {
+      StartRead(&request_);
+    } else {
+      AnswerOnce(answer_, Status::Unavailable("too many calls under way, try again"));
+    }
+  }
+
+  void OnReadDone(bool ok) override {
+    const std::shared_ptr<Answer> answer = answer_;
+    if (!ok) return AnswerOnce(answer, Status::InvalidArgument("a call without a message"));
+    grpc::Slice slice;
+    if (!request_.TrySingleSlice(&slice).ok() && !request_.DumpToSingleSlice(&slice).ok()) {
+      return AnswerOnce(answer, Status::InvalidArgument("the message could not be read"));
+    }
+    // The message goes with this reactor, which may end as soon as the answer is there.
+    request_.Clear();
+    const auto last_copy = std::make_shared<Unanswered>(answer);
+    (*handler_)(context_->method(), PeerName(context_->peer()),
+                ByteView(reinterpret_cast<const char*>(slice.begin()), slice.size()),
+                [last_copy](Result<std::string> result) {
+                  AnswerOnce(last_copy->answer, std::move(result));
+                });
+  }
+
+  void OnDone() override { delete this; }
+
+  /// From Stop, under the lock of Calls: the call is open.
+  std::function<void()> Refusal() {
+    return
+        [answer = answer_] { AnswerOnce(answer, Status::Unavailable("the server is stopping")); };
+  }
+
+ private:
+  struct Answer {
+    explicit Answer(Call* c) : call(c) {}
+    std::atomic<bool> given{false};
+    Call* const call;  // alive until given
+  };
+  struct Unanswered {
+    explicit Unanswered(std::shared_ptr<Answer> a) : answer(std::move(a)) {}
+    ~Unanswered() { AnswerOnce(answer, Status::Internal("the call was dropped unanswered")); }
+    const std::shared_ptr<Answer> answer;
+  };
+
+  static void AnswerOnce(const std::shared_ptr<Answer>& answer, Result<std::string> result) {
+    if (answer->given.exchange(true)) return;
+    Call* const call = answer->call;
+    const std::shared_ptr<Calls> calls = call->calls_;
+    calls->Remove(call);
+    if (!result.ok()) return call->Finish(ToGrpc(result.status()));
+    const grpc::Slice slice(result->data(), result->size());
+    call->response_ = grpc::ByteBuffer(&slice, 1);
+    call->StartWriteAndFinish(&call->response_, grpc::WriteOptions(), grpc::Status::OK);
+  }
+
+  const std::shared_ptr<Calls> calls_;
+  const std::shared_ptr<Answer> answer_;
+  grpc::GenericCallbackServerContext* const context_;
+  const GrpcServer::Handler* const handler_;
+  grpc::ByteBuffer request_;
+  grpc::ByteBuffer response_;
+};
+
+void Calls::Stop() {
+  std::vector<std::function<void()>> refusals;
+  {
+    std::unique_lock lock(mutex_);
+    stopping_ = true;
+    changed_.wait_for(lock, kStopGrace, [&] { return open_.empty(); });
+    for (Call* call : open_) refusals.push_back(call->Refusal());
+  }
+  for (const auto& refuse : refusals) refuse();
+}
+
+class GenericServer : public GrpcServer, private grpc::CallbackGenericService {
+ public:
+  GenericServer(GrpcLimits limits, GrpcServer::Handler handler)
+      : limits_(limits),
+        handler_(std::move(handler)),
+        calls_(std::make_shared<Calls>(limits.max_calls_in_flight)) {}
+  ~GenericServer() override { Stop(); }
+
+  Status Listen(const std::string& address, uint16_t port) {
+    const std::string target = address + ":" + std::to_string(port);
+    int bound = 0;
+    grpc::ServerBuilder builder;
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT,
+                               0);  // a port that is taken must be an error
+    builder.SetMaxReceiveMessageSize(limits_.max_message_bytes);
+    builder.AddListeningPort(target, grpc::InsecureServerCredentials(), &bound);
+    builder.RegisterCallbackGenericService(this);
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || bound == 0) return Status::Unavailable("cannot listen on " + target);
+    port_ = static_cast<uint16_t>(bound);
+    return Status::Ok();
+  }
+
+  uint16_t port() const override { return port_; }
+
+  void Stop() override {
+    std::lock_guard lock(stop_mutex_);
+    if (server_ == nullptr) return;
+    calls_->Stop();
+    server_->Shutdown(std::chrono::system_clock::now() + kStopGrace);
+    server_->Wait();
+    server_.reset();
+  }
+
+ private:
+  grpc::ServerGenericBidiReactor* CreateReactor(
+      grpc::GenericCallbackServerContext* context) override {
+    return new Call(calls_, context, &handler_);
+  }
+
+  const GrpcLimits limits_;
+  const GrpcServer::Handler handler_;
+  const std::shared_ptr<Calls> calls_;
+  std::mutex stop_mutex_;
+  std::unique_ptr<grpc::Server> server_;
+  uint16_t port_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<GrpcServer>> GrpcServer::Start(const std::string& address, uint16_t port,
+                                                      GrpcLimits limits, Handler handler) {
+  // What grpc writes to stderr is for its own developers; what matters comes back as a Status.
+  gpr_set_log_function([](gpr_log_func_args*) {});
+  auto server = std::make_unique<GenericServer>(limits, std::move(handler));
+  TG_RETURN_IF_ERROR(server->Listen(address, port));
+  return std::unique_ptr<GrpcServer>(std::move(server));
+}
+
+}  // namespace tomograph::net

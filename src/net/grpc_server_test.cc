@@ -1,0 +1,168 @@
+#include "net/grpc_server.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <future>
+#include <thread>
+
+namespace tomograph::net {
+namespace {
+
+struct Answer {
+  grpc::Status status;
+  std::string body;
+};
+
+class GrpcServerTest : public ::testing::Test {
+ protected:
+  void Start(GrpcLimits limits = {}) {
+    auto server = GrpcServer::Start(
+        "127.0.0.1", 0, limits,
+        [this](std::string_view method, std::string_view peer, ByteView request,
+               GrpcServer::Reply reply) { Handle(method, peer, request, std::move(reply)); });
+    ASSERT_TRUE(server.ok()) << server.status().ToString();
+    server_ = std::move(*server);
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxSendMessageSize(-1);
+    channel_ = grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(server_->port()),
+                                         grpc::InsecureChannelCredentials(), arguments);
+  }
+
+  void Handle(std::string_view method, std::string_view peer, ByteView request,
+              GrpcServer::Reply reply) {
+    if (method == "/s/Echo") return reply(std::string(request));
+    if (method == "/s/Peer") return reply(std::string(peer));
+    if (method == "/s/Size") return reply(std::to_string(request.size()));
+    if (method == "/s/Drop") return;
+    if (method == "/s/Twice") {
+      reply(std::string("first"));
+      return reply(std::string("second"));
+    }
+    if (method == "/s/Keep") {
+      kept_ = std::move(reply);
+      return kept_arrived_.set_value();
+    }
+    if (method == "/s/Bad") return reply(Status::InvalidArgument("bad"));
+    if (method == "/s/Busy") return reply(Status::Unavailable("busy"));
+    if (method == "/s/Full") return reply(Status::ResourceExhausted("full"));
+    if (method == "/s/Broken") return reply(Status::Io("disk"));
+    reply(Status::NotFound("no such method"));
+  }
+
+  Answer Call(const std::string& method, const std::string& body, bool gzip = false) {
+    grpc::TemplatedGenericStub<grpc::ByteBuffer, grpc::ByteBuffer> stub(channel_);
+    grpc::ClientContext context;
+    if (gzip) context.set_compression_algorithm(GRPC_COMPRESS_GZIP);
+    const grpc::Slice slice(body);
+    const grpc::ByteBuffer request(&slice, 1);
+    grpc::ByteBuffer response;
+    std::promise<grpc::Status> done;
+    stub.UnaryCall(&context, method, {}, &request, &response,
+                   [&](grpc::Status status) { done.set_value(std::move(status)); });
+    Answer answer;
+    answer.status = done.get_future().get();
+    if (answer.status.ok()) {
+      grpc::Slice out;
+      if (response.DumpToSingleSlice(&out).ok()) {
+        answer.body.assign(reinterpret_cast<const char*>(out.begin()), out.size());
+      }
+    }
+    return answer;
+  }
+
+  GrpcServer::Reply kept_;
+  std::promise<void> kept_arrived_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<GrpcServer> server_;
+};
+
+TEST_F(GrpcServerTest, PassesBytesBothWays) {
+  Start();
+  const std::string bytes("\0\x01\xff binary", 10);
+  EXPECT_EQ(Call("/s/Echo", bytes).body, bytes);
+  EXPECT_EQ(Call("/s/Echo", "").body, "");
+  EXPECT_TRUE(Call("/s/Echo", "").status.ok());
+  EXPECT_THAT(Call("/s/Peer", "").body, ::testing::StartsWith("127.0.0.1:"));
+}
+
+TEST_F(GrpcServerTest, UndoesGzip) {
+  Start();
+  const std::string text(500'000, 'g');
+  EXPECT_EQ(Call("/s/Echo", text, true).body, text);
+}
+
+TEST_F(GrpcServerTest, RefusesMessagesBeyondTheLimitCompressedOrNot) {
+  GrpcLimits limits;
+  limits.max_message_bytes = 10'000;
+  Start(limits);
+  EXPECT_EQ(Call("/s/Size", std::string(10'000, 'a')).body, "10000");
+  EXPECT_EQ(Call("/s/Size", std::string(10'001, 'a')).status.error_code(),
+            grpc::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(Call("/s/Size", std::string(10'000, 'a'), true).body, "10000");
+  EXPECT_EQ(Call("/s/Size", std::string(5 << 20, 'a'), true).status.error_code(),
+            grpc::RESOURCE_EXHAUSTED);
+}
+
+TEST_F(GrpcServerTest, MapsStatuses) {
+  Start();
+  const auto code = [&](const char* method) { return Call(method, "x").status.error_code(); };
+  EXPECT_EQ(code("/s/Bad"), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(code("/s/Busy"), grpc::UNAVAILABLE);
+  EXPECT_EQ(code("/s/Full"), grpc::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(code("/s/Broken"), grpc::INTERNAL);
+  EXPECT_EQ(code("/s/Nothing"), grpc::UNIMPLEMENTED);
+  EXPECT_EQ(code("/s/Drop"), grpc::INTERNAL);
+  EXPECT_EQ(Call("/s/Bad", "x").status.error_message(), "bad");
+  EXPECT_EQ(Call("/s/Twice", "x").body, "first");
+}
+
+TEST_F(GrpcServerTest, RefusesCallsBeyondTheLimitUntilOneIsAnswered) {
+  GrpcLimits limits;
+  limits.max_calls_in_flight = 1;
+  Start(limits);
+  auto waiting = std::async(std::launch::async, [&] { return Call("/s/Keep", "x"); });
+  kept_arrived_.get_future().wait();
+  EXPECT_EQ(Call("/s/Echo", "x").status.error_code(), grpc::UNAVAILABLE);
+  std::thread([reply = std::move(kept_)] { reply(std::string("done")); }).join();
+  EXPECT_EQ(waiting.get().body, "done");
+  EXPECT_EQ(Call("/s/Echo", "x").body, "x");
+}
+
+TEST_F(GrpcServerTest, SaysThatAPortIsTaken) {
+  Start();
+  const auto second = GrpcServer::Start("127.0.0.1", server_->port(), {}, nullptr);
+  EXPECT_EQ(second.status().code(), StatusCode::kUnavailable);
+  EXPECT_THAT(second.status().message(), ::testing::HasSubstr(std::to_string(server_->port())));
+}
+
+TEST_F(GrpcServerTest, StopAnswersForTheForgetfulAndLateRepliesAreHarmless) {
+  Start();
+  auto waiting = std::async(std::launch::async, [&] { return Call("/s/Keep", "x"); });
+  kept_arrived_.get_future().wait();
+  server_->Stop();
+  EXPECT_EQ(waiting.get().status.error_code(), grpc::UNAVAILABLE);
+  server_.reset();
+  kept_(std::string("late"));
+}
+
+TEST_F(GrpcServerTest, TakesManyCallsAtOnce) {
+  Start();
+  std::vector<std::thread> clients;
+  std::atomic<int> right{0};
+  for (int c = 0; c < 4; ++c) {
+    clients.emplace_back([&, c] {
+      for (int i = 0; i < 50; ++i) {
+        const std::string body = std::to_string(c) + "/" + std::to_string(i);
+        right += Call("/s/Echo", body).body == body;
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(right, 200);
+}
+
+}  // namespace
+}  // namespace tomograph::net

@@ -1,0 +1,229 @@
+#include "normalize/normalizer.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <unordered_map>
+
+#include "normalize/schema/attribute_names.h"
+#include "normalize/schema/operation_template.h"
+#include "normalize/schema/sampling.h"
+#include "normalize/schema/series_meaning.h"
+#include "normalize/schema/service_name.h"
+#include "normalize/schema/span_meaning.h"
+
+namespace tomograph::normalize {
+namespace {
+
+using telemetry::Batch;
+using telemetry::EntityId;
+using telemetry::EntityKind;
+using telemetry::Identities;
+using telemetry::Resource;
+using telemetry::ResourceId;
+using telemetry::SpanBatch;
+using telemetry::SpanKind;
+using telemetry::StringId;
+
+/// The few answers that the spans of one batch need again and again. Direct-mapped: a collision
+/// costs a second computation and nothing else.
+template <typename Key, typename Value>
+class RecentAnswers {
+ public:
+  template <typename Make>
+  const Value& Get(Key key, const Make& make) {
+    Slot& slot = slots_[static_cast<size_t>(key) % slots_.size()];
+    if (!slot.used || slot.key != key) slot = Slot{key, true, make()};
+    return slot.value;
+  }
+
+ private:
+  struct Slot {
+    Key key{};
+    bool used = false;
+    Value value{};
+  };
+  std::array<Slot, 256> slots_{};
+};
+
+/// When each entity of a batch was first and last seen, told to the registry once a batch.
+class Sightings {
+ public:
+  void Add(EntityId id, Nanos at) {
+    if (id == telemetry::kNoEntity) return;
+    if (id != last_id_) {
+      last_id_ = id;
+      last_ = &times_.try_emplace(id, Times{at, at}).first->second;
+    }
+    last_->first = std::min(last_->first, at);
+    last_->last = std::max(last_->last, at);
+  }
+  void TellTo(telemetry::EntityRegistry* entities) const {
+    for (const auto& [id, times] : times_) {
+      entities->Seen(id, times.first);
+      entities->Seen(id, times.last);
+    }
+  }
+
+ private:
+  struct Times {
+    Nanos first, last;
+  };
+  std::unordered_map<EntityId, Times> times_;  // nodes stay where they are
+  EntityId last_id_ = telemetry::kNoEntity;
+  Times* last_ = nullptr;
+};
+
+struct Sampling {
+  float weight = 1;
+  uint8_t known = 0;
+};
+
+Sampling SamplingOf(std::string_view trace_state) {
+  const auto probability = SamplingProbability(trace_state);
+  if (!probability) return {};
+  return {static_cast<float>(1.0 / *probability), 1};
+}
+
+class SpanNormalizer {
+ public:
+  SpanNormalizer(const AttributeNames& names, Identities* identities, SpanBatch* spans,
+                 Sightings* sightings)
+      : identities_(identities), spans_(spans), sightings_(sightings), meaning_(names, spans) {}
+
+  void Run() {
+    const size_t rows = spans_->rows();
+    spans_->corrected_start_ns = spans_->start_ns;
+    spans_->clock_bound_ns.assign(rows, telemetry::kUnknownBound);
+    spans_->operation.resize(rows);
+    spans_->service.resize(rows);
+    spans_->peer.assign(rows, telemetry::kNoEntity);
+    spans_->peer_address.assign(rows, telemetry::kEmptyString);
+    spans_->failed.resize(rows);
+    spans_->weight.resize(rows);
+    spans_->weight_known.resize(rows);
+    for (size_t row = 0; row < rows; ++row) One(row);
+  }
+
+ private:
+  void One(size_t row) {
+    meaning_.Read(row);
+    const Resource& resource = identities_->resources.Get(spans_->resource[row]);
+    spans_->service[row] = resource.service_entity;
+    sightings_->Add(resource.service_entity, spans_->start_ns[row]);
+    spans_->operation[row] = OperationOf(row);
+    spans_->failed[row] = meaning_.Failed() ? 1 : 0;
+    const SpanKind kind = spans_->kind[row];
+    const bool calls = kind == SpanKind::kClient || kind == SpanKind::kProducer;
+    if (calls && !meaning_.OnlyConnects(identities_->strings.Get(spans_->name[row])))
+      NamePeer(row, resource);
+    if (const StringId state = spans_->trace_state[row]; state != telemetry::kEmptyString) {
+      const Sampling& s =
+          samplings_.Get(state, [&] { return SamplingOf(identities_->strings.Get(state)); });
+      spans_->weight[row] = s.weight;
+      spans_->weight_known[row] = s.known;
+    } else {
+      spans_->weight[row] = 1;
+    }
+  }
+
+  StringId OperationOf(size_t row) {
+    if (const std::string_view operation = meaning_.Operation(); !operation.empty())
+      return identities_->strings.Intern(operation);
+    const StringId name = spans_->name[row];
+    return templates_.Get(name, [&] {
+      return identities_->strings.Intern(OperationTemplate(identities_->strings.Get(name)));
+    });
+  }
+
+  void NamePeer(size_t row, const Resource& caller) {
+    const PeerFacts facts = meaning_.Peer();
+    const std::string address = AddressOf(facts);
+    const StringId address_id = identities_->strings.Intern(address);
+    spans_->peer_address[row] = address_id;
+    const EntityId peer =
+        FindPeer(facts, identities_->strings.Get(caller.service_namespace), &identities_->entities);
+    spans_->peer[row] = peer;
+    sightings_->Add(peer, spans_->start_ns[row]);
+  }
+
+  Identities* identities_;
+  SpanBatch* spans_;
+  Sightings* sightings_;
+  SpanMeaning meaning_;
+  RecentAnswers<StringId, StringId> templates_;
+  RecentAnswers<StringId, Sampling> samplings_;
+};
+
+/// The service that a change names, if it is known already: by its full name or its last path
+/// segment. Changes are rare, so a walk over all entities is cheap enough.
+EntityId ServiceNamed(std::string_view name, const std::vector<telemetry::Entity>& entities) {
+  const std::string_view last = name.substr(name.rfind('/') + 1);
+  EntityId found = telemetry::kNoEntity;
+  for (const telemetry::Entity& e : entities) {
+    if (e.kind != EntityKind::kService || (e.name != name && e.name != last)) continue;
+    if (found != telemetry::kNoEntity) return telemetry::kNoEntity;  // two namespaces have one
+    found = e.id;
+  }
+  return found;
+}
+
+}  // namespace
+
+struct Normalizer::Impl {
+  explicit Impl(Identities* ids) : identities(ids), names(&ids->strings) {}
+
+  void NormalizeEvents(telemetry::EventBatch* events) const {
+    events->entity.assign(events->rows(), telemetry::kNoEntity);
+    if (events->rows() == 0) return;
+    const std::vector<telemetry::Entity> all = identities->entities.All();
+    for (size_t row = 0; row < events->rows(); ++row) {
+      const std::string_view name = identities->strings.Get(events->service[row]);
+      if (!name.empty()) events->entity[row] = ServiceNamed(name, all);
+    }
+  }
+
+  Identities* identities;
+  AttributeNames names;
+};
+
+Normalizer::Normalizer(Identities* identities) : impl_(new Impl(identities)) {}
+Normalizer::~Normalizer() = default;
+
+void Normalizer::CompleteResource(Resource* resource) const {
+  Identities& ids = *impl_->identities;
+  const ResourceNames names = NamesOf(*resource, ids.strings);
+  resource->service = ids.strings.Intern(names.service);
+  resource->service_namespace = ids.strings.Intern(names.service_namespace);
+  resource->instance = ids.strings.Intern(names.instance);
+  resource->version = ids.strings.Intern(names.version);
+  resource->environment = ids.strings.Intern(names.environment);
+  resource->host = ids.strings.Intern(names.host);
+  resource->service_entity =
+      ids.entities.FindOrAdd(EntityKind::kService, names.service_namespace, names.service);
+  if (names.instance.empty()) return;
+  // An instance is one of its service: "10.0.0.7:9090" alone may be another one tomorrow.
+  resource->instance_entity =
+      ids.entities.FindOrAdd(EntityKind::kInstance, names.service_namespace,
+                             names.service + "/" + names.instance, resource->service_entity);
+}
+
+void Normalizer::CompleteSeries(telemetry::Series* series) const {
+  CompleteSeriesMeaning(series, impl_->identities);
+}
+
+void Normalizer::Normalize(Batch* batch) const {
+  Sightings sightings;
+  if (batch->spans.rows() > 0)
+    SpanNormalizer(impl_->names, impl_->identities, &batch->spans, &sightings).Run();
+  batch->logs.corrected_ns = batch->logs.time_ns;
+  batch->logs.clock_bound_ns.assign(batch->logs.rows(), telemetry::kUnknownBound);
+  impl_->NormalizeEvents(&batch->events);
+  for (size_t row = 0; row < batch->samples.rows(); ++row) {
+    const EntityId entity = impl_->identities->series.Get(batch->samples.series[row]).entity;
+    sightings.Add(entity, batch->samples.time_ns[row]);
+  }
+  sightings.TellTo(&impl_->identities->entities);
+}
+
+}  // namespace tomograph::normalize

@@ -1,0 +1,271 @@
+#include "normalize/normalizer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <variant>
+
+namespace tomograph::normalize {
+namespace {
+
+using telemetry::Batch;
+using telemetry::EntityId;
+using telemetry::EntityKind;
+using telemetry::Quantity;
+using telemetry::SpanKind;
+using telemetry::SpanStatus;
+using telemetry::Statistic;
+
+using Value = std::variant<std::string, int>;
+using Attributes = std::vector<std::pair<std::string, Value>>;
+using Texts = std::vector<std::pair<std::string, std::string>>;
+
+class NormalizerTest : public testing::Test {
+ protected:
+  NormalizerTest() : normalizer_(&ids_) {}
+
+  telemetry::ResourceId ResourceOf(const Texts& attributes) {
+    std::string key;
+    for (const auto& [k, v] : attributes) key += k + "=" + v + ";";
+    return ids_.resources.FindOrAdd(telemetry::FingerprintOf(key), [&] {
+      telemetry::Resource resource;
+      for (const auto& [k, v] : attributes)
+        resource.attributes.emplace_back(ids_.strings.Intern(k), ids_.strings.Intern(v));
+      normalizer_.CompleteResource(&resource);
+      return resource;
+    });
+  }
+
+  void AddSpan(SpanKind kind, const std::string& name, const Attributes& attributes,
+               SpanStatus status = SpanStatus::kUnset, const std::string& trace_state = "") {
+    auto& s = batch_.spans;
+    s.trace_id.push_back({1, 2});
+    s.span_id.push_back(s.rows() + 1);
+    s.parent_span_id.push_back(0);
+    s.start_ns.push_back(1000 + static_cast<Nanos>(s.rows()));
+    s.end_ns.push_back(5000);
+    s.kind.push_back(kind);
+    s.status.push_back(status);
+    s.resource.push_back(ResourceOf({{"service.name", "cart"}, {"service.namespace", "shop"}}));
+    s.name.push_back(ids_.strings.Intern(name));
+    s.trace_state.push_back(ids_.strings.Intern(trace_state));
+    for (const auto& [k, v] : attributes) {
+      if (std::holds_alternative<int>(v)) {
+        s.attributes.AddInt(ids_.strings.Intern(k), std::get<int>(v));
+      } else {
+        s.attributes.AddText(ids_.strings.Intern(k), std::get<std::string>(v));
+      }
+    }
+    s.attributes.EndRow();
+  }
+
+  std::string Operation(size_t row) const {
+    return std::string(ids_.strings.Get(batch_.spans.operation[row]));
+  }
+  std::string Json(size_t row) const {
+    std::string out;
+    batch_.spans.attributes.AppendJson(row, ids_.strings, &out);
+    return out;
+  }
+
+  telemetry::Series SeriesOf(const std::string& metric, const Texts& labels, const Texts& resource,
+                             telemetry::MetricKind kind = telemetry::MetricKind::kGauge) {
+    telemetry::Series series;
+    series.metric = ids_.strings.Intern(metric);
+    series.kind = kind;
+    series.resource = ResourceOf(resource);
+    for (const auto& [k, v] : labels)
+      series.labels.emplace_back(ids_.strings.Intern(k), ids_.strings.Intern(v));
+    normalizer_.CompleteSeries(&series);
+    return series;
+  }
+
+  telemetry::Identities ids_;
+  Normalizer normalizer_;
+  Batch batch_;
+};
+
+const EntityId kCart = MakeEntityId(EntityKind::kService, "shop", "cart");
+
+TEST_F(NormalizerTest, BringsOldNamesToTodaysAndKeepsTheRest) {
+  AddSpan(SpanKind::kServer, "GET /cart/7",
+          {{"http.method", "GET"},
+           {"http.status_code", 200},
+           {"http.route", "/cart/{id}"},
+           {"my.key", "x"}});
+  AddSpan(SpanKind::kClient, "GET", {{"http.method", "GET"}, {"http.request.method", "GET"}});
+  normalizer_.Normalize(&batch_);
+  EXPECT_EQ(
+      Json(0),
+      R"({"http.request.method":"GET","http.response.status_code":200,"http.route":"/cart/{id}","my.key":"x"})");
+  EXPECT_EQ(Json(1), R"({"http.method":"GET","http.request.method":"GET"})")
+      << "both given: nothing twice";
+}
+
+TEST_F(NormalizerTest, FillsOperations) {
+  AddSpan(SpanKind::kServer, "GET /cart/7", {{"http.method", "GET"}, {"http.route", "/cart/{id}"}});
+  AddSpan(SpanKind::kServer, "x",
+          {{"rpc.system", "grpc"}, {"rpc.service", "shop.Cart"}, {"rpc.method", "Get"}});
+  AddSpan(SpanKind::kClient, "x",
+          {{"db.system", "postgresql"}, {"db.operation", "SELECT"}, {"db.sql.table", "items"}});
+  AddSpan(SpanKind::kProducer, "x",
+          {{"messaging.system", "kafka"},
+           {"messaging.operation", "publish"},
+           {"messaging.destination", "orders"}});
+  AddSpan(SpanKind::kServer, "GET /cart/123", {});
+  AddSpan(SpanKind::kInternal, "render", {{"http.route", "/cart"}});
+  normalizer_.Normalize(&batch_);
+  const char* expected[] = {"GET /cart/{id}", "shop.Cart/Get",  "SELECT items",
+                            "publish orders", "GET /cart/{id}", "render"};
+  for (size_t i = 0; i < 6; ++i) EXPECT_EQ(Operation(i), expected[i]);
+}
+
+TEST_F(NormalizerTest, TakingAConnectionIsNoCallOfTheDatabase) {
+  const Attributes db = {
+      {"db.system.name", "postgresql"}, {"db.namespace", "shop"}, {"server.address", "10.0.0.1"}};
+  Attributes query = db, old_query = db;
+  query.push_back({"db.query.text", "SELECT 1"});
+  old_query.push_back({"db.statement", "SELECT 1"});
+  AddSpan(SpanKind::kClient, "pg-pool.connect", db);
+  AddSpan(SpanKind::kClient, "connect", db);
+  AddSpan(SpanKind::kClient, "pg.query:SELECT shop", query);
+  AddSpan(SpanKind::kClient, "disconnected_users", old_query);
+  AddSpan(SpanKind::kClient, "shop", db);  // says little, but nothing of connecting
+  AddSpan(SpanKind::kClient, "GET /connect", {{"peer.service", "payments"}});
+  normalizer_.Normalize(&batch_);
+  const EntityId database = MakeEntityId(EntityKind::kDatabase, "", "postgresql shop");
+  const auto& s = batch_.spans;
+  EXPECT_EQ(s.peer[0], telemetry::kNoEntity);
+  EXPECT_EQ(s.peer[1], telemetry::kNoEntity);
+  EXPECT_EQ(s.peer_address[0], telemetry::kEmptyString);
+  for (const size_t row : {2u, 3u, 4u}) EXPECT_EQ(s.peer[row], database) << row;
+  EXPECT_NE(s.peer[5], telemetry::kNoEntity);
+}
+
+TEST_F(NormalizerTest, NamesServiceAndPeer) {
+  AddSpan(SpanKind::kServer, "a", {{"net.peer.name", "api.example.com"}});
+  AddSpan(SpanKind::kClient, "b", {{"db.system", "postgresql"}, {"db.name", "orders"}});
+  AddSpan(SpanKind::kClient, "c", {{"server.address", "payments"}, {"server.port", 8080}});
+  AddSpan(SpanKind::kClient, "d", {{"net.peer.name", "api.example.com"}, {"net.peer.port", "443"}});
+  AddSpan(SpanKind::kClient, "e", {{"peer.service", "payments"}});
+  normalizer_.Normalize(&batch_);
+  const auto& s = batch_.spans;
+  for (size_t i = 0; i < s.rows(); ++i) EXPECT_EQ(s.service[i], kCart);
+  EXPECT_EQ(s.peer[0], telemetry::kNoEntity) << "a server's peer is its client";
+  EXPECT_EQ(ids_.strings.Get(s.peer_address[0]), "");
+  EXPECT_EQ(s.peer[1], MakeEntityId(EntityKind::kDatabase, "", "postgresql orders"));
+  EXPECT_EQ(s.peer[2], telemetry::kNoEntity) << "joins tell who answers inside";
+  EXPECT_EQ(ids_.strings.Get(s.peer_address[2]), "payments:8080");
+  EXPECT_EQ(s.peer[3], MakeEntityId(EntityKind::kThirdParty, "", "api.example.com:443"));
+  EXPECT_EQ(s.peer[4], MakeEntityId(EntityKind::kService, "shop", "payments"));
+  const telemetry::Entity cart = ids_.entities.Get(kCart);
+  EXPECT_EQ(cart.first_seen, s.start_ns.front());
+  EXPECT_EQ(cart.last_seen, s.start_ns.back());
+}
+
+TEST_F(NormalizerTest, KnowsFailure) {
+  const auto add = [&](SpanKind kind, const char* key, int code,
+                       SpanStatus status = SpanStatus::kUnset) {
+    AddSpan(kind, "x", {{key, code}}, status);
+  };
+  add(SpanKind::kServer, "http.status_code", 500);
+  add(SpanKind::kServer, "http.response.status_code", 404);
+  add(SpanKind::kClient, "http.status_code", 404);
+  add(SpanKind::kClient, "http.status_code", 302);
+  add(SpanKind::kServer, "rpc.grpc.status_code", 5);   // NOT_FOUND: the caller's doing
+  add(SpanKind::kServer, "rpc.grpc.status_code", 14);  // UNAVAILABLE
+  add(SpanKind::kClient, "rpc.grpc.status_code", 5);
+  add(SpanKind::kServer, "http.status_code", 200, SpanStatus::kError);
+  add(SpanKind::kServer, "http.status_code", 500, SpanStatus::kOk);
+  add(SpanKind::kInternal, "x", 0, SpanStatus::kError);
+  AddSpan(SpanKind::kServer, "text", {{"http.status_code", "503"}});
+  normalizer_.Normalize(&batch_);
+  EXPECT_THAT(batch_.spans.failed, testing::ElementsAre(1, 0, 1, 0, 0, 1, 1, 1, 0, 1, 1));
+}
+
+TEST_F(NormalizerTest, WeighsSampledSpans) {
+  AddSpan(SpanKind::kServer, "a", {}, SpanStatus::kUnset, "ot=th:c");
+  AddSpan(SpanKind::kServer, "a", {}, SpanStatus::kUnset, "ot=th:0");
+  AddSpan(SpanKind::kServer, "a", {}, SpanStatus::kUnset, "vendor=1");
+  AddSpan(SpanKind::kServer, "a", {});
+  normalizer_.Normalize(&batch_);
+  EXPECT_THAT(batch_.spans.weight, testing::ElementsAre(4, 1, 1, 1));
+  EXPECT_THAT(batch_.spans.weight_known, testing::ElementsAre(1, 1, 0, 0));
+  EXPECT_EQ(batch_.spans.corrected_start_ns, batch_.spans.start_ns);
+  EXPECT_THAT(batch_.spans.clock_bound_ns, testing::Each(telemetry::kUnknownBound));
+}
+
+TEST_F(NormalizerTest, SpansWithoutResourceOrAttributesAreNoReasonToFail) {
+  AddSpan(SpanKind::kClient, "", {});
+  batch_.spans.resource[0] = telemetry::kNoResource;
+  normalizer_.Normalize(&batch_);
+  EXPECT_EQ(batch_.spans.service[0], telemetry::kNoEntity);
+  EXPECT_EQ(Operation(0), "");
+}
+
+TEST_F(NormalizerTest, CompletesResources) {
+  const telemetry::Resource& r =
+      ids_.resources.Get(ResourceOf({{"service.name", "cart"}, {"service.instance.id", "i1"}}));
+  EXPECT_EQ(r.service_entity, MakeEntityId(EntityKind::kService, "", "cart"));
+  const telemetry::Entity instance = ids_.entities.Get(r.instance_entity);
+  EXPECT_EQ(instance.kind, EntityKind::kInstance);
+  EXPECT_EQ(instance.parent, r.service_entity);
+  const telemetry::Resource& nobody = ids_.resources.Get(ResourceOf({}));
+  EXPECT_EQ(ids_.strings.Get(nobody.service), "unknown_service");
+  EXPECT_EQ(nobody.instance_entity, telemetry::kNoEntity);
+}
+
+TEST_F(NormalizerTest, CompletesSeriesByTheirLabels) {
+  const Texts cart = {{"service.name", "cart"}};
+  EXPECT_EQ(SeriesOf("db.client.connection.count", {{"db.client.connection.state", "used"}}, cart)
+                .quantity,
+            Quantity::kConnectionsInUse);
+  EXPECT_EQ(SeriesOf("db_client_connections_usage", {{"state", "idle"}}, cart).quantity,
+            Quantity::kOther);
+  EXPECT_EQ(SeriesOf("system.memory.utilization", {{"state", "free"}}, cart).quantity,
+            Quantity::kOther);
+  EXPECT_EQ(SeriesOf("system.cpu.utilization", {{"cpu.mode", "idle"}}, cart).quantity,
+            Quantity::kOther);
+  EXPECT_EQ(SeriesOf("process.cpu.utilization", {{"process.cpu.state", "user"}}, cart).quantity,
+            Quantity::kCpuUtilization);
+  EXPECT_EQ(SeriesOf("rpc_duration_seconds", {{"quantile", "0.99"}}, cart).statistic,
+            Statistic::kP99);
+  EXPECT_EQ(SeriesOf("rpc_duration_seconds", {{"quantile", "0.75"}}, cart).quantity,
+            Quantity::kOther);
+}
+
+TEST_F(NormalizerTest, KnowsWhoseASeriesIs) {
+  const auto service = [](const char* name) {
+    return MakeEntityId(EntityKind::kService, "", name);
+  };
+  const telemetry::Series client =
+      SeriesOf("http_client_request_duration_seconds",
+               {{"server_address", "api.example.com"}, {"server_port", "443"}}, {{"job", "cart"}},
+               telemetry::MetricKind::kHistogram);
+  EXPECT_EQ(client.entity, service("cart"));
+  EXPECT_EQ(client.peer, MakeEntityId(EntityKind::kThirdParty, "", "api.example.com:443"));
+  const telemetry::Series restarts =
+      SeriesOf("kube_pod_container_status_restarts_total", {},
+               {{"job", "kube-state-metrics"}, {"pod", "cart-74594bd569-x2x5k"}},
+               telemetry::MetricKind::kCounter);
+  EXPECT_EQ(restarts.entity, service("cart"));
+  EXPECT_EQ(
+      SeriesOf("system.memory.utilization", {{"state", "used"}}, {{"host.name", "h1"}}).entity,
+      MakeEntityId(EntityKind::kHost, "", "h1"));
+}
+
+TEST_F(NormalizerTest, LinksChangesToKnownServicesOnly) {
+  ResourceOf({{"service.name", "cart"}});
+  for (const char* name : {"cart", "team/cart", "unheard-of", ""}) {
+    batch_.events.time_ns.push_back(1);
+    batch_.events.service.push_back(ids_.strings.Intern(name));
+  }
+  normalizer_.Normalize(&batch_);
+  const EntityId cart = MakeEntityId(EntityKind::kService, "", "cart");
+  EXPECT_THAT(batch_.events.entity,
+              testing::ElementsAre(cart, cart, telemetry::kNoEntity, telemetry::kNoEntity));
+}
+
+}  // namespace
+}  // namespace tomograph::normalize

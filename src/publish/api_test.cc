@@ -1,0 +1,315 @@
+#include "publish/api.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "publish/sample_picture_test.h"
+
+namespace tomograph::publish {
+namespace {
+
+using telemetry::Batch;
+using ::testing::HasSubstr;
+
+net::HttpRequest Get(const std::string& target) {
+  net::HttpRequest request;
+  request.method = "GET";
+  const size_t question = target.find('?');
+  request.path = target.substr(0, question);
+  if (question != std::string::npos) request.query = target.substr(question + 1);
+  return request;
+}
+
+/// A store that holds the batches it was made with.
+class FakeStore : public store::Store {
+ public:
+  Status Append(std::shared_ptr<const Batch>, Durable) override { return Status::Ok(); }
+  Status Scan(telemetry::Signal, const store::ScanFilter& filter,
+              const std::function<bool(const Batch&)>& visit) override {
+    last_filter = filter;
+    if (!fails.ok()) return fails;
+    for (const Batch& batch : batches) {
+      if (!visit(batch)) break;
+    }
+    return Status::Ok();
+  }
+  Status PutEstimates(const std::vector<telemetry::Estimate>&) override { return Status::Ok(); }
+  Result<std::vector<telemetry::Estimate>> Estimates(TimeRange, const std::string&) override {
+    return std::vector<telemetry::Estimate>{};
+  }
+  Status PutIncident(const telemetry::Incident&) override { return Status::Ok(); }
+  Result<std::vector<telemetry::Incident>> Incidents(TimeRange) override {
+    return std::vector<telemetry::Incident>{};
+  }
+  Status Maintain(Nanos) override { return Status::Ok(); }
+  store::StoreStats stats() const override { return {}; }
+  Status Close() override { return Status::Ok(); }
+
+  std::vector<Batch> batches;
+  store::ScanFilter last_filter;
+  Status fails;
+};
+
+class ApiTest : public ::testing::Test {
+ protected:
+  net::HttpResponse Ask(const std::string& target) {
+    return AnswerApi(Get(target), {picture_, store_, &identities_});
+  }
+  Json Answer(const std::string& target) {
+    const net::HttpResponse response = Ask(target);
+    EXPECT_EQ(response.status, 200) << target << ": " << response.body;
+    return Json::parse(response.body);
+  }
+  /// The status, and the error's code.
+  std::pair<int, std::string> Error(const std::string& target) {
+    const net::HttpResponse response = Ask(target);
+    const Json json = Json::parse(response.body);
+    EXPECT_FALSE(json["error"]["message"].get<std::string>().empty());
+    return {response.status, json["error"]["code"]};
+  }
+
+  /// One trace of `spans` spans: a parent and its children.
+  Batch Trace(size_t spans) {
+    Batch batch;
+    auto& s = batch.spans;
+    const auto resource = identities_.resources.FindOrAdd(telemetry::FingerprintOf("r"), [&] {
+      telemetry::Resource r;
+      r.attributes = {
+          {identities_.strings.Intern("service.name"), identities_.strings.Intern("payment")}};
+      return r;
+    });
+    for (size_t i = 0; i < spans; ++i) {
+      s.trace_id.push_back({1, 2});
+      s.span_id.push_back(10 + i);
+      s.parent_span_id.push_back(i == 0 ? 0 : 10);
+      s.start_ns.push_back(1'760'000'401'123'456'789);
+      s.end_ns.push_back(1'760'000'401'125'456'789);
+      s.kind.push_back(telemetry::SpanKind::kServer);
+      s.status.push_back(telemetry::SpanStatus::kError);
+      s.resource.push_back(resource);
+      s.name.push_back(identities_.strings.Intern("</script><b>"));
+      s.trace_state.push_back(telemetry::kEmptyString);
+      s.attributes.AddText(identities_.strings.Intern("k"), "\xff\"v");
+      s.attributes.EndRow();
+    }
+    return batch;
+  }
+
+  telemetry::Identities identities_;
+  FakeStore fake_;
+  store::Store* store_ = &fake_;
+  std::shared_ptr<const Picture> picture_ = std::make_shared<const Picture>(IncidentPicture());
+};
+
+TEST_F(ApiTest, PictureHoldsAllThatThePageLoadsFirst) {
+  const Json json = Answer("/api/v1/picture");
+  EXPECT_EQ(json["topology"]["nodes"].size(), 11u);
+  EXPECT_EQ(json["topology"]["edges"].size(), 11u);
+  EXPECT_EQ(json["incidents"][0]["hypotheses"][0]["cause"], "bad_deploy");
+  EXPECT_EQ(json["changes"][0]["evidence"], "event:ci/shop:d-118");
+  for (const Json& estimate : json["estimates"]) {
+    EXPECT_EQ(estimate["start_ms"], 1'760'000'990'000);  // the newest window's alone
+  }
+}
+
+TEST_F(ApiTest, AnEmptyPictureIsAnAnswer) {
+  picture_ = std::make_shared<const Picture>();
+  for (const char* route : {"status", "picture", "entities", "topology", "estimates", "series",
+                            "incidents", "hypotheses", "changes", "loss"}) {
+    EXPECT_EQ(Ask(std::string("/api/v1/") + route).status, 200) << route;
+  }
+}
+
+TEST_F(ApiTest, FiltersEstimates) {
+  const Json json = Answer("/api/v1/estimates?entity=payment&state=in_flight&limit=5");
+  EXPECT_EQ(json["estimates"].size(), 5u);
+  EXPECT_EQ(json["total"], kShopWindows);
+  EXPECT_EQ(json["limit"], 5);
+  for (const Json& e : json["estimates"]) EXPECT_EQ(e["state"], "in_flight");
+  const Json by_time = Answer(
+      "/api/v1/"
+      "estimates?entity=payment&state=in_flight&from=2025-10-09T09:05:00Z&to=1760000710000");
+  EXPECT_EQ(by_time["total"], 1u);
+}
+
+TEST_F(ApiTest, MissingIsNullAndNeverANumber) {
+  const Json json = Answer(
+      "/api/v1/estimates?entity=payment&state=call_volume&from=1760000640000&to=1760000650000");
+  ASSERT_EQ(json["estimates"].size(), 2u);  // its own, and that of checkout's calls to it
+  EXPECT_EQ(json["estimates"][1]["basis"], "observed");
+  const Json& e = json["estimates"][0];
+  EXPECT_EQ(e["basis"], "missing");
+  EXPECT_TRUE(e["value"].is_null());
+  EXPECT_TRUE(e["i90"].is_null());
+  EXPECT_EQ(e["note"], "no span of this service arrived");
+}
+
+TEST_F(ApiTest, AMissingEstimateWithNumbersInItStaysMissing) {
+  Picture picture = *picture_;
+  for (auto& e : picture.estimates) {
+    e.basis = telemetry::Basis::kMissing;
+    e.value = 7;
+    e.i90 = {1, 9};
+  }
+  picture_ = std::make_shared<const Picture>(std::move(picture));
+  const Json estimates = Answer("/api/v1/estimates?limit=10");
+  for (const Json& e : estimates["estimates"]) {
+    EXPECT_TRUE(e["value"].is_null());
+    EXPECT_TRUE(e["i90"].is_null());
+  }
+  const Json axis = Answer("/api/v1/axis?entity=payment");
+  for (const Json& track : axis["tracks"]) {
+    for (const Json& v : track["upper90"]) EXPECT_TRUE(v.is_null());
+  }
+}
+
+TEST_F(ApiTest, CutsSeriesToTheTimeAskedFor) {
+  const Json json = Answer("/api/v1/series?entity=payment&quantity=latency_p99&from=1760000900000");
+  EXPECT_EQ(json["starts_ms"].size(), 10u);
+  ASSERT_EQ(json["series"].size(), 2u);  // payment's own, and as checkout sees it
+  for (const Json& line : json["series"]) EXPECT_EQ(line["values"].size(), 10u);
+}
+
+TEST_F(ApiTest, AxisAlignsLinesAndTracks) {
+  const Json json = Answer("/api/v1/axis?entity=payment");
+  EXPECT_EQ(json["starts_ms"].size(), kShopWindows);
+  for (const Json& line : json["lines"]) EXPECT_EQ(line["values"].size(), kShopWindows);
+  for (const Json& track : json["tracks"]) {
+    EXPECT_EQ(track["basis"].get<std::string>().size(), kShopWindows);
+    EXPECT_EQ(track["lower90"].size(), kShopWindows);
+  }
+}
+
+TEST_F(ApiTest, SelectsIncidents) {
+  EXPECT_EQ(Answer("/api/v1/incidents?state=open")["total"], 1);
+  EXPECT_EQ(Answer("/api/v1/incidents?state=closed")["total"], 0);
+  EXPECT_EQ(Answer("/api/v1/incidents/inc-checkout-1760000830")["certainty"], "likely");
+  EXPECT_EQ(Answer("/api/v1/hypotheses")["total"], 3);
+  EXPECT_EQ(Answer("/api/v1/hypotheses?entity=payment")["total"], 1);
+}
+
+TEST_F(ApiTest, RefusesParametersThatCannotBeMeant) {
+  const std::pair<int, std::string> bad{400, "invalid_argument"};
+  const std::pair<int, std::string> unknown{404, "not_found"};
+  EXPECT_EQ(Error("/api/v1/estimates?entitty=payment"), bad);
+  EXPECT_EQ(Error("/api/v1/estimates?entity=payment&entity=cart"), bad);
+  EXPECT_EQ(Error("/api/v1/estimates?limit=0"), bad);
+  EXPECT_EQ(Error("/api/v1/estimates?limit=-1"), bad);
+  EXPECT_EQ(Error("/api/v1/estimates?limit=10001"), bad);
+  EXPECT_EQ(Error("/api/v1/estimates?limit=1e3"), bad);
+  EXPECT_EQ(Error("/api/v1/estimates?limit="), bad);
+  EXPECT_EQ(Error("/api/v1/estimates?from=yesterday"), bad);
+  EXPECT_EQ(Error("/api/v1/estimates?from=nan"), bad);
+  EXPECT_EQ(Error("/api/v1/estimates?from=1e300"), bad);
+  EXPECT_EQ(Error("/api/v1/estimates?from=20&to=10"), bad);
+  EXPECT_EQ(Error("/api/v1/incidents?state=half"), bad);
+  EXPECT_EQ(Error("/api/v1/axis"), bad);
+  EXPECT_EQ(Error("/api/v1/status?x"), bad);
+  EXPECT_EQ(Error("/api/v1/estimates?entity=nobody"), unknown);
+  EXPECT_EQ(Error("/api/v1/estimates?entity=0123456789abcdef"), unknown);
+  EXPECT_EQ(Error("/api/v1/incidents/none"), unknown);
+  EXPECT_EQ(Error("/api/v1/incidents/"), unknown);
+  EXPECT_EQ(Error("/api/v1/"), unknown);
+  EXPECT_EQ(Error("/api/v2/status"), unknown);
+}
+
+TEST_F(ApiTest, AnAmbiguousNameIsRefusedAndAnIdIsNot) {
+  Picture picture = *picture_;
+  picture.entities[1].name = picture.entities[0].name;
+  const std::string id = IdText(picture.entities[1].id);
+  picture_ = std::make_shared<const Picture>(std::move(picture));
+  EXPECT_EQ(Error("/api/v1/axis?entity=frontend").first, 400);
+  EXPECT_EQ(Answer("/api/v1/axis?entity=" + id)["entity"], id);
+}
+
+TEST_F(ApiTest, BoundsWhatItAnswers) {
+  picture_ = std::make_shared<const Picture>(HugePicture(3000));
+  const Json json = Answer("/api/v1/estimates");
+  EXPECT_EQ(json["estimates"].size(), 1000u);
+  EXPECT_EQ(json["total"], 3000u);
+  EXPECT_EQ(Answer("/api/v1/entities?limit=7")["entities"].size(), 7u);
+}
+
+TEST_F(ApiTest, KeepsHostileNamesAsData) {
+  Picture picture = *picture_;
+  picture.entities[0].name = "</script><img onerror=x>\"\\\n";
+  picture.entities[1].name = "not UTF-8: \xff\xfe";
+  const std::string name = picture.entities[0].name;
+  picture_ = std::make_shared<const Picture>(std::move(picture));
+  EXPECT_EQ(Answer("/api/v1/picture")["topology"]["nodes"][0]["name"], name);
+  EXPECT_THAT(Ask("/api/v1/entities").body, HasSubstr("not UTF-8: \xef\xbf\xbd"));
+  EXPECT_EQ(Ask("/api/v1/picture").content_type, "application/json");
+}
+
+TEST_F(ApiTest, OpensATraceAsItWasSent) {
+  fake_.batches = {Trace(3)};
+  const Json json = Answer("/api/v1/evidence/trace:00000000000000010000000000000002");
+  ASSERT_EQ(json["spans"].size(), 3u);
+  EXPECT_EQ(json["truncated"], false);
+  const Json& span = json["spans"][1];
+  EXPECT_EQ(span["start"], "2025-10-09T09:00:01.123456789Z");
+  EXPECT_EQ(span["duration_ms"], 2);
+  EXPECT_EQ(span["parent_span_id"], "000000000000000a");
+  EXPECT_EQ(span["name"], "</script><b>");
+  EXPECT_EQ(span["resource"]["service.name"], "payment");
+  EXPECT_EQ(span["attributes"]["k"], "\xef\xbf\xbd\"v");
+  EXPECT_TRUE(span["clock_bound_ms"].is_null());
+  EXPECT_EQ(fake_.last_filter.trace_id, (telemetry::TraceId{1, 2}));
+}
+
+TEST_F(ApiTest, CutsAHugeTraceAndSaysSo) {
+  fake_.batches = {Trace(600)};
+  const Json json = Answer("/api/v1/evidence/trace:00000000000000010000000000000002");
+  EXPECT_EQ(json["spans"].size(), 500u);
+  EXPECT_EQ(json["truncated"], true);
+}
+
+TEST_F(ApiTest, SaysWhyEvidenceIsNotThere) {
+  EXPECT_EQ(Error("/api/v1/evidence/trace:00000000000000010000000000000002").first, 404);
+  fake_.fails = Status::Unavailable("disk full");
+  EXPECT_EQ(Error("/api/v1/evidence/trace:00000000000000010000000000000002"),
+            (std::pair<int, std::string>{503, "unavailable"}));
+  store_ = nullptr;
+  const net::HttpResponse response = Ask("/api/v1/evidence/trace:00000000000000010000000000000002");
+  EXPECT_EQ(response.status, 404);
+  EXPECT_THAT(response.body, HasSubstr("without a store"));
+  for (const char* bad :
+       {"trace:", "trace:xyz", "trace:00000000000000000000000000000000", "log:1:2", "window:1",
+        "series:x:y", "nothing", ":", "window:zz:12", "series:0123456789abcdef:latency:1:x"}) {
+    EXPECT_EQ(Error(std::string("/api/v1/evidence/") + bad).first, 400) << bad;
+  }
+}
+
+TEST_F(ApiTest, ResolvesEveryEvidenceIdOfItsOwnIncident) {
+  fake_.batches = {Trace(1)};
+  store_ = nullptr;
+  for (const auto& h : picture_->incidents[0].diagnosis.hypotheses) {
+    for (const auto& e : h.evidence_for) {
+      if (e.id.rfind("trace:", 0) == 0) continue;
+      const Json json = Answer("/api/v1/evidence/" + e.id);
+      EXPECT_TRUE(json.contains("lines") || json.contains("change")) << e.id;
+    }
+  }
+}
+
+/// docs/api.md and the code name the same routes.
+TEST(ApiDocument, NamesEveryRouteAndNoOther) {
+  std::ifstream in(std::string(TOMOGRAPH_SOURCE_DIR) + "/docs/api.md");
+  std::vector<std::string> documented;
+  for (std::string line; std::getline(in, line);) {
+    if (line.rfind("### GET /api/v1/", 0) == 0) documented.push_back(line.substr(8));
+  }
+  std::vector<std::string> routes = ApiRoutes();
+  routes.push_back("/api/v1/stream");
+  std::sort(routes.begin(), routes.end());
+  std::sort(documented.begin(), documented.end());
+  EXPECT_EQ(documented, routes);
+}
+
+}  // namespace
+}  // namespace tomograph::publish

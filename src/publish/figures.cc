@@ -1,0 +1,135 @@
+#include "publish/figures.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+namespace tomograph::publish {
+
+using telemetry::Basis;
+using telemetry::Estimate;
+using telemetry::TimeLine;
+
+namespace {
+
+Figure FromEstimate(const Estimate& e, double scale) {
+  if (e.basis == Basis::kMissing) return {};
+  return {e.value * scale, {e.i90.lower * scale, e.i90.upper * scale}, e.basis};
+}
+
+void TakeEstimate(const Estimate& e, Figures* f) {
+  const double per_second = e.length > 0 ? 1 / ToSeconds(e.length) : std::nan("");
+  if (e.state == "call_volume") f->call_rate = FromEstimate(e, per_second);
+  if (e.state == "error_ratio") f->error_ratio = FromEstimate(e, 1);
+  if (e.state == "in_flight") f->in_flight = FromEstimate(e, 1);
+  if (e.state == "queue_depth") f->queue_depth = FromEstimate(e, 1);
+  if (e.basis != Basis::kMissing) f->silent = false;
+}
+
+/// The newest window that is whole: a recording may break off in the middle of its last one.
+size_t NewestWhole(const telemetry::Picture& picture) {
+  const size_t last = picture.window_starts.size() - 1;
+  const Nanos covered = picture.broke_off - picture.window_starts[last];
+  const bool broken = picture.broke_off != 0 && covered < picture.window_length * 9 / 10;
+  return broken && last > 0 ? last - 1 : last;
+}
+
+/// Where the newest value of a line is, seen from window `newest`: there, or as far back as the
+/// line is used to pause (exports come less often than windows close), up to a minute.
+/// `values.size()`: it is silent.
+size_t NewestValue(const std::vector<double>& values, size_t newest, Nanos window_length) {
+  size_t pause = 0, longest = 0, at = values.size();
+  for (size_t i = 0; i <= newest; ++i) {
+    if (std::isnan(values[i])) {
+      ++pause;
+      continue;
+    }
+    if (at < values.size()) longest = std::max(longest, pause);
+    at = i;
+    pause = 0;
+  }
+  const bool usual = pause <= longest && static_cast<Nanos>(pause) * window_length <= kMinute;
+  return usual ? at : values.size();
+}
+
+/// Lines fill what no estimate gave.
+void TakeLine(const TimeLine& line, size_t newest, Nanos window_length, Figures* f) {
+  const size_t at = NewestValue(line.values, newest, window_length);
+  if (at == line.values.size()) return;
+  const Figure observed{line.values[at], {std::nan(""), std::nan("")}, Basis::kObserved};
+  f->silent = false;
+  const auto fill = [&](std::string_view name, Figure* figure) {
+    const bool client = line.name == "client_" + std::string(name);
+    if ((line.name == name || client) && figure->basis == Basis::kMissing) *figure = observed;
+  };
+  fill("call_rate", &f->call_rate);
+  fill("error_ratio", &f->error_ratio);
+  fill("latency_p50", &f->latency_p50);
+  fill("latency_p99", &f->latency_p99);
+  fill("in_flight", &f->in_flight);
+  fill("queue_depth", &f->queue_depth);
+}
+
+/// failed calls over calls where no model gave the share itself. Without an interval: the two
+/// estimates depend on each other in a way that only a model knows.
+void TakeFailed(const Estimate& failed, Figures* f) {
+  if (failed.basis == Basis::kMissing || failed.length <= 0) return;
+  if (f->error_ratio.basis != Basis::kMissing) return;
+  const double calls = f->call_rate.value * ToSeconds(failed.length);
+  if (calls > 0) f->error_ratio.value = std::clamp(failed.value / calls, 0.0, 1.0);
+  if (calls > 0) f->error_ratio.basis = failed.basis;
+}
+
+}  // namespace
+
+FigureTable::FigureTable(const telemetry::Picture& picture) {
+  if (picture.window_starts.empty()) return;
+  const size_t whole = NewestWhole(picture);
+  const Nanos newest = picture.window_starts[whole];
+  for (const auto& e : picture.estimates) {
+    if (e.start == newest) TakeEstimate(e, &figures_[{e.entity, e.caller}]);
+  }
+  for (const auto& e : picture.estimates) {
+    if (e.start == newest && e.state == "failed_calls") {
+      TakeFailed(e, &figures_[{e.entity, e.caller}]);
+    }
+  }
+  for (const auto& line : picture.lines) {
+    if (line.values.size() == picture.window_starts.size()) {
+      TakeLine(line, whole, picture.window_length, &figures_[{line.entity, line.caller}]);
+    }
+  }
+  MarkSeenByCallers(picture);
+}
+
+void FigureTable::MarkSeenByCallers(const telemetry::Picture& picture) {
+  std::vector<telemetry::WindowKey> seen;
+  for (const auto& edge : picture.edges) {
+    const telemetry::WindowKey own{edge.callee, telemetry::kNoEntity};
+    if (figures_.count(own) == 0 && !Of({edge.callee, edge.caller}).silent) seen.push_back(own);
+  }
+  for (const auto& key : seen) {
+    figures_[key].silent = false;
+    figures_[key].only_callers = true;
+  }
+}
+
+bool IsPlace(telemetry::EntityKind kind) {
+  using telemetry::EntityKind;
+  return kind != EntityKind::kInstance && kind != EntityKind::kPod && kind != EntityKind::kHost &&
+         kind != EntityKind::kNode;
+}
+
+const Figures& FigureTable::Of(telemetry::WindowKey key) const {
+  const auto it = figures_.find(key);
+  return it == figures_.end() ? none_ : it->second;
+}
+
+const telemetry::Incident* FocusIncident(const telemetry::Picture& picture) {
+  for (const auto& incident : picture.incidents) {
+    if (incident.closed == 0) return &incident;
+  }
+  return picture.live || picture.incidents.empty() ? nullptr : &picture.incidents.front();
+}
+
+}  // namespace tomograph::publish

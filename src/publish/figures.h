@@ -1,0 +1,56 @@
+// Figures: the few numbers that a map or a table shows of an entity or edge, read from the newest
+// window: an estimate where a model gives one (with its interval), else the observed line, else
+// missing. Exports come less often than windows close (a scrape each 15 s, say), so where the
+// newest window says nothing of a line, its newest value speaks for as long as the line is used to
+// pause.
+#pragma once
+
+#include <cmath>
+#include <map>
+
+#include "telemetry/picture.h"
+
+namespace tomograph::publish {
+
+struct Figure {
+  double value = std::nan("");
+  telemetry::Interval i90{std::nan(""), std::nan("")};
+  telemetry::Basis basis = telemetry::Basis::kMissing;
+  bool has_interval() const { return !std::isnan(i90.lower) && !std::isnan(i90.upper); }
+};
+
+struct Figures {
+  Figure call_rate;    // 1/s
+  Figure error_ratio;  // failed share, 0..1
+  Figure latency_p50;  // s
+  Figure latency_p99;  // s
+  Figure in_flight;
+  Figure queue_depth;
+  bool silent = true;  // nothing is known of the newest window
+  // Sends nothing itself, as databases and third parties do; its callers tell of it (edges'
+  // figures).
+  bool only_callers = false;
+};
+
+/// Is it a place of its own on a map and in a table? Instances, pods and hosts are parts of one:
+/// their telemetry counts for the service, and alone they would only seem silent.
+bool IsPlace(telemetry::EntityKind kind);
+
+class FigureTable {
+ public:
+  explicit FigureTable(const telemetry::Picture& picture);
+  /// All missing for a key that the Picture says nothing of.
+  const Figures& Of(telemetry::WindowKey key) const;
+
+ private:
+  void MarkSeenByCallers(const telemetry::Picture& picture);
+
+  std::map<telemetry::WindowKey, Figures> figures_;
+  Figures none_;
+};
+
+/// The incident that a page or report is about: the newest open one; in a recording, else the
+/// newest of all. Null when there is none.
+const telemetry::Incident* FocusIncident(const telemetry::Picture& picture);
+
+}  // namespace tomograph::publish

@@ -1,0 +1,235 @@
+#include "publish/metrics.h"
+
+#include <charconv>
+#include <cmath>
+#include <initializer_list>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "publish/json.h"
+#include "telemetry/attributes.h"
+
+namespace tomograph::publish {
+namespace {
+
+using telemetry::Estimate;
+using telemetry::Picture;
+
+struct Label {
+  std::string_view name;
+  std::string_view value;
+};
+
+/// One family at a time: header, then its samples.
+class Exposition {
+ public:
+  void Family(std::string_view name, std::string_view type, std::string_view help) {
+    name_ = name;
+    seen_.clear();
+    text_.append("# HELP ").append(name).append(" ").append(help);
+    text_.append("\n# TYPE ").append(name).append(" ").append(type).append("\n");
+  }
+
+  void Sample(std::initializer_list<Label> labels, double value) {
+    std::string series = name_;
+    char separator = '{';
+    for (const Label& label : labels) {
+      if (label.value.empty()) continue;  // the same as an absent label, and shorter
+      series.append(1, separator).append(label.name).append("=\"");
+      AppendEscaped(label.value, &series);
+      series.append("\"");
+      separator = ',';
+    }
+    if (separator == ',') series.append("}");
+    if (!seen_.insert(series).second) return;  // a repeat would void the whole scrape
+    text_.append(series).append(" ").append(NumberText(value)).append("\n");
+  }
+
+  std::string Take() { return std::move(text_); }
+
+ private:
+  static void AppendEscaped(std::string_view value, std::string* out) {
+    std::string quoted;
+    telemetry::AppendJsonString(value, &quoted);  // makes the UTF-8 valid
+    const Json valid = Json::parse(quoted, nullptr, false);
+    const std::string text = valid.is_string() ? valid.get<std::string>() : "";
+    for (const char c : text) {
+      if (c == '\\')
+        out->append("\\\\");
+      else if (c == '"')
+        out->append("\\\"");
+      else if (c == '\n')
+        out->append("\\n");
+      else
+        out->push_back(c);
+    }
+  }
+
+  static std::string NumberText(double value) {
+    if (std::isnan(value)) return "NaN";
+    if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
+    char digits[40];
+    const auto end = std::to_chars(digits, digits + sizeof(digits), value);
+    return std::string(digits, end.ptr);
+  }
+
+  std::string text_;
+  std::string name_;
+  std::unordered_set<std::string> seen_;
+};
+
+/// Entity names as label values: the bare name where it is the only one of its kind in the picture,
+/// else with what tells it apart, since two entities must not share a series.
+class LabelNames {
+ public:
+  explicit LabelNames(const Picture& picture) : names_(picture) {
+    for (const auto& entity : picture.entities) ++uses_[entity.name];
+  }
+
+  std::string Of(telemetry::EntityId id) const {
+    if (id == telemetry::kNoEntity) return {};
+    const telemetry::Entity* entity = names_.Find(id);
+    if (entity == nullptr) return IdText(id);
+    if (uses_.at(entity->name) == 1) return entity->name;
+    std::string name = entity->service_namespace;
+    if (!name.empty()) name += "/";
+    return name + entity->name + " (" + std::string(telemetry::EntityKindName(entity->kind)) + ")";
+  }
+
+ private:
+  const EntityNames names_;
+  std::unordered_map<std::string, int> uses_;
+};
+
+void Estimates(const Picture& picture, const LabelNames& names, Exposition* out) {
+  std::vector<const Estimate*> newest;
+  for (const auto& e : picture.estimates) {
+    if (!picture.window_starts.empty() && e.start == picture.window_starts.back()) {
+      newest.push_back(&e);
+    }
+  }
+  out->Family("tomograph_estimate", "summary",
+              "Posterior quantiles of a hidden state in the newest window; absent when missing.");
+  for (const Estimate* e : newest) {
+    if (e->basis == telemetry::Basis::kMissing) continue;
+    const std::string entity = names.Of(e->entity), caller = names.Of(e->caller);
+    const std::pair<std::string_view, double> quantiles[] = {{"0.05", e->i90.lower},
+                                                             {"0.25", e->i50.lower},
+                                                             {"0.5", e->value},
+                                                             {"0.75", e->i50.upper},
+                                                             {"0.95", e->i90.upper}};
+    for (const auto& [quantile, value] : quantiles) {
+      out->Sample({{"state", e->state},
+                   {"entity", entity},
+                   {"caller", caller},
+                   {"unit", e->unit},
+                   {"quantile", quantile}},
+                  value);
+    }
+  }
+  out->Family("tomograph_estimate_confidence", "gauge",
+              "Probability that the basis of the estimate holds up.");
+  for (const Estimate* e : newest) {
+    const std::string entity = names.Of(e->entity), caller = names.Of(e->caller);
+    out->Sample({{"state", e->state}, {"entity", entity}, {"caller", caller}}, e->confidence);
+  }
+  out->Family("tomograph_estimate_basis", "gauge",
+              "1 for how the estimate came about: observed, inferred or missing.");
+  for (const Estimate* e : newest) {
+    const std::string entity = names.Of(e->entity), caller = names.Of(e->caller);
+    out->Sample({{"state", e->state},
+                 {"entity", entity},
+                 {"caller", caller},
+                 {"basis", telemetry::BasisName(e->basis)}},
+                1);
+  }
+}
+
+void Incidents(const Picture& picture, const LabelNames& names, Exposition* out) {
+  int open = 0;
+  for (const auto& incident : picture.incidents) open += incident.closed == 0 ? 1 : 0;
+  out->Family("tomograph_incidents_open", "gauge", "Incidents that are open.");
+  out->Sample({}, open);
+  out->Family("tomograph_hypothesis_posterior", "gauge",
+              "Probability of each cause of each open incident; cause=unknown is none of these.");
+  for (const auto& incident : picture.incidents) {
+    if (incident.closed != 0) continue;
+    for (const auto& h : incident.diagnosis.hypotheses) {
+      const std::string entity = names.Of(h.entity);
+      out->Sample({{"incident", incident.id}, {"cause", h.cause}, {"entity", entity}}, h.posterior);
+    }
+    out->Sample({{"incident", incident.id}, {"cause", "unknown"}}, incident.diagnosis.unknown);
+  }
+}
+
+void Ledger(const Picture& picture, Exposition* out) {
+  out->Family("tomograph_records_received_total", "counter", "Records found in the input.");
+  for (const auto& row : picture.loss) {
+    out->Sample({{"format", telemetry::FormatName(row.format)},
+                 {"signal", telemetry::SignalName(row.signal)}},
+                static_cast<double>(row.received));
+  }
+  out->Family("tomograph_records_total", "counter",
+              "What became of each record: accepted, repaired or dropped, and why.");
+  for (const auto& row : picture.loss) {
+    const auto format = telemetry::FormatName(row.format);
+    const auto signal = telemetry::SignalName(row.signal);
+    out->Sample({{"format", format}, {"signal", signal}, {"outcome", "accepted"}},
+                static_cast<double>(row.accepted));
+    for (const auto& [reason, count] : row.reasons) {
+      out->Sample({{"format", format},
+                   {"signal", signal},
+                   {"outcome", telemetry::IsRepair(reason) ? "repaired" : "dropped"},
+                   {"reason", telemetry::ReasonName(reason)}},
+                  static_cast<double>(count));
+    }
+  }
+}
+
+/// "store bytes" -> "tomograph_store_bytes".
+std::string MetricName(std::string_view own) {
+  std::string name = "tomograph_";
+  for (const char c : own) {
+    const bool good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+    const bool upper = c >= 'A' && c <= 'Z';
+    name.push_back(good ? c : upper ? static_cast<char>(c - 'A' + 'a') : '_');
+  }
+  return name;
+}
+
+void Own(const Picture& picture, Exposition* out) {
+  out->Family("tomograph_join_match_ratio", "gauge",
+              "Non-root spans whose parent was found, over all non-root spans.");
+  if (std::isfinite(picture.join_match_rate)) out->Sample({}, picture.join_match_rate);
+  out->Family("tomograph_watermark_timestamp_seconds", "gauge",
+              "Event time up to which all is final.");
+  out->Sample({}, ToSeconds(picture.watermark));
+  out->Family("tomograph_entities", "gauge", "Entities that are known.");
+  out->Sample({}, static_cast<double>(picture.entities.size()));
+
+  static const std::unordered_set<std::string> kTaken = {
+      "tomograph_join_match_ratio", "tomograph_watermark_timestamp_seconds", "tomograph_entities",
+      "tomograph_incidents_open"};
+  std::unordered_set<std::string> named;
+  for (const auto& [own, value] : picture.self) {
+    const std::string name = MetricName(own);
+    if (kTaken.count(name) != 0 || !named.insert(name).second) continue;
+    const bool counter = name.size() > 6 && name.compare(name.size() - 6, 6, "_total") == 0;
+    out->Family(name, counter ? "counter" : "gauge", "Own figure of the engine.");
+    out->Sample({}, value);
+  }
+}
+
+}  // namespace
+
+std::string MetricsText(const Picture& picture) {
+  const LabelNames names(picture);
+  Exposition out;
+  Estimates(picture, names, &out);
+  Incidents(picture, names, &out);
+  Ledger(picture, &out);
+  Own(picture, &out);
+  return out.Take();
+}
+
+}  // namespace tomograph::publish

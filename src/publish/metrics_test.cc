@@ -1,0 +1,101 @@
+#include "publish/metrics.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+#include <sstream>
+
+#include "publish/sample_picture_test.h"
+
+namespace tomograph::publish {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+/// What the text format asks for: a header before each family, no family and no series twice.
+void ExpectValid(const std::string& text) {
+  std::istringstream in(text);
+  std::set<std::string> families, series;
+  std::string family;
+  for (std::string line; std::getline(in, line);) {
+    ASSERT_FALSE(line.empty());
+    if (line.rfind("# HELP ", 0) == 0) {
+      family = line.substr(7, line.find(' ', 7) - 7);
+      EXPECT_TRUE(families.insert(family).second) << family << " comes twice";
+      continue;
+    }
+    if (line.rfind("# TYPE " + family + " ", 0) == 0) continue;
+    EXPECT_EQ(line.rfind(family, 0), 0u) << line << " is not of " << family;
+    EXPECT_TRUE(series.insert(line.substr(0, line.rfind(' '))).second) << line << " comes twice";
+  }
+}
+
+TEST(Metrics, ShowsTheNewestEstimatesAsQuantiles) {
+  const std::string text = MetricsText(IncidentPicture());
+  ExpectValid(text);
+  EXPECT_THAT(text, HasSubstr("# TYPE tomograph_estimate summary\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_estimate{state=\"in_flight\",entity=\"payment\","
+                              "unit=\"requests\",quantile=\"0.05\"} "));
+  EXPECT_THAT(text, HasSubstr("tomograph_estimate_basis{state=\"in_flight\",entity=\"payment\","
+                              "basis=\"inferred\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_estimate{state=\"call_volume\",entity=\"payment\","
+                              "caller=\"checkout\",unit=\"calls\",quantile=\"0.95\"} "));
+}
+
+TEST(Metrics, AMissingEstimateHasABasisAndNoNumber) {
+  Picture picture = IncidentPicture();
+  for (auto& e : picture.estimates) e.basis = telemetry::Basis::kMissing;
+  const std::string text = MetricsText(picture);
+  EXPECT_THAT(text, Not(HasSubstr("tomograph_estimate{")));
+  EXPECT_THAT(text, HasSubstr("basis=\"missing\"} 1\n"));
+}
+
+TEST(Metrics, ShowsHypothesesLedgerAndOwnFigures) {
+  const std::string text = MetricsText(IncidentPicture());
+  EXPECT_THAT(text, HasSubstr("tomograph_incidents_open 1\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_hypothesis_posterior{incident=\"inc-checkout-1760000830\","
+                              "cause=\"bad_deploy\",entity=\"payment\"} 0.68\n"));
+  EXPECT_THAT(text, HasSubstr("cause=\"unknown\"} 0.09\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_records_total{format=\"otlp_grpc\",signal=\"span\","
+                              "outcome=\"repaired\",reason=\"negative_duration\"} 290\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_records_total{format=\"otlp_grpc\",signal=\"span\","
+                              "outcome=\"accepted\"} 183901\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_store_bytes 41200128\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_join_match_ratio 0.973\n"));
+}
+
+TEST(Metrics, ClosedIncidentsAreGone) {
+  EXPECT_THAT(MetricsText(UnknownPicture()), Not(HasSubstr("tomograph_hypothesis_posterior{")));
+}
+
+TEST(Metrics, EscapesAndTellsNamesakesApart) {
+  Picture picture = IncidentPicture();
+  picture.entities[0].name = "a\"b\\c\nd\xff";
+  picture.entities[2].name = "checkout";  // a second one
+  picture.entities[2].service_namespace = "other";
+  const std::string text = MetricsText(picture);
+  ExpectValid(text);
+  EXPECT_THAT(text, HasSubstr("entity=\"a\\\"b\\\\c\\nd\xef\xbf\xbd\""));
+  EXPECT_THAT(text, HasSubstr("entity=\"shop/checkout (service)\""));
+  EXPECT_THAT(text, HasSubstr("entity=\"other/checkout (service)\""));
+}
+
+TEST(Metrics, OwnNamesCannotBreakTheScrape) {
+  Picture picture;
+  picture.self = {{"Queue depth", 1}, {"queue.depth", 2}, {"entities", 3}, {"scrapes_total", 4}};
+  const std::string text = MetricsText(picture);
+  ExpectValid(text);
+  EXPECT_THAT(text, HasSubstr("# TYPE tomograph_scrapes_total counter\n"));
+}
+
+TEST(Metrics, AnEmptyPictureIsValid) {
+  Picture picture;
+  picture.join_match_rate = std::nan("");
+  ExpectValid(MetricsText(picture));
+}
+
+}  // namespace
+}  // namespace tomograph::publish

@@ -1,0 +1,33 @@
+// Publisher: serves the newest Picture. JSON API under /api/v1/ (docs/api.md), server-sent events
+// at /api/v1/stream, Prometheus metrics at /metrics, /-/healthy, /-/ready, and the page at /.
+// Thread-safe.
+#pragma once
+
+#include <memory>
+
+#include "net/http_server.h"
+#include "store/store.h"
+#include "telemetry/picture.h"
+
+namespace tomograph::publish {
+
+class Publisher {
+ public:
+  /// `store` may be null (a recording without one): raw records are then looked up nowhere and 404
+  /// says so.
+  explicit Publisher(store::Store* store, telemetry::Identities* identities);
+  ~Publisher();
+
+  /// Replaces what is served and tells the event streams.
+  void Publish(std::shared_ptr<const telemetry::Picture> picture);
+  std::shared_ptr<const telemetry::Picture> picture() const;
+  void SetReady(bool ready);
+
+  void HandleHttp(net::HttpRequest&& request, std::shared_ptr<net::Responder> responder);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tomograph::publish

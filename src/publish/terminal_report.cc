@@ -1,0 +1,268 @@
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "publish/figures.h"
+#include "publish/json.h"
+#include "publish/report.h"
+
+namespace tomograph::publish {
+namespace {
+
+using telemetry::Basis;
+using telemetry::Hypothesis;
+using telemetry::Incident;
+using telemetry::Picture;
+
+constexpr size_t kCards = 3;
+constexpr size_t kEvidence = 4;
+constexpr size_t kServices = 8;
+constexpr int kMinWidth = 80;
+constexpr int kBarWidth = 20;
+
+/// Terminal columns of UTF-8: one per code point, near enough for names.
+size_t Columns(std::string_view text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+/// Telemetry must not drive the terminal: control characters become spaces.
+std::string Plain(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  }
+  return out;
+}
+
+std::string Cut(std::string_view text, size_t columns) {
+  if (Columns(text) <= columns) return std::string(text);
+  size_t end = 0, used = 0;
+  while (end < text.size()) {
+    if ((text[end] & 0xC0) != 0x80 && ++used == columns) break;
+    ++end;
+  }
+  return std::string(text.substr(0, end)) + "~";
+}
+
+std::string Pad(std::string text, size_t columns) {
+  text = Cut(text, columns);
+  text.append(columns - Columns(text), ' ');
+  return text;
+}
+
+std::string PadLeft(std::string text, size_t columns) {
+  return Columns(text) >= columns ? text : std::string(columns - Columns(text), ' ') + text;
+}
+
+std::string Percent(double share) {
+  if (!std::isfinite(share)) return "-";
+  char text[16];
+  // 0.3 % must not read as 0 %, nor 99.7 % as 100 %.
+  const bool fine = share > 0 && (share < 0.0095 || share > 0.9905) && share < 1;
+  std::snprintf(text, sizeof(text), fine ? "%.1f %%" : "%.0f %%", share * 100);
+  return text;
+}
+
+std::string Short(double value) {
+  if (!std::isfinite(value)) return "-";
+  char text[32];
+  std::snprintf(text, sizeof(text), std::abs(value) >= 100 ? "%.0f" : "%.3g", value);
+  return text;
+}
+
+std::string Millis(double seconds) {
+  return std::isfinite(seconds) ? Short(seconds * 1000) + " ms" : "-";
+}
+
+std::string Bar(double share) {
+  const int full = std::isfinite(share)
+                       ? static_cast<int>(std::lround(std::clamp(share, 0.0, 1.0) * kBarWidth))
+                       : 0;
+  return std::string(static_cast<size_t>(full), '#') +
+         std::string(static_cast<size_t>(kBarWidth - full), '.');
+}
+
+class Terminal {
+ public:
+  Terminal(const Picture& picture, int width, bool colour)
+      : picture_(picture),
+        names_(picture),
+        width_(static_cast<size_t>(std::max(width, kMinWidth))),
+        colour_(colour) {}
+
+  std::string Render() {
+    const Incident* incident = FocusIncident(picture_);
+    if (incident != nullptr) {
+      ShowIncident(*incident);
+    } else {
+      ShowQuiet();
+    }
+    if (!picture_.entities.empty()) ShowServices(incident);
+    ShowQuality();
+    return std::move(out_);
+  }
+
+ private:
+  // Paragraph text: wrapped, with `indent` blanks before every line but the first.
+  void Text(std::string_view raw, size_t indent = 0, std::string_view first = "") {
+    const std::string text = Plain(raw);
+    std::string line(first);
+    size_t at = 0;
+    while (at < text.size()) {
+      size_t end = std::min(text.find(' ', at), text.size());
+      const std::string word = text.substr(at, end - at);
+      if (Columns(line) + Columns(word) + 1 > width_ && Columns(line) > indent) {
+        Line(line);
+        line.assign(indent, ' ');
+      }
+      if (!line.empty() && line.back() != ' ') line += ' ';
+      line += word;
+      at = end + 1;
+    }
+    Line(line);
+  }
+
+  void Line(std::string_view text) { out_.append(text).append("\n"); }
+
+  std::string Bold(std::string text) const { return Coded("1", std::move(text)); }
+  std::string Coded(const char* code, std::string text) const {
+    return colour_ ? "\033[" + std::string(code) + "m" + text + "\033[0m" : text;
+  }
+
+  void ShowQuiet() {
+    if (picture_.entities.empty()) {
+      Text("No telemetry yet: nothing was received that names a service.");
+    } else if (picture_.window_starts.size() < 2) {
+      Text("Too little telemetry yet to say what is normal.");
+    } else {
+      Text("Nothing is out of its normal range.");
+    }
+  }
+
+  void ShowIncident(const Incident& incident) {
+    const telemetry::Diagnosis& d = incident.diagnosis;
+    const std::string state = incident.closed == 0 ? "OPEN" : "CLOSED";
+    Line(Bold(state + " since " + FormatTime(incident.opened) + "  " +
+              std::string(CertaintyName(d.certainty))));
+    Text(d.summary.empty() ? d.alert.text : d.summary);
+    const size_t cards = std::min(kCards, d.hypotheses.size());
+    for (size_t i = 0; i < cards; ++i) ShowHypothesis(d.hypotheses[i], i);
+    Line("   " + Bar(d.unknown) + " " + PadLeft(Percent(d.unknown), 6) +
+         "  none of these (unknown)");
+    if (!d.missing.empty()) Text(d.missing, 6, "   ? ");
+    std::string ruled_out;
+    for (const auto& r : d.ruled_out) ruled_out += (ruled_out.empty() ? "" : "; ") + r;
+    if (!ruled_out.empty()) Text(ruled_out, 3, "Ruled out: ");
+    if (cards > 0 && !d.hypotheses[0].next_check.empty()) {
+      Text(d.hypotheses[0].next_check, 3, "Check next: ");
+    }
+    Line("");
+  }
+
+  void ShowHypothesis(const Hypothesis& h, size_t index) {
+    const std::string place =
+        h.entity == telemetry::kNoEntity ? "" : " in " + Plain(names_.Name(h.entity));
+    const std::string head = std::to_string(index + 1) + ". " + Bar(h.posterior) + " " +
+                             PadLeft(Percent(h.posterior), 6) + "  " + Plain(h.cause) + place;
+    Line(index == 0 ? Bold(Cut(head, width_)) : Cut(head, width_));
+    Text(h.why, 6, "     ");
+    // The leader's evidence only: a report is read in one look, the rest is on the page.
+    if (index > 0) return;
+    for (size_t i = 0; i < std::min(kEvidence, h.evidence_for.size()); ++i) {
+      Text(h.evidence_for[i].text, 7, "     + ");
+    }
+    for (size_t i = 0; i < std::min(kEvidence, h.evidence_against.size()); ++i) {
+      Text(h.evidence_against[i].text, 7, "     - ");
+    }
+  }
+
+  void ShowServices(const Incident* incident) {
+    const FigureTable figures(picture_);
+    const size_t name_width = std::min<size_t>(width_ - 66, 30);
+    Line(Bold(Pad("service", name_width) +
+              "   calls/s   errors       p50       p99  in flight [90 %]"));
+    size_t shown = 0, missing = 0, silent = 0;
+    const std::vector<const telemetry::Entity*> places = Ordered(incident);
+    for (const telemetry::Entity* entity : places) {
+      const Figures& f = figures.Of({entity->id, telemetry::kNoEntity});
+      if (f.silent) ++silent;
+      if (!f.silent && !f.only_callers && f.in_flight.basis == Basis::kMissing) ++missing;
+      if (shown == kServices) continue;
+      ++shown;
+      const bool member = incident != nullptr && IsMember(*incident, entity->id);
+      const std::string name = std::string(member ? "! " : "  ") + Plain(entity->name);
+      const std::string numbers = Numbers(f);
+      Line(Cut(Pad(name, name_width) + numbers, width_));
+    }
+    const size_t rest = places.size() - shown;
+    if (rest > 0) Line("  and " + std::to_string(rest) + " more");
+    if (silent > 0) {
+      Text(std::to_string(silent) + " of them silent in the newest window: unknown, not down.", 2,
+           "  ");
+    }
+    if (missing > 0) {
+      Text("No estimate of requests in flight for " + std::to_string(missing) +
+               ": the telemetry does not reach.",
+           2, "  ");
+    }
+  }
+
+  static std::string Numbers(const Figures& f) {
+    if (f.silent) return "  silent: no telemetry in the newest window";
+    if (f.only_callers) return "  sends no telemetry itself; its callers do";
+    return PadLeft(Short(f.call_rate.value), 10) + PadLeft(Percent(f.error_ratio.value), 9) +
+           PadLeft(Millis(f.latency_p50.value), 10) + PadLeft(Millis(f.latency_p99.value), 10) +
+           "  " + InFlight(f.in_flight);
+  }
+
+  static std::string InFlight(const Figure& f) {
+    if (f.basis == Basis::kMissing) return "missing";
+    if (!f.has_interval()) return Short(f.value);
+    return Short(f.value) + " [" + Short(f.i90.lower) + ", " + Short(f.i90.upper) + "]";
+  }
+
+  static bool IsMember(const Incident& incident, telemetry::EntityId id) {
+    const auto& hypotheses = incident.diagnosis.hypotheses;
+    if (!hypotheses.empty() && hypotheses.front().entity == id) return true;
+    return std::find(incident.members.begin(), incident.members.end(), id) !=
+           incident.members.end();
+  }
+
+  /// Suspects first, otherwise the picture's own order.
+  std::vector<const telemetry::Entity*> Ordered(const Incident* incident) const {
+    std::vector<const telemetry::Entity*> order;
+    for (const auto& entity : picture_.entities)
+      if (IsPlace(entity.kind)) order.push_back(&entity);
+    std::stable_partition(order.begin(), order.end(), [&](const telemetry::Entity* e) {
+      return incident != nullptr && IsMember(*incident, e->id);
+    });
+    return order;
+  }
+
+  void ShowQuality() {
+    uint64_t received = 0, repaired = 0, dropped = 0;
+    for (const auto& row : picture_.loss) {
+      received += row.received;
+      repaired += row.repaired;
+      dropped += row.dropped;
+    }
+    Text("Records: " + std::to_string(received) + " received, " + std::to_string(repaired) +
+         " repaired, " + std::to_string(dropped) + " dropped. Spans joined: " +
+         Percent(picture_.join_match_rate) + ". Up to " + FormatTime(picture_.watermark) + ".");
+  }
+
+  const Picture& picture_;
+  const EntityNames names_;
+  const size_t width_;
+  const bool colour_;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string TerminalReport(const Picture& picture, int width, bool colour) {
+  return Terminal(picture, width, colour).Render();
+}
+
+}  // namespace tomograph::publish

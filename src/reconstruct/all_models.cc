@@ -1,0 +1,14 @@
+#include "reconstruct/queue.h"
+#include "reconstruct/state_model.h"
+#include "reconstruct/volume.h"
+
+namespace tomograph::reconstruct {
+
+std::vector<std::unique_ptr<StateModel>> AllModels() {
+  std::vector<std::unique_ptr<StateModel>> models;
+  models.push_back(std::make_unique<VolumeModel>());
+  models.push_back(std::make_unique<QueueModel>());
+  return models;
+}
+
+}  // namespace tomograph::reconstruct

@@ -1,0 +1,285 @@
+#include "reconstruct/queue.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "reconstruct/estimates.h"
+#include "reconstruct/posterior.h"
+
+namespace tomograph::reconstruct {
+namespace {
+
+using telemetry::Basis;
+using telemetry::Estimate;
+using telemetry::kNoEntity;
+using telemetry::Quantity;
+using telemetry::Window;
+using telemetry::WindowKey;
+using telemetry::WindowSet;
+
+constexpr double kMemoryTraces = 2;          // what the past weighs against this window's traces
+constexpr double kGaugeRounding = 1.0 / 12;  // variance of a reading's place between whole numbers
+
+double Square(double x) { return x * x; }
+
+/// E[D^k] from a latency sketch, by its quantiles.
+double LatencyMoment(const telemetry::DDSketch& latency, double k) {
+  constexpr int kSteps = 64;
+  double sum = 0;
+  for (int i = 0; i < kSteps; ++i) sum += std::pow(latency.Quantile((i + 0.5) / kSteps), k);
+  return sum / kSteps;
+}
+
+/// Normal, with what would be below zero at zero: nobody waits less than not at all.
+Spread FromZeroUp(double mean, double sd) {
+  const auto at = [&](double z) { return std::max(0.0, mean + z * sd); };
+  return {at(0), {at(-0.6745), at(0.6745)}, {at(-1.6449), at(1.6449)}};
+}
+
+/// The queues into `entity` together: medians add up, and so do the squares of what the bounds are
+/// off them.
+bool SumOf(const std::vector<Estimate>& edges, telemetry::EntityId entity, Spread* sum) {
+  double below50 = 0, above50 = 0, below90 = 0, above90 = 0;
+  bool any = false;
+  for (const Estimate& e : edges) {
+    if (e.entity != entity || e.basis == Basis::kMissing) continue;
+    any = true;
+    sum->value += e.value;
+    below50 += Square(e.value - e.i50.lower);
+    above50 += Square(e.i50.upper - e.value);
+    below90 += Square(e.value - e.i90.lower);
+    above90 += Square(e.i90.upper - e.value);
+  }
+  sum->i50 = {sum->value - std::sqrt(below50), sum->value + std::sqrt(above50)};
+  sum->i90 = {sum->value - std::sqrt(below90), sum->value + std::sqrt(above90)};
+  return any;
+}
+
+const telemetry::GaugeStats* FindGauge(const Window& w, Quantity q) {
+  const auto at = w.gauges.find(q);
+  return at == w.gauges.end() || at->second.samples == 0 ? nullptr : &at->second;
+}
+
+}  // namespace
+
+struct QueueModel::View {
+  Moments moments;  // of the mean number in flight
+  bool there = false;
+  const char* method = "";
+  double total() const { return moments.floor + moments.mean; }
+};
+
+namespace {
+
+struct LittleAndGauge {
+  Moments moments;
+  bool there = false;
+};
+
+/// Little's law on what a histogram says of the calls that ended.
+LittleAndGauge FromDurations(const Window& w, double length_s) {
+  const telemetry::CallStats& m = w.metrics;
+  if (!MetricsCounted(w)) return {};
+  if (m.calls <= 0) return {{0, 0, 0}, true};
+  if (m.busy_s <= 0 || m.latency.empty()) return {};
+  const double across_borders = 2 * m.calls / length_s * LatencyMoment(m.latency, 3) / 3;
+  return {{0, m.busy_s / length_s, (across_borders + m.busy_variance) / Square(length_s)}, true};
+}
+
+LittleAndGauge FromGauge(const Window& w, double mean_duration_s, double length_s) {
+  const telemetry::GaugeStats* g = FindGauge(w, Quantity::kInFlight);
+  if (g == nullptr) return {};
+  const double n = std::max(g->mean(), 0.25);
+  // k readings of a number that keeps its value for about one call: fewer independent looks, but
+  // also a mean that moves less against them.
+  const double looks = std::min<double>(g->samples, length_s / std::max(mean_duration_s, 1e-3) + 1);
+  return {{0, g->mean(), n / looks + kGaugeRounding / g->samples}, true};
+}
+
+double MeanDuration(const Window& w) {
+  if (w.spans.seen > 0) return w.spans.latency.mean();
+  return w.metrics.latency.mean();
+}
+
+}  // namespace
+
+QueueModel::View QueueModel::FromSpans(const Window& w, const SpanEvidence& e, Known* known,
+                                       double length_s) const {
+  View v;
+  const telemetry::CallStats& spans = w.spans;
+  if (spans.busy_s <= 0 && spans.seen == 0) return v;
+  v.there = true;
+  if (e.complete()) {
+    v.moments = {spans.busy_s / length_s, 0, 0};
+    v.method = "spans";
+    return v;
+  }
+  v.method = e.sampling == Sampling::kWeights ? "horvitz_thompson" : "learned_sampling_rate";
+  // Under known weights busy_s is weighted already; under a learned rate it is what was seen.
+  const double seen_busy =
+      e.sampling == Sampling::kWeights ? spans.busy_s / e.weight : spans.busy_s;
+  const double traces = std::max(1.0, static_cast<double>(spans.seen) / e.cluster);
+  const double squares =
+      e.sampling == Sampling::kWeights ? spans.busy_variance / e.unit_variance()
+      : spans.latency.empty()
+          ? Square(seen_busy)  // nothing has ended: one call in flight, as far as we see
+          : traces * Square(e.cluster) * LatencyMoment(spans.latency, 2);
+  // One trace, as this window and the past know it.
+  const double past = std::min(known->traces, kMemoryTraces);
+  const double one = (seen_busy + past * known->busy) / (traces + past);
+  const double one_square = (squares + past * known->busy_square) / (traces + past);
+  known->traces = std::min(known->traces + traces, 50.0);
+  const double step = std::min(1.0, traces / known->traces);
+  known->busy += step * (seen_busy / traces - known->busy);
+  known->busy_square += step * (squares / traces - known->busy_square);
+
+  v.moments.floor = seen_busy / length_s;
+  v.moments.mean = (traces + 0.5) * one * (e.weight - 1) / length_s;
+  v.moments.variance = ((traces + 0.5) * e.unit_variance() * one_square +
+                        Square((traces + 0.5) * one * e.weight) * e.log_variance) /
+                       Square(length_s);
+  return v;
+}
+
+Estimate QueueModel::InFlight(const Window& w, const WindowSet& windows, Known* known) {
+  const double length_s = ToSeconds(windows.length);
+  Estimate e = EstimateOf("in_flight", w.key, windows, "requests");
+  const SpanEvidence evidence = Weigh(w, rates_, known->usual);
+  known->usual.Learn(evidence);
+  const View spans = FromSpans(w, evidence, known, length_s);
+  const LittleAndGauge little = FromDurations(w, length_s);
+  const LittleAndGauge gauge = FromGauge(w, MeanDuration(w), length_s);
+  if (spans.there && evidence.complete() &&
+      !(evidence.sampling == Sampling::kAssumed && little.there)) {
+    Fill(AmountSpread(spans.moments), Basis::kObserved,
+         evidence.sampling == Sampling::kAll ? 0.99 : 0.8, spans.method, &e);
+    if (evidence.sampling == Sampling::kAssumed)
+      e.note = "nothing says whether these traces are sampled; if they are, this is a lower bound";
+    return e;
+  }
+  if (gauge.there) {
+    const double gauge_sd = std::sqrt(gauge.moments.variance);
+    if (spans.there && !evidence.complete())
+      sampled_width_.Learn(spans.total(), std::sqrt(spans.moments.variance), gauge.moments.mean,
+                           gauge_sd);
+    if (little.there)
+      little_width_.Learn(little.moments.mean, std::sqrt(little.moments.variance),
+                          gauge.moments.mean, gauge_sd);
+  }
+  double precision = 0, weighted = 0, floor = 0;
+  int views = 0;
+  const auto take = [&](const Moments& m, double width) {
+    const double variance = std::max(m.variance * width * width, 1e-12);
+    precision += 1 / variance;
+    weighted += (m.floor + m.mean) / variance;
+    ++views;
+  };
+  if (little.there) take(little.moments, little_width_.scale());
+  if (gauge.there) take(gauge.moments, 1);
+  if (spans.there && !evidence.complete()) {
+    take(spans.moments, sampled_width_.scale());
+    floor = spans.moments.floor;
+  }
+  if (views == 0) {
+    e.note = "no spans, no latency histogram and no gauge of requests in flight";
+    return e;
+  }
+  const double mean = weighted / precision;
+  Moments fused{floor, mean - floor, 1 / precision};
+  if (fused.mean <= 0) fused = {mean, 0, 0};
+  Fill(AmountSpread(fused), Basis::kInferred, 0.9,
+       views > 1      ? "fused"
+       : little.there ? "little"
+       : gauge.there  ? "gauge"
+                      : spans.method,
+       &e);
+  if (little.there && fused.variance < 1e-11) e.basis = Basis::kObserved;
+  return e;
+}
+
+Estimate QueueModel::EdgeQueue(const Window& w, const WindowSet& windows, Known* known) {
+  Estimate e = EstimateOf("queue_depth", w.key, windows, "requests");
+  if (w.spans.waits == 0) {
+    e.note = "no call with both the caller's and the callee's span: time on the way is unknown";
+    return e;
+  }
+  const SpanEvidence evidence = Weigh(w, rates_, known->usual);
+  const double waits = static_cast<double>(w.spans.waits);
+  // Known weights are inside wait_s, a learned rate is not.
+  const double inside = evidence.sampling == Sampling::kWeights ? evidence.weight : 1;
+  const double mean_wait = w.spans.wait_s / (inside * waits);
+  known->network.Learn(mean_wait, waits);
+  const double network = known->network.usual();
+  // What the calls that no span shows add or take away, and what is not known of the network's
+  // share.
+  const double calls = waits * evidence.weight;
+  const double variance =
+      Square(calls) * (Square(std::max(mean_wait, network)) * known->network.scatter() / waits *
+                           (1 - 1 / evidence.weight) +
+                       known->network.variance()) +
+      Square(calls * (mean_wait - network)) * evidence.log_variance;
+  const double length_s = ToSeconds(windows.length);
+  Fill(FromZeroUp(calls * (mean_wait - network) / length_s, std::sqrt(variance) / length_s),
+       Basis::kInferred, 0.7, "wait_excess", &e);
+  e.note = "time between caller and callee beyond the usual network share";
+  return e;
+}
+
+Estimate QueueModel::EntityQueue(const Window& w, const WindowSet& windows,
+                                 const std::vector<Estimate>& edges) const {
+  Estimate e = EstimateOf("queue_depth", w.key, windows, "requests");
+  for (const Quantity q : {Quantity::kQueueDepth, Quantity::kConnectionsPending}) {
+    const telemetry::GaugeStats* g = FindGauge(w, q);
+    if (g == nullptr) continue;
+    const double n = std::max(g->mean(), 0.0);
+    Moments m{0, n, (n + kGaugeRounding) / g->samples};
+    Fill(AmountSpread(m), Basis::kObserved, 0.95, "gauge", &e);
+    return e;
+  }
+  Spread sum;
+  if (!SumOf(edges, w.key.entity, &sum)) {
+    e.note = "neither a gauge of waiting requests nor a call into it with both sides' spans";
+    return e;
+  }
+  Fill(sum, Basis::kInferred, 0.7, "wait_excess", &e);
+  e.note = "time between caller and callee beyond the usual network share";
+  return e;
+}
+
+void QueueModel::Update(const WindowSet& windows, std::vector<Estimate>* estimates) {
+  LearnRates(windows, &rates_);
+  std::vector<Estimate> edge_queues;
+  for (const Window& w : windows.windows) {
+    const bool evidence = w.spans.seen > 0 || w.spans.busy_s > 0 || MetricsCounted(w) ||
+                          FindGauge(w, Quantity::kInFlight) != nullptr;
+    if (!evidence) continue;
+    Known& known = known_[w.key];
+    known.last = windows.end();
+    estimates->push_back(InFlight(w, windows, &known));
+    if (w.key.caller != kNoEntity) edge_queues.push_back(EdgeQueue(w, windows, &known));
+  }
+  for (const Window& w : windows.windows) {
+    if (w.key.caller != kNoEntity || known_.count(w.key) == 0 ||
+        known_[w.key].last != windows.end())
+      continue;
+    estimates->push_back(EntityQueue(w, windows, edge_queues));
+  }
+  for (Estimate& e : edge_queues) estimates->push_back(std::move(e));
+  Silent(windows, estimates);
+}
+
+void QueueModel::Silent(const WindowSet& windows, std::vector<Estimate>* estimates) {
+  for (auto at = known_.begin(); at != known_.end();) {
+    if (at->second.last < windows.end()) {
+      for (const char* state : {"in_flight", "queue_depth"}) {
+        Estimate e = EstimateOf(state, at->first, windows, "requests");
+        e.note = "known, but silent in this window: no spans, and no metric that says zero";
+        estimates->push_back(std::move(e));
+      }
+    }
+    at = windows.end() - at->second.last > kForgetSilent ? known_.erase(at) : std::next(at);
+  }
+}
+
+}  // namespace tomograph::reconstruct

@@ -1,0 +1,68 @@
+// Queue: requests in service (in_flight, the mean over the window) and requests waiting
+// (queue_depth), per entity and edge.
+//
+// Assumptions. A span's time is time in service. A gauge is read now and then: a noisy look at the
+// mean.
+//
+// Formulas. All spans there: in_flight = sum of overlaps / window, observed. Sampled:
+// Horvitz-Thompson over traces, O = time of a trace in the window: sum w O with variance sum w
+// (w-1) O^2, half a usual trace added to both (few spans say little, and the unseen part is skewed:
+// gamma by moments, never below what was seen). Metrics only: Little's law (Little 1961) on the
+// durations of the calls that ended, sum d / window; what calls across the borders leave open has
+// variance 2 lambda E[D^3] / 3. A gauge with k readings: variance N/k less what the length of calls
+// correlates. Independent views are weighted by precision. Where a gauge and a reconstruction meet,
+// the reconstruction's width learns (conformal_width.h).
+//   queue_depth of an edge: time that calls spent between caller and callee beyond the normal
+//   network share
+// (network_share.h) / window; of an entity: its pending gauge if it has one, else the sum
+// over the edges into it.
+//
+// Wrong when. Calls last longer than the correlator's lateness (their time is cut); a caller's span
+// covers work of its own around the call (that looks like waiting); the service was never seen idle
+// (then its usual wait counts as network); clients time out and leave work behind that nobody's
+// span shows.
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "reconstruct/conformal_width.h"
+#include "reconstruct/network_share.h"
+#include "reconstruct/span_evidence.h"
+#include "reconstruct/state_model.h"
+
+namespace tomograph::reconstruct {
+
+class QueueModel : public StateModel {
+ public:
+  std::string_view name() const override { return "queue"; }
+  void Update(const telemetry::WindowSet& windows,
+              std::vector<telemetry::Estimate>* estimates) override;
+
+ private:
+  struct Known {
+    UsualSampling usual;
+    double busy = 0;         // usual time of one trace in the window, s
+    double busy_square = 0;  // and its square
+    double traces = 0;       // what these rest on, at most a few
+    NetworkShare network;
+    Nanos last = 0;
+  };
+  struct View;  // one witness' word: moments and where they come from
+
+  View FromSpans(const telemetry::Window& w, const SpanEvidence& e, Known* known,
+                 double length_s) const;
+  telemetry::Estimate InFlight(const telemetry::Window& w, const telemetry::WindowSet& windows,
+                               Known* known);
+  telemetry::Estimate EdgeQueue(const telemetry::Window& w, const telemetry::WindowSet& windows,
+                                Known* known);
+  telemetry::Estimate EntityQueue(const telemetry::Window& w, const telemetry::WindowSet& windows,
+                                  const std::vector<telemetry::Estimate>& edges) const;
+  void Silent(const telemetry::WindowSet& windows, std::vector<telemetry::Estimate>* estimates);
+
+  SamplingRate rates_;
+  std::map<telemetry::WindowKey, Known> known_;
+  ConformalWidth sampled_width_, little_width_;
+};
+
+}  // namespace tomograph::reconstruct

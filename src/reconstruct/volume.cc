@@ -1,0 +1,187 @@
+#include "reconstruct/volume.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "reconstruct/estimates.h"
+#include "reconstruct/posterior.h"
+
+namespace tomograph::reconstruct {
+namespace {
+
+using telemetry::Basis;
+using telemetry::Estimate;
+using telemetry::Window;
+using telemetry::WindowKey;
+
+constexpr double kLearn = 0.1;  // of the usual number of failures in one trace, a window
+constexpr double kKeep = 0.95;  // of how often calls fail at all, a window
+constexpr double kUsual = 0.9;  // how often a window is like those before
+constexpr double kExactVariance = 1e-6;
+constexpr const char* kAssumedNote =
+    "nothing says whether these traces are sampled; if they are, this is a lower bound";
+
+double Square(double x) { return x * x; }
+
+/// Unseen part of a total under sampling: w - 1 for each seen, plus half a trace (Jeffreys).
+Moments Unseen(double seen, double calls_variance, const SpanEvidence& e, double cluster) {
+  Moments m;
+  m.floor = seen;
+  m.mean = (seen + 0.5 * cluster) * (e.weight - 1);
+  m.variance = calls_variance + 0.5 * Square(cluster) * e.unit_variance();
+  m.variance += Square(seen + 0.5 * cluster) * Square(e.weight) * e.log_variance;
+  return m;
+}
+
+double LogBeta(const Beta& x) {
+  return std::lgamma(x.a) + std::lgamma(x.b) - std::lgamma(x.a + x.b);
+}
+
+/// Beta-binomial moments of the failures among `rest` calls, which fail `cluster` at a time.
+Moments FailuresAmong(double rest, double rest_variance, const Beta& x, double cluster) {
+  const double share = x.share(), news = x.a + x.b;
+  Moments m;
+  m.mean = rest * share;
+  m.variance = rest * share * (1 - share) * (news + rest / cluster) / (news + 1) * cluster +
+               share * share * rest_variance;
+  return m;
+}
+
+/// Failures among the `rest` calls that no span shows, given `failed` among `seen`. `usual` is the
+/// past.
+Spread UnseenFailures(double seen, double failed, double rest, double rest_variance, double cluster,
+                      const Beta& usual, uint64_t seed) {
+  // f failures that come clustered are f / cluster independent pieces of news.
+  const double news = failed / cluster, fine = (seen - failed) / cluster;
+  const Beta anything;
+  const Beta as_usual = usual.After(news, fine), afresh = anything.After(news, fine);
+  const double odds =
+      kUsual / (1 - kUsual) *
+      std::exp(LogBeta(as_usual) - LogBeta(usual) - LogBeta(afresh) + LogBeta(anything));
+  const double weight = std::isfinite(odds) ? odds / (1 + odds) : 1;
+  Moments u = FailuresAmong(rest, rest_variance, as_usual, cluster);
+  Moments f = FailuresAmong(rest, rest_variance, afresh, cluster);
+  u.floor = f.floor = failed;
+  return CountSpread(u, f, weight, seed);
+}
+
+}  // namespace
+
+struct VolumeModel::Answer {
+  Moments moments;
+  Spread spread;
+  Basis basis = Basis::kMissing;
+  double confidence = 0;
+  const char* method = "";
+  const char* note = "";
+};
+
+VolumeModel::Answer VolumeModel::Calls(const Window& w, const SpanEvidence& e,
+                                       uint64_t seed) const {
+  Answer a;
+  const double seen = static_cast<double>(w.spans.seen);
+  const bool metrics = MetricsCounted(w);
+  const bool exact_metrics = metrics && w.metrics.calls_variance < kExactVariance;
+  if (seen > 0 && e.sampling == Sampling::kAll) {
+    a.moments = {seen, 0, 0};
+    a.basis = Basis::kObserved;
+    a.confidence = 0.99;
+    a.method = "spans";
+  } else if (metrics && (exact_metrics || seen == 0 ||
+                         w.metrics.calls_variance < e.calls_variance || e.complete())) {
+    a.moments = {std::min(seen, w.metrics.calls), std::max(0.0, w.metrics.calls - seen),
+                 w.metrics.calls_variance};
+    if (exact_metrics) a.moments = {w.metrics.calls, 0, 0};
+    a.basis = exact_metrics ? Basis::kObserved : Basis::kInferred;
+    a.confidence = exact_metrics ? 0.99 : 0.95;
+    a.method = exact_metrics ? "metrics" : "metrics_split";
+    if (!exact_metrics) a.note = "counters are exported at other times than the window's borders";
+  } else if (seen > 0 && e.sampling == Sampling::kAssumed) {
+    a.moments = {seen, 0, 0};
+    a.basis = Basis::kObserved;
+    a.confidence = 0.8;
+    a.method = "spans";
+    a.note = kAssumedNote;
+  } else if (seen > 0) {
+    a.moments = Unseen(seen, e.calls_variance, e, e.cluster);
+    a.basis = Basis::kInferred;
+    a.confidence = e.sampling == Sampling::kWeights ? 0.95 : 0.9;
+    a.method = e.sampling == Sampling::kWeights ? "horvitz_thompson" : "learned_sampling_rate";
+  }
+  a.spread = CountSpread(a.moments, seed);
+  return a;
+}
+
+VolumeModel::Answer VolumeModel::Failed(const Window& w, const SpanEvidence& e, const Answer& calls,
+                                        Known* known, uint64_t seed) const {
+  Answer a = calls;
+  const double seen = static_cast<double>(w.spans.seen);
+  const double failed = static_cast<double>(w.spans.failed_seen);
+  if (seen > 0 && e.complete() && calls.moments.mean == 0 && !MetricsTellFailures(w)) {
+    a.moments = {failed, 0, 0};
+  } else if (MetricsTellFailures(w)) {
+    const bool exact = w.metrics.failed_variance < kExactVariance;
+    a.moments = exact ? Moments{w.metrics.failed, 0, 0}
+                      : Moments{0, w.metrics.failed, w.metrics.failed_variance};
+    a.basis = exact ? Basis::kObserved : Basis::kInferred;
+    a.method = exact ? "metrics" : "metrics_split";
+  } else if (seen > 0) {
+    if (failed > 0 && e.sampling == Sampling::kWeights && w.spans.failed_variance > 0)
+      known->failed_cluster +=
+          kLearn * (std::max(1.0, w.spans.failed_variance / (e.unit_variance() * failed)) -
+                    known->failed_cluster);
+    const double rest = std::max(0.0, calls.moments.floor + calls.moments.mean - seen);
+    const double common = (all_failed_ + 0.5) / (all_calls_ + 1);
+    a.spread = UnseenFailures(seen, failed, rest, calls.moments.variance, known->failed_cluster,
+                              known->failures.Usual(common), seed);
+    known->failures.Learn(seen, failed);
+    a.basis = Basis::kInferred;
+    return a;
+  } else {
+    a.basis = Basis::kMissing;
+    a.note = calls.basis == Basis::kMissing
+                 ? ""
+                 : "metrics count calls but not failures, and no span came";
+  }
+  a.spread = CountSpread(a.moments, seed);
+  return a;
+}
+
+void VolumeModel::Update(const telemetry::WindowSet& windows, std::vector<Estimate>* estimates) {
+  LearnRates(windows, &rates_);
+  const auto emit = [&](std::string_view state, WindowKey key, const Answer& a) {
+    Estimate e = EstimateOf(state, key, windows, "calls");
+    e.method = a.method;
+    e.note = a.note;
+    if (a.basis != Basis::kMissing) {
+      Fill(a.spread, a.basis, a.confidence, a.method, &e);
+      e.evidence.push_back(WindowEvidence(key, windows.start));
+    }
+    estimates->push_back(std::move(e));
+  };
+  all_calls_ *= kKeep;
+  all_failed_ *= kKeep;
+  for (const Window& w : windows.windows) {
+    if (w.spans.seen == 0 && !MetricsCounted(w)) continue;
+    all_calls_ += static_cast<double>(w.spans.seen);
+    all_failed_ += static_cast<double>(w.spans.failed_seen);
+    Known& known = known_[w.key];
+    known.last = windows.end();
+    const SpanEvidence e = Weigh(w, rates_, known.usual);
+    known.usual.Learn(e);
+    const Answer calls = Calls(w, e, SeedOf(w.key, windows.start, 1));
+    emit("call_volume", w.key, calls);
+    emit("failed_calls", w.key, Failed(w, e, calls, &known, SeedOf(w.key, windows.start, 2)));
+  }
+  for (auto at = known_.begin(); at != known_.end();) {
+    if (at->second.last < windows.end()) {
+      Answer silent;
+      silent.note = "known, but silent in this window: no spans, and no metric that says zero";
+      emit("call_volume", at->first, silent);
+      emit("failed_calls", at->first, silent);
+    }
+    at = windows.end() - at->second.last > kForgetSilent ? known_.erase(at) : std::next(at);
+  }
+}
+
+}  // namespace tomograph::reconstruct

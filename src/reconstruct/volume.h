@@ -1,0 +1,56 @@
+// Volume: how many calls there were, and how many failed, per entity and edge, whatever share of
+// the traces was kept.
+//
+// Assumptions. A trace is kept or dropped as a whole, with a probability p that does not depend on
+// what happens in it. Metrics count all calls.
+//
+// Formulas. All spans there: counted. Weights w = 1/p known: the Horvitz-Thompson total sum w, with
+// the design variance sum over traces (1-p)/p^2 Y^2 (Horvitz & Thompson 1952; Y: calls of the
+// entity in the trace). What is unseen given n seen is negative binomial, the posterior under a
+// Jeffreys prior, which stays right for few and for no sampled calls; it is matched to mean and
+// variance with half a trace added to each. Metrics there: their total, with the variance of
+// splitting exports between windows; failures that metrics do not tell are the seen ones plus a
+// beta-binomial share of the unseen rest, its prior a mixture of "as usual here" (with the scatter
+// that this key's shares had between windows, failure_history.h) and "anything" (Jeffreys), weighed
+// by how well each foresaw the seen ones: few samples lean on the past, and an outbreak shakes it
+// off. Neither weights nor metrics of its own: p learned from neighbours that
+// have both (sampling_rate.h), its doubt included.
+//
+// Wrong when. Tail samplers keep errors or slow traces preferentially without saying so in
+// tracestate; spans are lost in transit on top of sampling (then p is smaller than told: metrics
+// show it, weights do not); nobody says that a sampler exists and no metrics give it away (the note
+// says so).
+#pragma once
+
+#include <map>
+
+#include "reconstruct/failure_history.h"
+#include "reconstruct/span_evidence.h"
+#include "reconstruct/state_model.h"
+
+namespace tomograph::reconstruct {
+
+class VolumeModel : public StateModel {
+ public:
+  std::string_view name() const override { return "volume"; }
+  void Update(const telemetry::WindowSet& windows,
+              std::vector<telemetry::Estimate>* estimates) override;
+
+ private:
+  struct Known {
+    UsualSampling usual;
+    double failed_cluster = 1;  // usual failures of one trace that has any
+    FailureHistory failures;
+    Nanos last = 0;  // end of the last window with evidence
+  };
+  struct Answer;
+  Answer Calls(const telemetry::Window& w, const SpanEvidence& e, uint64_t seed) const;
+  Answer Failed(const telemetry::Window& w, const SpanEvidence& e, const Answer& calls,
+                Known* known, uint64_t seed) const;
+
+  SamplingRate rates_;
+  double all_calls_ = 0, all_failed_ = 0;  // seen, with forgetting: how often calls fail here
+  std::map<telemetry::WindowKey, Known> known_;
+};
+
+}  // namespace tomograph::reconstruct

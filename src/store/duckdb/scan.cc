@@ -1,0 +1,212 @@
+#include "store/duckdb/scan.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "store/duckdb/row_reader.h"
+#include "store/duckdb/schema.h"
+
+namespace tomograph::store {
+namespace {
+
+using telemetry::Batch;
+using telemetry::Signal;
+
+// TIMESTAMP_NS literals cannot be made beyond these; a bound out there bounds nothing.
+constexpr Nanos kMinLiteral = -9'223'286'400'000'000'000;
+constexpr Nanos kMaxLiteral = INT64_MAX - 1;
+
+constexpr SignalTable kEvents = {Signal::kEvent, "events", "time", "source, id", ""};
+
+std::vector<SignalTable> TablesOf(Signal signal) {
+  if (signal == Signal::kEvent) return {kEvents};
+  std::vector<SignalTable> tables;
+  for (const SignalTable& table : SignalTables()) {
+    if (table.signal == signal) tables.push_back(table);
+  }
+  return tables;
+}
+
+std::string TimeLiteral(Nanos t) { return "make_timestamp_ns(" + std::to_string(t) + ")"; }
+
+std::string InRange(const char* column, TimeRange range) {
+  std::string sql = "true";
+  if (range.from > kMinLiteral)
+    sql += std::string(" AND ") + column + " >= " + TimeLiteral(range.from);
+  if (range.to <= kMaxLiteral) sql += std::string(" AND ") + column + " < " + TimeLiteral(range.to);
+  return sql;
+}
+
+/// The hours with rows in the range, and the cold files of each.
+using Hours = std::map<Nanos, std::map<std::string, std::vector<std::string>>>;
+
+Status AddHotHours(Connection& connection, const SignalTable& table, TimeRange range,
+                   Hours* hours) {
+  Result<Rows> rows = connection.Query(std::string("SELECT DISTINCT epoch_ns(") + table.time +
+                                       ") // " + std::to_string(kHour) + " FROM " + table.name +
+                                       " WHERE " + InRange(table.time, range));
+  if (!rows.ok()) return rows.status();
+  for (;;) {
+    Result<size_t> n = rows->NextChunk();
+    if (!n.ok()) return n.status();
+    if (*n == 0) return Status::Ok();
+    // Integer division cuts towards zero: before 1970 that is the hour after.
+    for (size_t i = 0; i < *n; ++i) {
+      const Nanos hour = rows->Get<int64_t>(0, i) * kHour;
+      (*hours)[hour];
+      if (hour <= 0) (*hours)[std::max(hour, INT64_MIN + kHour) - kHour];
+    }
+  }
+}
+
+Status AddColdHours(const ScanContext& context, const SignalTable& table, TimeRange range,
+                    Hours* hours) {
+  Result<Rows> rows = context.rows.Query(
+      "SELECT epoch_ns(hour), path FROM cold_files WHERE signal = ? ORDER BY path",
+      {std::string(table.name)});
+  if (!rows.ok()) return rows.status();
+  for (;;) {
+    Result<size_t> n = rows->NextChunk();
+    if (!n.ok()) return n.status();
+    if (*n == 0) return Status::Ok();
+    for (size_t i = 0; i < *n; ++i) {
+      const Nanos hour = rows->Get<int64_t>(0, i);
+      if (hour >= range.to || hour + kHour <= range.from) continue;
+      (*hours)[hour][table.name].push_back(context.directory + "/" + std::string(rows->Text(1, i)));
+    }
+  }
+}
+
+class Scan {
+ public:
+  Scan(const ScanContext& context, Signal signal, const ScanFilter& filter,
+       const std::function<bool(const Batch&)>& visit)
+      : context_(context),
+        tables_(TablesOf(signal)),
+        filter_(filter),
+        visit_(visit),
+        left_(filter.limit) {}
+
+  Status Run(RowReader& reader);
+
+ private:
+  Status ScanHour(RowReader& reader, Nanos hour,
+                  const std::map<std::string, std::vector<std::string>>& files);
+  /// One query. `rows_read` counts what came back, repeats included.
+  Status ReadSome(RowReader& reader, const std::string& sql, size_t* rows_read);
+  std::string From(const std::map<std::string, std::vector<std::string>>& files) const;
+  std::string Where(TimeRange range) const;
+
+  const ScanContext& context_;
+  const std::vector<SignalTable> tables_;
+  const ScanFilter& filter_;
+  const std::function<bool(const Batch&)>& visit_;
+  size_t left_;
+  bool stopped_ = false;
+};
+
+std::string Scan::From(const std::map<std::string, std::vector<std::string>>& files) const {
+  std::string sql;
+  for (const SignalTable& table : tables_) {
+    if (!sql.empty()) sql += " UNION ALL BY NAME ";
+    sql += std::string("SELECT * FROM ") + table.name;
+    const auto cold = files.find(table.name);
+    if (cold == files.end()) continue;
+    std::string list;
+    for (const std::string& path : cold->second) {
+      // A file that retention removed after the snapshot was taken is gone for this reader too.
+      if (std::error_code error; !std::filesystem::exists(path, error)) continue;
+      list += (list.empty() ? "" : ", ") + Quoted(path);
+    }
+    if (list.empty()) continue;
+    // Files of an older schema lack its newer columns: by name, NULL stands for them.
+    sql += " UNION ALL BY NAME SELECT * FROM read_parquet([" + list + "], union_by_name = true)";
+  }
+  return sql;
+}
+
+std::string Scan::Where(TimeRange range) const {
+  std::string sql = InRange(tables_[0].time, range);
+  if (!filter_.service.empty()) {
+    sql +=
+        tables_[0].signal == Signal::kSample
+            ? " AND series IN (SELECT id FROM series WHERE service = " + Quoted(filter_.service) +
+                  ")"
+            : " AND service = " + Quoted(filter_.service);
+  }
+  if (!filter_.trace_id.empty()) {
+    sql += " AND trace_id = " + Quoted(telemetry::ToHex(filter_.trace_id)) + "::UUID";
+  }
+  return sql;
+}
+
+Status Scan::ReadSome(RowReader& reader, const std::string& sql, size_t* rows_read) {
+  Result<Rows> rows = context_.rows.Query(sql);
+  if (!rows.ok()) return rows.status();
+  while (left_ > 0 && !stopped_) {
+    Result<size_t> n = rows->NextChunk();
+    if (!n.ok()) return n.status();
+    if (*n == 0) break;
+    *rows_read += *n;
+    Batch batch;
+    for (size_t i = 0; i < *n && left_ > 0; ++i) {
+      Result<bool> added = reader.Add(*rows, i, &batch);
+      if (!added.ok()) return added.status();
+      if (*added) --left_;
+    }
+    if (batch.rows() > 0) stopped_ = !visit_(batch);
+  }
+  return Status::Ok();
+}
+
+Status Scan::ScanHour(RowReader& reader, Nanos hour,
+                      const std::map<std::string, std::vector<std::string>>& files) {
+  TimeRange range;
+  range.from = std::max(filter_.range.from, hour);
+  range.to = hour > INT64_MAX - kHour ? filter_.range.to : std::min(filter_.range.to, hour + kHour);
+  const std::string key = tables_[0].key;
+  const std::string sql = std::string("SELECT ") + reader.columns() + " FROM (" + From(files) +
+                          ") WHERE " + Where(range) + " ORDER BY " + tables_[0].time +
+                          (key.empty() ? "" : ", " + key);
+  // Repeats do not count against the limit, so a limited query may have to be continued.
+  for (size_t offset = 0; left_ > 0 && !stopped_;) {
+    const size_t limit = left_;
+    std::string limited = sql;
+    if (filter_.limit != SIZE_MAX) {
+      limited += " LIMIT " + std::to_string(limit) + " OFFSET " + std::to_string(offset);
+    }
+    size_t rows_read = 0;
+    TG_RETURN_IF_ERROR(ReadSome(reader, limited, &rows_read));
+    if (rows_read < limit) break;
+    offset += rows_read;
+  }
+  return Status::Ok();
+}
+
+Status Scan::Run(RowReader& reader) {
+  Hours hours;
+  for (const SignalTable& table : tables_) {
+    TG_RETURN_IF_ERROR(AddHotHours(context_.rows, table, filter_.range, &hours));
+    TG_RETURN_IF_ERROR(AddColdHours(context_, table, filter_.range, &hours));
+  }
+  for (const auto& [hour, files] : hours) {
+    if (left_ == 0 || stopped_) break;
+    TG_RETURN_IF_ERROR(ScanHour(reader, hour, files));
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+Status ScanSignal(ScanContext context, Signal signal, const ScanFilter& filter,
+                  const std::function<bool(const Batch&)>& visit) {
+  Result<std::unique_ptr<RowReader>> reader = MakeRowReader(signal, context);
+  if (!reader.ok()) return reader.status();
+  const bool has_trace = signal == Signal::kSpan || signal == Signal::kLog;
+  if (!filter.trace_id.empty() && !has_trace) return Status::Ok();
+  return Scan(context, signal, filter, visit).Run(**reader);
+}
+
+}  // namespace tomograph::store

@@ -1,0 +1,67 @@
+// Entities: the things that have state. An EntityId is a hash of kind and canonical name, so it is
+// the same in every run, on every shard and in the store; the registry turns it back into words.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/nanotime.h"
+
+namespace tomograph::telemetry {
+
+enum class EntityId : uint64_t {};
+inline constexpr EntityId kNoEntity{0};
+
+enum class EntityKind : uint8_t {
+  kService,
+  kInstance,
+  kHost,
+  kPod,
+  kNode,
+  kFunction,
+  kDatabase,
+  kCache,
+  kQueue,
+  kLink,
+  kRegion,
+  kThirdParty,
+  kTenant,
+  kClient,
+};
+std::string_view EntityKindName(EntityKind kind);
+
+struct Entity {
+  EntityId id = kNoEntity;
+  EntityKind kind = EntityKind::kService;
+  std::string name;               // e.g. "checkout", "postgresql shop"
+  std::string service_namespace;  // may be empty; part of the identity
+  EntityId parent = kNoEntity;    // an instance's service
+  Nanos first_seen = 0;
+  Nanos last_seen = 0;
+};
+
+EntityId MakeEntityId(EntityKind kind, std::string_view service_namespace, std::string_view name);
+
+/// Thread-safe. Knows every entity that was seen; bounded, beyond which kNoEntity is returned.
+class EntityRegistry {
+ public:
+  explicit EntityRegistry(size_t max_entities = 200'000);
+  ~EntityRegistry();
+  EntityId FindOrAdd(EntityKind kind, std::string_view service_namespace, std::string_view name,
+                     EntityId parent = kNoEntity);
+  void Seen(EntityId id, Nanos at);
+  /// A copy; an Entity with id kNoEntity when it is not known.
+  Entity Get(EntityId id) const;
+  std::string Name(EntityId id) const;
+  /// Ordered by kind, then name: the same in every run.
+  std::vector<Entity> All() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tomograph::telemetry

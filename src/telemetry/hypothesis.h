@@ -1,0 +1,65 @@
+// Hypothesis, Diagnosis, Incident: what may have broken, how sure that is, and why.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/nanotime.h"
+#include "telemetry/entity.h"
+#include "telemetry/estimate.h"
+#include "telemetry/quantity.h"
+
+namespace tomograph::telemetry {
+
+struct Evidence {
+  EvidenceId id;
+  std::string text;   // "latency of payment rose from 12 ms to 480 ms at 10:31:05"
+  double weight = 0;  // log-odds it contributes: > 0 for, < 0 against
+};
+
+struct Hypothesis {
+  std::string
+      cause;  // kind, e.g. "slow_dependency", "crash_loop"; each has a file in diagnose/cause/
+  EntityId entity = kNoEntity;
+  Nanos onset = 0;
+  Nanos onset_error = 0;  // +- (90 %)
+  double posterior = 0;
+  std::string why;         // one sentence
+  std::string next_check;  // what would tell it from the runner-up
+  std::vector<Evidence> evidence_for;
+  std::vector<Evidence> evidence_against;
+};
+
+enum class Certainty : uint8_t { kInconclusive, kLikely, kConfirmed };
+std::string_view CertaintyName(Certainty c);
+
+/// What set the diagnosis off: the entity whose quantity left its normal range.
+struct Alert {
+  EntityId entity = kNoEntity;
+  Quantity quantity = Quantity::kOther;  // kOther: not said
+  Nanos time = 0;
+  double observed = 0;
+  double expected = 0;
+  std::string text;
+};
+
+struct Diagnosis {
+  Alert alert;
+  Nanos made_at = 0;                   // engine time
+  std::vector<Hypothesis> hypotheses;  // by falling posterior
+  double unknown = 1;                  // mass of "none of these"; all masses sum to 1
+  Certainty certainty = Certainty::kInconclusive;
+  std::string summary;                 // one sentence for the top of the page
+  std::string missing;                 // what telemetry would help, when inconclusive
+  std::vector<std::string> ruled_out;  // "payment: its latency is what it was"
+};
+
+struct Incident {
+  std::string id;  // stable: made of the alert's entity and time
+  Nanos opened = 0;
+  Nanos closed = 0;               // 0: still open
+  std::vector<EntityId> members;  // entities that are out of their normal range
+  Diagnosis diagnosis;            // the newest
+};
+
+}  // namespace tomograph::telemetry

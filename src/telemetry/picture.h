@@ -1,0 +1,63 @@
+// Picture: everything that is shown, as one immutable value. The engine makes a new one at each
+// watermark; publish/ serves it and reports print it. Bounded: estimates and windows reach back
+// `history` only, older ones are read from the store.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/nanotime.h"
+#include "telemetry/entity.h"
+#include "telemetry/estimate.h"
+#include "telemetry/hypothesis.h"
+#include "telemetry/loss_ledger.h"
+#include "telemetry/window.h"
+
+namespace tomograph::telemetry {
+
+struct Edge {
+  EntityId caller = kNoEntity;
+  EntityId callee = kNoEntity;
+  double confidence = 0;  // 1: joined by ids; less: a name or an address in a client's telemetry
+  Nanos first_seen = 0;
+  Nanos last_seen = 0;
+  std::string basis;  // "spans", "client spans", "client metrics"
+};
+
+struct ChangeEvent {
+  Nanos time = 0;
+  std::string kind, id, source, service, version, environment, text;
+  EntityId entity = kNoEntity;
+};
+
+/// A line on the time axis: one quantity of one entity (or edge), one value a window, NaN: missing.
+struct TimeLine {
+  EntityId entity = kNoEntity;
+  EntityId caller = kNoEntity;
+  std::string name;  // a QuantityName, e.g. "latency_p50", "latency_p99", "call_rate"
+  std::string unit;
+  std::vector<double> values;  // aligned with Picture::window_starts
+};
+
+struct Picture {
+  Nanos now = 0;        // engine time
+  Nanos watermark = 0;  // all before it is final
+  Nanos window_length = 0;
+  Nanos broke_off = 0;  // newest record of a recording, whose last window may be incomplete
+  bool live = false;
+  std::string source;  // "live", or the path of the recording
+  std::vector<Entity> entities;
+  std::vector<Edge> edges;
+  std::vector<Nanos> window_starts;
+  std::vector<TimeLine> lines;
+  std::vector<Estimate> estimates;  // ordered by state, entity, caller, start
+  std::vector<ChangeEvent> changes;
+  std::vector<Incident> incidents;  // newest first
+  std::vector<LossLedger::Row> loss;
+  double join_match_rate = 0;  // joined / (joined + orphans) over the history; NaN: no spans
+  std::map<std::string, double> self;  // own figures: queue lengths, bytes, rates
+};
+
+}  // namespace tomograph::telemetry

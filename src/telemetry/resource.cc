@@ -1,0 +1,24 @@
+#include "telemetry/resource.h"
+
+#include "telemetry/stable_table.h"
+
+namespace tomograph::telemetry {
+
+struct ResourceTable::Impl {
+  explicit Impl(size_t n) : table(n, Resource()) {}
+  StableTable<Resource> table;
+};
+
+ResourceTable::ResourceTable(size_t max_resources) : impl_(new Impl(max_resources)) {}
+ResourceTable::~ResourceTable() = default;
+
+ResourceId ResourceTable::FindOrAdd(const Fingerprint& f, const std::function<Resource()>& make) {
+  return ResourceId{impl_->table.FindOrAdd(
+      f, [](const Resource&) { return true; }, make)};
+}
+const Resource& ResourceTable::Get(ResourceId id) const {
+  return impl_->table.Get(static_cast<uint32_t>(id)).value;
+}
+size_t ResourceTable::size() const { return impl_->table.size(); }
+
+}  // namespace tomograph::telemetry

@@ -1,0 +1,218 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <thread>
+
+#include "base/random.h"
+#include "telemetry/attributes.h"
+#include "telemetry/batch.h"
+#include "telemetry/ddsketch.h"
+#include "telemetry/identities.h"
+#include "telemetry/loss_ledger.h"
+#include "telemetry/window.h"
+
+namespace tomograph::telemetry {
+namespace {
+
+TEST(Interner, GivesEqualTextEqualIds) {
+  Interner strings;
+  const StringId a = strings.Intern("checkout");
+  EXPECT_EQ(strings.Intern(std::string("check") + "out"), a);
+  EXPECT_NE(strings.Intern("cart"), a);
+  EXPECT_EQ(strings.Get(a), "checkout");
+  EXPECT_EQ(strings.Intern(""), kEmptyString);
+  EXPECT_EQ(strings.Get(kEmptyString), "");
+  EXPECT_EQ(strings.Find("never seen"), kEmptyString);
+}
+
+TEST(Interner, OverflowsInsteadOfGrowing) {
+  Interner strings(10, 1 << 20);
+  for (int i = 0; i < 100; ++i) strings.Intern("name " + std::to_string(i));
+  EXPECT_LE(strings.size(), 10u);
+  EXPECT_EQ(strings.Intern("one more"), kOverflow);
+  EXPECT_GT(strings.overflows(), 80u);
+  Interner few_bytes(1000, 40);
+  few_bytes.Intern(std::string(30, 'x'));
+  EXPECT_EQ(few_bytes.Intern(std::string(30, 'y')), kOverflow);
+}
+
+TEST(Interner, IsTheSameFromManyThreads) {
+  Interner strings;
+  std::vector<std::vector<StringId>> ids(4, std::vector<StringId>(5000));
+  std::vector<std::thread> threads;
+  for (auto& mine : ids)
+    threads.emplace_back([&strings, &mine] {
+      for (size_t i = 0; i < mine.size(); ++i) mine[i] = strings.Intern("s" + std::to_string(i));
+    });
+  for (auto& t : threads) t.join();
+  for (const auto& mine : ids) EXPECT_EQ(mine, ids[0]);
+  EXPECT_EQ(strings.Get(ids[0][4999]), "s4999");
+}
+
+TEST(Fingerprint, DependsOnEveryByteAndOnLength) {
+  std::set<std::pair<uint64_t, uint64_t>> seen;
+  std::string text(70, '\0');
+  for (size_t length = 0; length <= text.size(); ++length) {
+    const Fingerprint f = FingerprintOf(std::string_view(text).substr(0, length));
+    seen.emplace(f.hi, f.lo);
+  }
+  for (size_t i = 0; i < text.size(); ++i) {
+    text[i] = 1;
+    const Fingerprint f = FingerprintOf(text);
+    seen.emplace(f.hi, f.lo);
+    text[i] = 0;
+  }
+  EXPECT_EQ(seen.size(), 71u + 70u);
+}
+
+TEST(ResourceTable, MakesOnceAndStopsAtItsLimit) {
+  ResourceTable resources(2);
+  int made = 0;
+  const auto make = [&] {
+    ++made;
+    return Resource();
+  };
+  const ResourceId a = resources.FindOrAdd({1, 1}, make);
+  EXPECT_EQ(resources.FindOrAdd({1, 1}, make), a);
+  EXPECT_EQ(made, 1);
+  resources.FindOrAdd({2, 2}, make);
+  EXPECT_EQ(resources.FindOrAdd({3, 3}, make), kNoResource);
+  EXPECT_EQ(resources.FindOrAdd({1, 1}, make), a);
+}
+
+TEST(Entity, IdIsStableAndTellsKindAndNamespaceApart) {
+  EXPECT_EQ(MakeEntityId(EntityKind::kService, "shop", "cart"),
+            MakeEntityId(EntityKind::kService, "shop", "cart"));
+  EXPECT_NE(MakeEntityId(EntityKind::kService, "shop", "cart"),
+            MakeEntityId(EntityKind::kDatabase, "shop", "cart"));
+  EXPECT_NE(MakeEntityId(EntityKind::kService, "a", "bc"),
+            MakeEntityId(EntityKind::kService, "ab", "c"));
+  EntityRegistry registry(1);
+  const EntityId id = registry.FindOrAdd(EntityKind::kService, "", "cart");
+  registry.Seen(id, 5);
+  registry.Seen(id, 3);
+  EXPECT_EQ(registry.Get(id).first_seen, 3);
+  EXPECT_EQ(registry.Get(id).last_seen, 5);
+  EXPECT_EQ(registry.FindOrAdd(EntityKind::kService, "", "other"), kNoEntity);
+}
+
+TEST(Attributes, BecomeJson) {
+  Interner strings;
+  AttributeTable table;
+  table.AddText(strings.Intern("s"), "a\"b\\\n\x01\xff\xc3\xa9");
+  table.AddInt(strings.Intern("i"), -5);
+  table.AddDouble(strings.Intern("d"), 0.5);
+  table.AddDouble(strings.Intern("nan"), std::nan(""));
+  table.AddBool(strings.Intern("b"), true);
+  table.AddText(strings.Intern("bytes"), "ab", ValueType::kBytes);
+  table.AddText(strings.Intern("list"), "[1,2]", ValueType::kJson);
+  table.EndRow();
+  table.EndRow();
+  std::string json;
+  table.AppendJson(0, strings, &json);
+  EXPECT_EQ(json,
+            "{\"s\":\"a\\\"b\\\\\\n\\u0001\xEF\xBF\xBD\xc3\xa9\",\"i\":-5,\"d\":0.5,\"nan\":"
+            "\"NaN\",\"b\":true,"
+            "\"bytes\":\"YWI=\",\"list\":[1,2]}");
+  EXPECT_EQ(table.Row(1).size(), 0u);
+  ASSERT_NE(table.Find(0, strings.Intern("i")), nullptr);
+  EXPECT_EQ(table.ToText(*table.Find(0, strings.Intern("i"))), "-5");
+  EXPECT_EQ(table.Find(0, strings.Intern("none")), nullptr);
+}
+
+TEST(Ids, ReadAndWriteHex) {
+  TraceId id;
+  ASSERT_TRUE(ParseTraceId("0af7651916cd43dd8448eb211c80319c", &id));
+  EXPECT_EQ(ToHex(id), "0af7651916cd43dd8448eb211c80319c");
+  ASSERT_TRUE(ParseTraceId("8448EB211C80319C", &id));
+  EXPECT_EQ(ToHex(id), "00000000000000008448eb211c80319c");
+  EXPECT_FALSE(ParseTraceId("xyz", &id));
+  EXPECT_FALSE(ParseTraceId("0af7651916cd43dd8448eb211c80319g", &id));
+  uint64_t span;
+  EXPECT_FALSE(ParseSpanId("", &span));
+}
+
+TEST(DDSketch, KeepsOnePercentAtEveryRank) {
+  Random random(3);
+  DDSketch sketch;
+  std::vector<double> values;
+  for (int i = 0; i < 20000; ++i) {
+    values.push_back(std::exp(random.Normal(-4, 2)));
+    sketch.Add(values.back());
+  }
+  std::sort(values.begin(), values.end());
+  for (const double q : {0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 1.0}) {
+    const double exact = values[static_cast<size_t>(std::max(0.0, std::ceil(q * 20000) - 1))];
+    EXPECT_NEAR(sketch.Quantile(q) / exact, 1, 0.0101) << q;
+  }
+  EXPECT_NEAR(sketch.RankOf(sketch.Quantile(0.9)), 0.9, 0.01);
+}
+
+TEST(DDSketch, MergesInAnyOrderToTheSame) {
+  Random random(4);
+  DDSketch parts[3], whole, forward, backward;
+  for (int i = 0; i < 3000; ++i) {
+    const double value = random.Exponential(i % 3 == 0 ? 1e-6 : 100);
+    parts[i % 3].Add(value);
+    whole.Add(value);
+  }
+  for (int i = 0; i < 3; ++i) {
+    forward.Merge(parts[i]);
+    backward.Merge(parts[2 - i]);
+  }
+  for (const double q : {0.0, 0.2, 0.5, 0.9, 1.0}) {
+    EXPECT_EQ(forward.Quantile(q), whole.Quantile(q));
+    EXPECT_EQ(backward.Quantile(q), whole.Quantile(q));
+  }
+  EXPECT_EQ(forward.count(), 3000);
+}
+
+TEST(DDSketch, TakesOddValues) {
+  DDSketch sketch;
+  EXPECT_TRUE(std::isnan(sketch.Quantile(0.5)));
+  sketch.Add(std::nan(""));
+  sketch.Add(-1);
+  sketch.Add(INFINITY);
+  EXPECT_TRUE(sketch.empty());
+  sketch.Add(0);
+  EXPECT_EQ(sketch.Quantile(0.5), 0);
+  sketch.Add(1e-8);
+  sketch.Add(1e12);  // far apart: the lowest collapse, memory stays bounded, the top stays right
+  EXPECT_NEAR(sketch.Quantile(1) / 1e12, 1, 0.01);
+}
+
+TEST(LossLedger, SumsAddUp) {
+  LossLedger ledger;
+  ledger.Received(Format::kOtlpHttp, Signal::kSpan, 10);
+  ledger.Accepted(Format::kOtlpHttp, Signal::kSpan, 7);
+  ledger.Lost(Format::kOtlpHttp, Signal::kSpan, Reason::kMissingId, 2);
+  ledger.Lost(Format::kOtlpHttp, Signal::kSpan, Reason::kNegativeDuration);
+  auto rows = ledger.Rows();
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_TRUE(rows[0].balanced());
+  EXPECT_EQ(rows[0].dropped, 2u);
+  EXPECT_EQ(rows[0].repaired, 1u);
+  ledger.AcceptedThenLost(Format::kOtlpHttp, Signal::kSpan, Reason::kBackPressure, 7);
+  rows = ledger.Rows();
+  EXPECT_TRUE(rows[0].balanced());
+  EXPECT_EQ(rows[0].accepted, 0u);
+  EXPECT_EQ(ReasonName(Reason::kNegativeDuration), "negative_duration");
+  EXPECT_TRUE(IsRepair(Reason::kNegativeDuration));
+}
+
+TEST(WindowSet, FindsByKey) {
+  WindowSet set;
+  for (uint64_t i = 1; i <= 5; ++i) {
+    Window w;
+    w.key.entity = EntityId{i * 2};
+    set.windows.push_back(w);
+  }
+  EXPECT_NE(set.Find({EntityId{4}, kNoEntity}), nullptr);
+  EXPECT_EQ(set.Find({EntityId{5}, kNoEntity}), nullptr);
+}
+
+}  // namespace
+}  // namespace tomograph::telemetry

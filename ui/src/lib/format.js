@@ -1,0 +1,59 @@
+// Numbers and times as people read them. A value that is not there is an en dash, never a zero.
+export const none = '–';
+
+export function number(v) {
+  if (v === null || v === undefined || !Number.isFinite(v)) return none;
+  const a = Math.abs(v);
+  if (a >= 1e9) return trim(v / 1e9) + ' G';
+  if (a >= 1e6) return trim(v / 1e6) + ' M';
+  if (a >= 1e4) return trim(v / 1e3) + ' k';
+  return trim(v);
+}
+
+function trim(v) {
+  if (v === 0) return '0';
+  return Math.abs(v) >= 100 ? String(Math.round(v)) : String(Number(v.toPrecision(3)));
+}
+
+/// 0.3 % must not read as 0 %, nor 99.7 % as 100 %.
+export function percent(v) {
+  if (v === null || v === undefined || !Number.isFinite(v)) return none;
+  const p = v * 100;
+  const fine = v > 0 && v < 1 && (p < 0.95 || p > 99.05);
+  return (fine ? Number(p.toPrecision(p > 50 ? 3 : 1)) : Math.round(p)) + ' %';
+}
+
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return none;
+  const a = Math.abs(seconds);
+  if (a === 0) return '0';
+  if (a < 1e-3) return trim(seconds * 1e6) + ' µs';
+  if (a < 1) return trim(seconds * 1e3) + ' ms';
+  if (a < 120) return trim(seconds) + ' s';
+  if (a < 7200) return trim(seconds / 60) + ' min';
+  return trim(seconds / 3600) + ' h';
+}
+
+export function quantity(v, unit) {
+  if (unit === 's') return duration(v);
+  if (unit === '1') return percent(v);
+  if (unit === 'By') return number(v) + 'B';
+  if (unit === '1/s') return number(v) + ' /s';
+  return number(v);
+}
+
+const two = (n) => String(n).padStart(2, '0');
+
+/// UTC, as in the reports and the logs.
+export function clock(ms) {
+  if (ms === null || ms === undefined) return none;
+  const d = new Date(ms);
+  return `${two(d.getUTCHours())}:${two(d.getUTCMinutes())}:${two(d.getUTCSeconds())}`;
+}
+
+export function date(ms) {
+  if (ms === null || ms === undefined) return none;
+  return new Date(ms).toISOString().slice(0, 10) + ' ' + clock(ms) + ' UTC';
+}
+
+export const words = (name) => (name ?? '').replaceAll('_', ' ');
