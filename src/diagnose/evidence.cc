@@ -36,6 +36,8 @@ double LeastScale(Quantity q) {
     case Quantity::kQueueDepth:
     case Quantity::kInFlight:
       return 0.5;
+    case Quantity::kCpuWait:
+      return 0.01;
     case Quantity::kSchedulingDelay:
     case Quantity::kLatency:
     case Quantity::kClientLatency:
@@ -196,6 +198,8 @@ EntityEvidence GatherEvidence(const CaseView& view, int entity, const Blame& bla
   if (latency.known()) e.callers_latency = ShiftOf(view, latency.value, Quantity::kClientLatency);
   const Flow errors = FlowSeenByCallers(view, entity, Harm::kErrors);
   if (errors.known()) e.callers_errors = ShiftOf(view, errors.value, Quantity::kClientErrorRatio);
+  if (const std::vector<double> calls = view.Calls(entity); !calls.empty())
+    e.calls_per_s = view.During(calls) / ToSeconds(incident.step);
   if (const std::vector<double> pool = PoolUse(view, entity); !pool.empty()) {
     e.pool_use = ShiftOf(view, pool, Quantity::kCpuUtilization);
   }

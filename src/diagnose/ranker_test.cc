@@ -86,6 +86,35 @@ TEST(Ranker, SchedulingDelayIsCpuContention) {
   ExpectFirst(RankIt(c), "cpu_contention", "pay", 0.5);
 }
 
+// A loop whose timer ticks every 20 ms shows little of a wait that calls feel in full.
+TEST(Ranker, CallsSlowBeforeTheyAreReadAreCpuContentionWhenTheProcessWaitedAsLong) {
+  ConstructedCase c(12, 8);
+  c.Serves("web", 0.02, 0.03).Serves("pay", 0.005, 0.006);
+  c.CallsSeen("web", "pay", 0.006, 0.016);
+  c.Add("pay", Quantity::kCpuUtilization, 0.05, 0.04)
+      .Add("pay", Quantity::kSchedulingDelay, 0.0202, 0.0222);
+  c.AlertOn("web", Quantity::kLatency);
+  ExpectFirst(RankIt(c), "network_delay", "pay", 0.4);  // what it looks like
+
+  c.Add("pay", Quantity::kCpuWait, 0.002, 0.1);  // 10 calls a second
+  const Diagnosis d = RankIt(c);
+  ExpectFirst(d, "cpu_contention", "pay", 0.6);
+  EXPECT_THAT(
+      d.hypotheses[0].evidence_for,
+      testing::Contains(testing::Field(&telemetry::Evidence::text, HasSubstr("without a core"))));
+}
+
+TEST(Ranker, CallsSlowOnTheWayAreTheNetworksWhenTheProcessHadItsCore) {
+  ConstructedCase c(12, 8);
+  c.Serves("web", 0.02, 0.14).Serves("pay", 0.005, 0.005);
+  c.CallsSeen("web", "pay", 0.006, 0.126);
+  c.Add("pay", Quantity::kCpuUtilization, 0.05, 0.05)
+      .Add("pay", Quantity::kSchedulingDelay, 0.0202, 0.0204)
+      .Add("pay", Quantity::kCpuWait, 0.002, 0.02);
+  c.AlertOn("web", Quantity::kLatency);
+  ExpectFirst(RankIt(c), "network_delay", "pay", 0.6);
+}
+
 TEST(Ranker, AChangeRightBeforeIsABadDeployAndOneOfAllLongAgoIsNot) {
   ConstructedCase c = SlowPay();
   telemetry::ChangeEvent change;

@@ -83,6 +83,8 @@ std::string TellQuantity(Quantity quantity) {
       return "requests waiting for a connection";
     case Quantity::kSchedulingDelay:
       return "scheduling delay";
+    case Quantity::kCpuWait:
+      return "time a second without a core";
     case Quantity::kMemoryBytes:
       return "memory";
     default:

@@ -30,6 +30,7 @@ enum class Quantity : uint8_t {
   kHostMemoryUtilization,
   kDiskUtilization,
   kSchedulingDelay,  // event-loop or run-queue delay, s
+  kCpuWait,          // time ready to run but given no core (or throttled), s, counter
   kGcTime,           // s, counter or histogram
   kUptime,           // s since the process started
   kStartTime,        // s since the epoch

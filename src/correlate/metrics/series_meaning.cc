@@ -20,6 +20,7 @@ bool IsAdditive(Quantity q) {
     case Quantity::kConnectionsMax:
     case Quantity::kConnectionsPending:
     case Quantity::kCpuTime:
+    case Quantity::kCpuWait:
     case Quantity::kMemoryBytes:
     case Quantity::kGcTime:
     case Quantity::kNetworkBytes:
@@ -110,6 +111,7 @@ SeriesRole RoleOf(const telemetry::Series& s) {
       return SeriesRole::kRestarts;
     case Quantity::kGcTime:
     case Quantity::kCpuTime:
+    case Quantity::kCpuWait:
       return histogram || counts ? SeriesRole::kWork : SeriesRole::kLevel;
     default:
       return histogram ? SeriesRole::kMeanOf : counts ? SeriesRole::kWork : SeriesRole::kLevel;

@@ -12,7 +12,11 @@ namespace {
 using telemetry::Quantity;
 
 constexpr double kLeastTold = 0.05;
-constexpr double kLeastDelay_s = 1e-3;  // of which to speak of doubling
+constexpr double kLeastDelay_s = 1e-3;  // of which to speak of a share or of doubling
+constexpr double kLoopsPerCall = 2;
+// A wait is shared by all the calls that are in flight meanwhile: spread over the calls that were
+// served it is a lower bound, and half of what they got slower by is as good as all of it.
+constexpr double kEnough = 0.5;
 
 }  // namespace
 
@@ -61,17 +65,33 @@ telemetry::EvidenceId EvidenceOf(const EntityEvidence& evidence, Quantity quanti
   return SeriesEvidence(evidence.entity, quantity, evidence.range);
 }
 
-double Starvation(const EntityEvidence& evidence) {
-  const Shift& delay = evidence.of(Quantity::kSchedulingDelay);
-  if (!delay.known) return 0;
-  const double doubled = std::clamp(delay.rise() / std::max(delay.before, kLeastDelay_s), 0.0, 1.0);
-  return doubled * Belief(delay.z);
+Starvation StarvationOf(const EntityEvidence& evidence) {
+  const Shift &own = evidence.of(Quantity::kLatency), &seen = evidence.callers_latency;
+  // The server's clock starts when the process runs: what comes before, only callers see.
+  const double slower = std::max(own.known ? own.rise() : 0, seen.known ? seen.rise() : 0);
+  Starvation starvation;
+  const auto take = [&](Quantity q, double waits_per_call) {
+    const Shift& wait = evidence.of(q);
+    if (!wait.known || waits_per_call <= 0) return;
+    const double share =
+        own.known || seen.known
+            ? waits_per_call * wait.rise() / std::max(kEnough * slower, kLeastDelay_s)
+            : wait.rise() / std::max(wait.before, kLeastDelay_s);
+    const double believed = std::clamp(share, 0.0, 1.0) * Belief(wait.z);
+    if (starvation.known && believed <= starvation.share) return;
+    starvation = {true, believed, q};
+  };
+  take(Quantity::kCpuWait, evidence.calls_per_s > 0 ? 1 / evidence.calls_per_s : 0);
+  take(Quantity::kSchedulingDelay, kLoopsPerCall);
+  return starvation;
 }
 
 void AddStarvation(const EntityEvidence& evidence, double weight, Judgement* judgement) {
-  const Quantity q = Quantity::kSchedulingDelay;
-  judgement->Add(-weight * Starvation(evidence), TellShift(evidence, q, evidence.of(q)),
-                 EvidenceOf(evidence, q));
+  const Starvation starvation = StarvationOf(evidence);
+  if (!starvation.known) return;
+  judgement->Add(-weight * starvation.share,
+                 TellShift(evidence, starvation.shown_by, evidence.of(starvation.shown_by)),
+                 EvidenceOf(evidence, starvation.shown_by));
 }
 
 double ShareOfBlame(const EntityEvidence& evidence, double part) {

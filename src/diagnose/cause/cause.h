@@ -49,9 +49,17 @@ void AddRise(const EntityEvidence& evidence, telemetry::Quantity quantity, doubl
 std::string TellShift(const EntityEvidence& evidence, telemetry::Quantity quantity,
                       const Shift& shift);
 telemetry::EvidenceId EvidenceOf(const EntityEvidence& evidence, telemetry::Quantity quantity);
-/// How sure it is, 0..1, that the process was ready but did not run for twice as long as before. A
-/// process that starves holds its connections longer and answers late: other kinds look like that.
-double Starvation(const EntityEvidence& evidence);
+/// A process that is ready but does not run. It answers late and holds its connections longer, so
+/// other kinds look like that.
+struct Starvation {
+  bool known = false;  // anything was measured that would show it
+  double share = 0;    // 0..1, of what calls got slower by: how much the wait for a core explains
+  telemetry::Quantity shown_by = telemetry::Quantity::kSchedulingDelay;
+};
+/// From the time that it waited for a core, spread over its calls, or from the delay of its loop,
+/// which a call meets twice: to be read, and to answer. Where no latency is known, a delay that
+/// doubled explains all. What is told of the larger share is what `shown_by` names.
+Starvation StarvationOf(const EntityEvidence& evidence);
 /// Weighs it against a kind that it explains better, by up to `weight`.
 void AddStarvation(const EntityEvidence& evidence, double weight, Judgement* judgement);
 /// What share of the entity's blame is `part`, 0 when there is none.

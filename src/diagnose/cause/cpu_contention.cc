@@ -13,8 +13,8 @@ using telemetry::Quantity;
 
 constexpr double kPrior = -0.5;
 constexpr double kUnmeasured = -2;
-constexpr double kDelayed = 4;  // ready, but not running, twice as long as before
-constexpr double kNotDelayed = 2;
+constexpr double kStarved = 4;  // ready, but not running, which is why its calls are slow
+constexpr double kNotStarved = 2;
 constexpr double kBusier = 3;
 constexpr double kNotBusier = 0.5;  // a starved process uses less, not more
 constexpr double kMuch = 0.3;       // rise of its use that counts in full
@@ -33,16 +33,14 @@ class CpuContention : public Cause {
 
   Judgement Judge(const EntityEvidence& e) const override {
     Judgement j;
-    const bool known = e.of(Quantity::kCpuUtilization).known ||
-                       e.of(Quantity::kSchedulingDelay).known ||
+    const Starvation starvation = StarvationOf(e);
+    const bool known = e.of(Quantity::kCpuUtilization).known || starvation.known ||
                        e.of(Quantity::kHostCpuUtilization).known;
     j.log_odds = known ? kPrior : kUnmeasured;
-    const Shift& delay = e.of(Quantity::kSchedulingDelay);
-    if (delay.known) {
-      const double delayed = Starvation(e);
-      j.Add(kDelayed * delayed - kNotDelayed * (1 - delayed),
-            TellShift(e, Quantity::kSchedulingDelay, delay),
-            EvidenceOf(e, Quantity::kSchedulingDelay));
+    if (starvation.known) {
+      j.Add(kStarved * starvation.share - kNotStarved * (1 - starvation.share),
+            TellShift(e, starvation.shown_by, e.of(starvation.shown_by)),
+            EvidenceOf(e, starvation.shown_by));
     }
     const Shift& cpu = e.of(Quantity::kCpuUtilization);
     if (cpu.known) {

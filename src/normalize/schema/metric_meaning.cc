@@ -50,13 +50,17 @@ Quantity OfPool(const MetricWords& w) {
 }
 
 Quantity OfResource(const MetricWords& w) {
+  const bool timed = !IsShare(w) && w.Has({"time", "seconds"});
+  if (w.Has({"cpu"}) && timed &&
+      (w.Has({"wait", "waiting", "stalled"}) || w.HasStem({"throttled"}))) {
+    return Quantity::kCpuWait;
+  }
   const bool bound =
       w.Has({"limit", "limits", "quota", "request", "requests", "total", "capacity"}) ||
       w.HasStem({"throttl", "fault"});
   if (w.Has({"cpu"})) {
     if (bound || w.Has({"load"})) return Quantity::kOther;
-    return !IsShare(w) && w.Has({"time", "seconds"}) ? Quantity::kCpuTime
-                                                     : Quantity::kCpuUtilization;
+    return timed ? Quantity::kCpuTime : Quantity::kCpuUtilization;
   }
   if (w.Has({"mem", "memory", "heap", "rss"})) {
     if (bound || w.Has({"free", "available", "cache", "cached", "swap", "max"}))

@@ -101,6 +101,7 @@ constexpr Entry kNames[] = {
     {"process_cpu", Quantity::kCpuTime},
     {"process_cpu_time", Quantity::kCpuTime},
     {"process_cpu_utilization", Quantity::kCpuUtilization},
+    {"process_cpu_wait_time", Quantity::kCpuWait},
     {"process_memory_usage", Quantity::kMemoryBytes},
     {"process_memory_virtual", Quantity::kOther},
     {"process_resident_memory", Quantity::kMemoryBytes},

@@ -13,6 +13,7 @@ Dimension DimensionOf(Quantity q) {
     case Quantity::kClientLatency:
     case Quantity::kCpuTime:
     case Quantity::kSchedulingDelay:
+    case Quantity::kCpuWait:
     case Quantity::kGcTime:
     case Quantity::kUptime:
     case Quantity::kStartTime:
