@@ -501,6 +501,27 @@ TEST_F(MetricsTest, AProcessThatTakesOverDoesNotAddUpWithTheDeadOne) {
               1000 + (2 * 100 + 2 * 50) / 5.0, 1e-9);
 }
 
+TEST_F(MetricsTest, ProcessesThatDieAfterTheirFirstExportDoNotAddUp) {
+  Correlator c({}, &ids_);
+  const auto process = [&](uint32_t resource) {
+    Series held = Of(Quantity::kMemoryBytes, MetricKind::kUpDownCounter);
+    held.resource = telemetry::ResourceId{resource};
+    return MakeSeries(held, std::to_string(resource));
+  };
+  constexpr double kUnknown = -1.7e9;  // no start time
+  const double times[] = {5.5, 7.0, 8.5};
+  for (uint32_t i = 0; i < 3; ++i) Sample(&c, process(i + 1), times[i], 80 + i, kUnknown);
+  // At one instant, as a scrape of several targets sees them, they stand side by side.
+  for (uint32_t i = 10; i < 12; ++i) Sample(&c, process(i), 11, 100, kUnknown);
+  const auto sets = Finish(&c);
+  ASSERT_GE(sets.size(), 2u);
+  const auto memory = [&](size_t window) {
+    return sets[window].Find({web_, kNoEntity})->gauges.at(Quantity::kMemoryBytes).mean();
+  };
+  EXPECT_NEAR(memory(sets.size() - 2), 81, 0.5);
+  EXPECT_NEAR(memory(sets.size() - 1), 200, 1e-9);
+}
+
 TEST_F(MetricsTest, ANewProcessInPlaceOfASilentOneIsARestart) {
   Correlator c({}, &ids_);
   const auto first = MakeSeries(Of(Quantity::kUptime, MetricKind::kGauge), "up of instance 1");

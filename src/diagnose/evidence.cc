@@ -91,11 +91,14 @@ void CountRestarts(const CaseView& view, int entity, EntityEvidence* e) {
 
 // Least squares over each stretch without a fall by more than a tenth (a restart or a collection
 // starts a new one) that reaches into the incident: a leak begins long before anybody suffers from
+// it. What counts is growth beyond the usual level: a young process that warms up only gets back to
 // it.
 void FitMemory(const CaseView& view, int entity, EntityEvidence* e) {
   const CaseSeries* memory = view.Find(entity, Quantity::kMemoryBytes);
   if (memory == nullptr) memory = view.Find(entity, Quantity::kMemoryUtilization);
   if (memory == nullptr) return;
+  const std::vector<double> before = SortedFinite(view.BeforeOnly(memory->values));
+  const double usual = before.empty() ? 0 : QuantileOfSorted(before, 0.5);
   const auto fit = [&](std::span<const double> y) {
     if (y.size() < kShortestStretch) return;
     e->memory_known = true;
@@ -108,7 +111,8 @@ void FitMemory(const CaseView& view, int entity, EntityEvidence* e) {
       syy += (y[i] - sy) * (y[i] - sy);
     }
     const double sxx = n * (n * n - 1) / 12, slope = sxy / sxx;
-    const double start = sy - slope * mid, growth = start > 0 ? slope * (n - 1) / start : 0;
+    const double start = sy - slope * mid, level = std::max(start, usual);
+    const double growth = level > 0 ? std::max(0.0, (start + slope * (n - 1) - level) / level) : 0;
     const double explained = syy > 0 ? sxy * sxy / (sxx * syy) : 0;
     if (growth * explained <= e->memory_growth * e->memory_fit) return;
     e->memory_growth = growth;

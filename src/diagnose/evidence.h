@@ -38,7 +38,7 @@ struct EntityEvidence {
   double restarts = 0;  // during the incident
   double restarts_before = 0;
   bool memory_known = false;
-  double memory_growth = 0;  // share gained along the fitted line of its best stretch, >= 0
+  double memory_growth = 0;  // share of its usual level gained along its steepest stretch, >= 0
   double memory_fit = 0;     // how much of the variance the line explains, 0..1
 
   const telemetry::ChangeEvent* change = nullptr;  // the last one before the onset

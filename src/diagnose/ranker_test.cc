@@ -166,6 +166,20 @@ TEST(Ranker, MemoryThatGrowsUntilItRestartsIsALeak) {
   ExpectFirst(RankIt(c), "memory_leak", "pay", 0.6);
 }
 
+TEST(Ranker, YoungProcessesThatWarmUpAndDieAreACrashLoopAndNoLeak) {
+  ConstructedCase c = SlowPay();
+  std::vector<double> memory(12, 8e7), restarts(12, 0.0);
+  for (int i = 0; i < 8; ++i) {
+    memory.push_back(4e7 + 1e7 * (i % 5));  // never more than it had for long
+    restarts.push_back(i / 5 + 1);
+  }
+  for (CaseSeries& s : c.incident().series) {
+    if (s.quantity == Quantity::kMemoryBytes) s.values = memory;
+    if (s.quantity == Quantity::kRestarts) s.values = restarts;
+  }
+  ExpectFirst(RankIt(c), "crash_loop", "pay", 0.6);
+}
+
 TEST(Ranker, TimeOnTheWayIsANetworkDelay) {
   ConstructedCase c(12, 8);
   c.Serves("web", 0.1, 0.4).Serves("pay", 0.02, 0.26).Serves("cart", 0.02, 0.02);

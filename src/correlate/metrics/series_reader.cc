@@ -65,12 +65,12 @@ struct Export {
     const bool until_end = times.back() >= to - slack || (times.back() < from && !IsAliveAt(to));
     return from_start && until_end;
   }
-  /// The part of [from, to) in which the process is known to have lived; all of it if nothing says
-  /// otherwise.
+  /// The part of [from, to) in which the process is known to have lived; of one that was heard of
+  /// once, an instant.
   TimeRange Lived(Nanos from, Nanos to) const {
     TimeRange lived{std::clamp(covered_from, from, to), std::clamp(times.back(), from, to)};
     if (times.size() >= 2 && IsAliveAt(to)) lived.to = to;
-    return lived.from < lived.to ? lived : TimeRange{from, to};
+    return lived;
   }
   void Prune(Nanos before) {
     const auto keep = std::lower_bound(times.begin(), times.end(), before);
@@ -225,9 +225,25 @@ void Pool(const GaugeStats& one, bool additive, GaugeStats* all) {
   all->last_ns = std::max(all->last_ns, one.last_ns);
 }
 
+/// Those that were heard of once lived until the next such one was, the last until `to`: what dies
+/// after its first export is followed by its successor.
+void EndLives(Nanos to, std::vector<Part>* parts) {
+  std::vector<Nanos> heard;
+  for (const Part& part : *parts) {
+    if (part.lived.from >= part.lived.to) heard.push_back(part.lived.from);
+  }
+  std::sort(heard.begin(), heard.end());
+  for (Part& part : *parts) {
+    if (part.lived.from < part.lived.to) continue;
+    const auto next = std::upper_bound(heard.begin(), heard.end(), part.lived.from);
+    part.lived.to = next == heard.end() ? std::max(to, part.lived.from + 1) : *next;
+  }
+}
+
 /// Processes that live side by side add up; one that takes over from another does not: each counts
 /// for its share of the time in which any is known.
-void PoolProcesses(const std::vector<Part>& parts, GaugeStats* all) {
+void PoolProcesses(std::vector<Part> parts, Nanos to, GaugeStats* all) {
+  EndLives(to, &parts);
   TimeRange any = parts.front().lived;
   for (const Part& part : parts) {
     any.from = std::min(any.from, part.lived.from);
@@ -428,7 +444,8 @@ namespace {
 SeriesReader::Reading ToReading(Sums* sums, bool edge, Nanos from, Nanos to) {
   SeriesReader::Reading reading;
   reading.restarts = sums->restarts;
-  for (const auto& [key, parts] : sums->additive_levels) PoolProcesses(parts, &sums->levels[key]);
+  for (auto& [key, parts] : sums->additive_levels)
+    PoolProcesses(std::move(parts), to, &sums->levels[key]);
   // Of several statistics of one quantity the first: a value or mean before a quantile.
   for (auto& [key, stats] : sums->levels) reading.gauges.try_emplace(key.first, stats);
   if (sums->partial || !(sums->durations || sums->counters)) return reading;
