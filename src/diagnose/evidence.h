@@ -32,7 +32,7 @@ struct EntityEvidence {
   Shift callers_latency;  // as its callers see it, all of them together
   Shift callers_errors;
   double calls_per_s = 0;  // that it served during the incident; 0: not known
-  Shift pool_use;  // connections in use as a share of the pool
+  Shift pool_use;          // connections in use as a share of the pool
 
   bool restarts_known = false;
   double restarts = 0;  // during the incident
