@@ -2,6 +2,7 @@
 // also synced before power is lost cannot be seen from here.)
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,7 +31,7 @@ class Senders {
       const trace = (sender << 64n) + next / BigInt(spansPerTrace) + 1n;
       const now = BigInt(Date.now()) * 1_000_000n;
       const spans = Array.from({ length: spansPerRequest }, () => ({ trace, span: (sender << 32n) + ++next, startNs: now - 1_000_000n, endNs: now,
-        name: padding ? `work ${Buffer.from(crypto.getRandomValues(new Uint8Array(padding))).toString('base64')}` : 'work' }));
+        name: padding ? `work ${randomBytes(padding).toString('base64')}` : 'work' }));
       remember(this.sent, trace, spans);
       try {
         const answer = await postJson(`${tomograph.otlp}/v1/traces`, traceRequest('durable', spans));
