@@ -9,6 +9,11 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Tomograph, binary, postJson, sleep, traceRequest, until } from './tomograph.mjs';
 
+// A test that fails leaves its processes and senders behind: they must not keep this file alive.
+const begun = [];
+const start = async (options) => { const it = await Tomograph.start(options); begun.push(() => it.kill()); return it; };
+after(() => Promise.all(begun.map((end) => end())));
+
 const spansPerRequest = 5;
 const spansPerTrace = 400;  // /evidence shows 500
 
@@ -23,6 +28,7 @@ class Senders {
 
   /** `round` makes the ids unique. */
   constructor(tomograph, round, { count = 4, padding = 0 } = {}) {
+    begun.push(() => this.stop());
     this.#running = Promise.all(Array.from({ length: count }, (_, i) => this.#send(tomograph, BigInt(round * 100 + i + 1), padding)));
   }
 
@@ -85,7 +91,7 @@ describe('one store, many lives', () => {
 
   test('kill -9 under load, twenty times: every acknowledged span is found', async (t) => {
     const rounds = [];
-    let tomograph = await Tomograph.start({ store });
+    let tomograph = await start({ store });
     for (let round = 1; round <= 20; round++) {
       const senders = new Senders(tomograph, round);
       await until(() => senders.acknowledged.size, 20, 'a first span is acknowledged');
@@ -93,7 +99,7 @@ describe('one store, many lives', () => {
       await tomograph.kill();
       await senders.stop();
       rounds.push(senders);
-      tomograph = await Tomograph.start({ store });
+      tomograph = await start({ store });
       await allKept(tomograph, senders);
     }
     for (const senders of rounds) await allKept(tomograph, senders);
@@ -104,18 +110,18 @@ describe('one store, many lives', () => {
   });
 
   test('SIGTERM under load: exit 0, and every acknowledged span is found', async () => {
-    const first = await Tomograph.start({ store });
+    const first = await start({ store });
     const senders = new Senders(first, 21);
     await until(() => size(senders.acknowledged) >= 100, 20, 'spans are acknowledged');
     endsWell(await first.stop(), first.errors);  // stop() kills after 20 s: that would be no exit 0
     await senders.stop();
-    const second = await Tomograph.start({ store });
+    const second = await start({ store });
     await allKept(second, senders);
     await second.stop();
   });
 
   test('a second process on the same store is refused and told whose it is', async () => {
-    const owner = await Tomograph.start({ store });
+    const owner = await start({ store });
     const second = spawnSync(binary, ['serve', '--store-dir', store, '--http-address', '127.0.0.1:0',
       '--otlp-http-address', '127.0.0.1:0', '--otlp-grpc-address', ''], { encoding: 'utf8', timeout: 20_000 });
     assert.equal(second.status, 1, second.stderr);
@@ -139,7 +145,7 @@ describe('full disk', () => {
     const store = join(folder, 'store');
     const filler = join(folder, 'filler');
     mkdirSync(store);
-    const tomograph = await Tomograph.start({ store });
+    const tomograph = await start({ store });
     const writable = async () => (await tomograph.get('/api/v1/status')).self.store_writable;
     const senders = new Senders(tomograph, 30, { padding: 1000 });
     await until(() => size(senders.acknowledged) >= 100, 20, 'spans are acknowledged');
@@ -161,7 +167,7 @@ describe('full disk', () => {
     await senders.stop();
     await allKept(tomograph, senders);
     await tomograph.kill();
-    const again = await Tomograph.start({ store });
+    const again = await start({ store });
     await allKept(again, senders);
     endsWell(await again.stop(), again.errors);
   });
