@@ -152,6 +152,19 @@ TEST(Ranker, RestartsWithRefusedCallsAreACrashLoop) {
   ExpectFirst(RankIt(c), "crash_loop", "cart", 0.6);
 }
 
+TEST(Ranker, AProcessThatStartsAnewIsBusyButDoesNotLackProcessorTime) {
+  ConstructedCase c(12, 8);
+  c.Serves("cart", 0.02, 0.02).Add("cart", Quantity::kCpuUtilization, 0.04, 0.3);
+  c.Add("web", Quantity::kCallRate, 10, 10).Add("web", Quantity::kErrorRatio, 0, 0.5);
+  c.Calls("web", "cart").AddEdge("web", "cart", Quantity::kClientCallRate, 10, 10);
+  c.AddEdge("web", "cart", Quantity::kClientErrorRatio, 0, 0.5);
+  std::vector<double> restarts(12, 0.0);
+  for (int i = 0; i < 8; ++i) restarts.push_back(i < 6 ? 0 : 1);  // told only after a while
+  c.AddValues("cart", "", Quantity::kRestarts, restarts);
+  c.AlertOn("web", Quantity::kErrorRatio);
+  ExpectFirst(RankIt(c), "crash_loop", "cart", 0.4);
+}
+
 TEST(Ranker, MemoryThatGrowsUntilItRestartsIsALeak) {
   ConstructedCase c = SlowPay();
   std::vector<double> memory(12, 8e7), restarts(12, 0.0);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "diagnose/baseline/robust.h"
+#include "diagnose/words.h"
 
 namespace tomograph::diagnose {
 namespace {
@@ -19,6 +20,7 @@ constexpr double kBusier = 3;
 constexpr double kNotBusier = 0.5;  // a starved process uses less, not more
 constexpr double kMuch = 0.3;       // rise of its use that counts in full
 constexpr double kHostBusier = 1;
+constexpr double kRefused = 2.5;
 
 class CpuContention : public Cause {
  public:
@@ -49,6 +51,12 @@ class CpuContention : public Cause {
             TellShift(e, Quantity::kCpuUtilization, cpu), EvidenceOf(e, Quantity::kCpuUtilization));
     }
     AddRise(e, Quantity::kHostCpuUtilization, kHostBusier, 0, &j);
+    // Too little processor makes late answers; a process that starts anew is busy, too.
+    const double refused = ShareOfBlame(e, e.blame.refused);
+    j.Add(-kRefused * refused,
+          "callers of " + e.name + " are refused: " + TellValue(Quantity::kErrorRatio, refused) +
+              " of the harm",
+          EvidenceOf(e, Quantity::kClientErrorRatio));
     return j;
   }
 };
