@@ -5,6 +5,7 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <numeric>
 
 namespace tomograph::engine {
 namespace {
@@ -133,11 +134,38 @@ const Option* FindOption(std::string_view name) {
   return nullptr;
 }
 
+/// Letters to insert, remove or replace to get from one to the other.
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+/// "; did you mean 'window'?", or nothing when no option is near.
+std::string Suggestion(std::string_view name) {
+  const auto nearest =
+      std::min_element(Options().begin(), Options().end(), [&](const Option& a, const Option& b) {
+        return EditDistance(name, a.name) < EditDistance(name, b.name);
+      });
+  if (EditDistance(name, nearest->name) > 1 + nearest->name.size() / 4) return "";
+  return "; did you mean '" + std::string(nearest->name) + "'?";
+}
+
 Status Set(std::string_view name, const std::string& text, const std::string& where,
            Config* config) {
   const Option* option = FindOption(name);
   if (option == nullptr)
-    return Status::InvalidArgument(where + ": there is no option '" + std::string(name) + "'");
+    return Status::InvalidArgument(where + ": there is no option '" + std::string(name) + "'" +
+                                   Suggestion(name));
   const Status status = option->set(config, text);
   if (status.ok()) return status;
   return Status(status.code(), where + ": " + std::string(name) + ": " + status.message());

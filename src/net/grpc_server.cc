@@ -8,6 +8,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <protozero/pbf_writer.hpp>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -19,12 +20,30 @@ namespace {
 
 constexpr std::chrono::seconds kStopGrace{5};
 
+/// google.rpc.Status with google.rpc.RetryInfo: clients of OTLP then wait that long.
+std::string RetryDetails(const Status& status) {
+  constexpr int64_t kRetrySeconds = 1;
+  std::string bytes;
+  protozero::pbf_writer details(bytes);
+  details.add_int32(1, grpc::UNAVAILABLE);
+  details.add_string(2, status.message());
+  protozero::pbf_writer any(details, 3);
+  any.add_string(1, "type.googleapis.com/google.rpc.RetryInfo");
+  protozero::pbf_writer retry_info(any, 2);
+  protozero::pbf_writer delay(retry_info, 1);
+  delay.add_int64(1, kRetrySeconds);
+  delay.commit();
+  retry_info.commit();
+  any.commit();
+  return bytes;
+}
+
 grpc::Status ToGrpc(const Status& status) {
   switch (status.code()) {
     case StatusCode::kInvalidArgument:
       return {grpc::INVALID_ARGUMENT, status.message()};
     case StatusCode::kUnavailable:
-      return {grpc::UNAVAILABLE, status.message()};
+      return {grpc::UNAVAILABLE, status.message(), RetryDetails(status)};
     case StatusCode::kResourceExhausted:
       return {grpc::RESOURCE_EXHAUSTED, status.message()};
     case StatusCode::kNotFound:

@@ -1,5 +1,6 @@
 // gRPC at byte level: unary calls of any method, request and response as raw message bytes (grpc
-// undoes compression). Knows no protobuf. libgrpc++ lives behind this file alone.
+// undoes compression). Knows no message but its own RetryInfo. libgrpc++ lives behind this file
+// alone.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +22,8 @@ struct GrpcLimits {
 class GrpcServer {
  public:
   /// `ok` bytes, or a Status: kInvalidArgument -> INVALID_ARGUMENT, kUnavailable -> UNAVAILABLE
-  /// (retryable), kResourceExhausted -> RESOURCE_EXHAUSTED, kNotFound -> UNIMPLEMENTED, others ->
-  /// INTERNAL. May be called from any thread, once.
+  /// (retryable, with google.rpc.RetryInfo), kResourceExhausted -> RESOURCE_EXHAUSTED, kNotFound ->
+  /// UNIMPLEMENTED, others -> INTERNAL. May be called from any thread, once.
   using Reply = std::function<void(Result<std::string>)>;
   /// `method` as "/package.Service/Method". `request` is valid during the call only. Must not
   /// block.

@@ -119,6 +119,19 @@ TEST_F(GrpcServerTest, MapsStatuses) {
   EXPECT_EQ(Call("/s/Twice", "x").body, "first");
 }
 
+// OTLP senders try again after UNAVAILABLE anyway, and RetryInfo says when.
+TEST_F(GrpcServerTest, SaysWhenToTryAgainAndOnlyThen) {
+  Start();
+  const grpc::Status busy = Call("/s/Busy", "x").status;
+  // google.rpc.Status{14, "busy", [Any{RetryInfo{Duration{1 s}}}]}
+  EXPECT_EQ(busy.error_details(), std::string("\x08\x0e\x12\x04"
+                                              "busy\x1a\x30\x0a\x28") +
+                                      "type.googleapis.com/google.rpc.RetryInfo" +
+                                      std::string("\x12\x04\x0a\x02\x08\x01"));
+  for (const char* method : {"/s/Bad", "/s/Full", "/s/Broken", "/s/Nothing"})
+    EXPECT_EQ(Call(method, "x").status.error_details(), "") << method;
+}
+
 TEST_F(GrpcServerTest, RefusesCallsBeyondTheLimitUntilOneIsAnswered) {
   GrpcLimits limits;
   limits.max_calls_in_flight = 1;
