@@ -120,6 +120,8 @@ const std::vector<Option>& Options() {
       BYTES(memory_limit_bytes, "memory that the store may use"),
       COUNT(queue_batches, "batches that may wait before senders are told to retry"),
       BYTES(max_request_bytes, "largest request that is read"),
+      BYTES(max_inflight_bytes,
+            "requests in memory, inflated, over all listeners; beyond, senders are told to retry"),
       COUNT(io_threads, "threads that read and decode requests"),
       TEXT(log_level, "trace, debug, info, warn, error or off"),
   };
@@ -245,6 +247,9 @@ Status Validate(const Config& c) {
     return Status::InvalidArgument("window: must be from 100ms to 1h");
   if (c.history < c.window)
     return Status::InvalidArgument("history: must not be shorter than window");
+  // Else a request that is allowed might never find room: as it came, and inflated to 4 times that.
+  if (c.max_inflight_bytes / 5 < c.max_request_bytes)
+    return Status::InvalidArgument("max_inflight_bytes: must be 5 times max_request_bytes or more");
   if (c.commit_interval > 200 * kMillisecond)
     return Status::InvalidArgument("commit_interval: senders are promised an answer within 200ms");
   for (const std::string& target : c.scrape)

@@ -81,6 +81,9 @@ TEST(Config, RefusesWhatMakesNoSense) {
   config = Config();
   config.http_address = "nonsense";
   EXPECT_FALSE(Validate(config).ok());
+  config = Config();
+  config.max_request_bytes = config.max_inflight_bytes / 4;
+  EXPECT_FALSE(Validate(config).ok());
 }
 
 TEST(Config, ParsesAddressesAndSizes) {

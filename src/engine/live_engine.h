@@ -51,7 +51,8 @@ class LiveEngine {
   telemetry::LossLedger ledger_;
   std::unique_ptr<store::Store> store_;
   Pipeline::Queue queue_;
-  Analysis analysis_;  // the analysis thread's alone once it runs
+  const std::shared_ptr<net::BodyBudget> body_budget_;  // of all listeners
+  Analysis analysis_;                                   // the analysis thread's alone once it runs
   std::unique_ptr<Pipeline> pipeline_;
   std::unique_ptr<ingest::Receiver> receiver_;
   std::unique_ptr<publish::Publisher> publisher_;

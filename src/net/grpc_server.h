@@ -11,12 +11,18 @@
 
 #include "base/byte_view.h"
 #include "base/status.h"
+#include "net/body_budget.h"
 
 namespace tomograph::net {
 
 struct GrpcLimits {
   int max_message_bytes = 16 << 20;  // RESOURCE_EXHAUSTED beyond
   int max_calls_in_flight = 64;      // UNAVAILABLE beyond: clients retry
+  // For the messages of all calls, inflated. How large a message is shows only once grpc has read
+  // it: until then its call takes max_message_bytes. A call without room waits for the calls before
+  // it to be read; when there are none (others have it all), UNAVAILABLE, before anything is read.
+  // Null: none.
+  std::shared_ptr<BodyBudget> body_budget;
 };
 
 class GrpcServer {

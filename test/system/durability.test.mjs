@@ -155,9 +155,9 @@ describe('full disk', () => {
     await until(async () => (await writable()) === 0, 15, 'the status says that the store cannot write');
     for (const code of senders.codes.keys()) assert.ok([200, 429, 503].includes(code), `a sender got ${code}`);
     assert.match(senders.refusals[0], /space|disk/i);
-    const notReady = await ready();
-    assert.equal(notReady.status, 503);
-    assert.match(notReady.text, /store cannot write.*(space|disk)/i);
+    let said;
+    await until(async () => (said = await ready()).status === 503, 15, 'it is not ready');
+    assert.match(said.text, /store cannot write.*(space|disk)/i);
     t.diagnostic(`a sender is told: ${senders.refusals[0]}`);
 
     await senders.stop();
