@@ -67,6 +67,9 @@ Result<std::unique_ptr<LiveEngine>> LiveEngine::Start(const Config& config) {
     auto opened = store::OpenDuckDbStore(options, &engine->identities_);
     if (!opened.ok()) return opened.status();
     engine->store_ = std::move(opened).value();
+    const Status loaded = engine->incident_history_.Load(engine->store_.get(), engine->clock_.Now(),
+                                                         config.retention_age);
+    if (!loaded.ok()) spdlog::warn("older incidents are not all known: {}", loaded.ToString());
   }
   engine->pipeline_ =
       std::make_unique<Pipeline>(&engine->identities_, &engine->ledger_, &engine->clock_,
@@ -212,6 +215,7 @@ void LiveEngine::StoreResults() {
 void LiveEngine::PublishPicture() {
   auto picture = std::make_shared<telemetry::Picture>();
   analysis_.Fill(picture.get());
+  incident_history_.AddTo(&picture->incidents);
   picture->now = clock_.Now();
   picture->live = true;
   picture->source = "live";
