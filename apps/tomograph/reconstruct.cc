@@ -2,8 +2,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 
 #include "commands.h"
@@ -61,30 +63,93 @@ int Fail(const std::string& message) {
   return 1;
 }
 
-int ServePage(const std::string& address, const engine::RecordedResult& result) {
-  const auto parsed = engine::ParseAddress(address);
-  if (!parsed.ok()) return Fail(parsed.status().message());
-  publish::Publisher publisher(result.store.get(), result.identities.get());
-  publisher.Publish(result.picture);
-  publisher.SetReady(true);
-  auto server = net::HttpServer::Start(
-      parsed->host, parsed->port, 2, {},
-      [&](net::HttpRequest&& request, std::shared_ptr<net::Responder> responder) {
-        publisher.HandleHttp(std::move(request), std::move(responder));
-      });
-  if (!server.ok()) return Fail(server.status().message());
-  std::printf("\nThe page: http://%s:%u/   (Ctrl-C ends it)\n", parsed->host.c_str(),
-              (*server)->port());
-  std::fflush(stdout);
+void WaitForCtrlC() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
   int signal = 0;
   sigwait(&signals, &signal);
-  (*server)->Stop(kSecond);
-  return 0;
 }
+
+/// The page of --serve. Listens from the start, so that a busy address is said before the work and
+/// not after it; until there is a result it says that there is none yet.
+class Page {
+ public:
+  Status Listen(const std::string& address) {
+    const auto parsed = engine::ParseAddress(address);
+    if (!parsed.ok()) return parsed.status();
+    host_ = parsed->host;
+    auto server = net::HttpServer::Start(
+        parsed->host, parsed->port, 2, {},
+        [this](net::HttpRequest&& request, std::shared_ptr<net::Responder> responder) {
+          if (publish::Publisher* publisher = shown_.load())
+            return publisher->HandleHttp(std::move(request), std::move(responder));
+          net::HttpResponse wait;
+          wait.status = 503;
+          wait.headers = {{"Retry-After", "1"}};
+          wait.body = "the recording is still being read\n";
+          responder->Respond(std::move(wait));
+        });
+    if (!server.ok()) return server.status();
+    server_ = std::move(server).value();
+    return Status::Ok();
+  }
+
+  /// Until Ctrl-C.
+  void Show(const engine::RecordedResult& result) {
+    publisher_ = std::make_unique<publish::Publisher>(result.store.get(), result.identities.get());
+    publisher_->Publish(result.picture);
+    publisher_->SetReady(true);
+    shown_ = publisher_.get();
+    std::printf("\nThe page: http://%s:%u/   (Ctrl-C ends it)\n", host_.c_str(), server_->port());
+    std::fflush(stdout);
+    WaitForCtrlC();
+    server_->Stop(kSecond);
+    publisher_.reset();  // the result goes before the page
+  }
+
+ private:
+  std::string host_;
+  std::unique_ptr<publish::Publisher> publisher_;
+  std::atomic<publish::Publisher*> shown_{nullptr};
+  std::unique_ptr<net::HttpServer> server_;
+};
+
+/// The file of --report. Opened before the work, so that a path that cannot be written is said at
+/// once; what was there stays until there is something new.
+class ReportFile {
+ public:
+  ~ReportFile() {
+    if (created_ && !written_) std::filesystem::remove(path_);
+  }
+
+  Status Open(const std::string& path) {
+    path_ = path;
+    std::error_code error;
+    created_ = !std::filesystem::exists(path, error);
+    out_.open(path, std::ios::binary | std::ios::app);
+    if (out_) return Status::Ok();
+    created_ = false;
+    return CannotBeWritten();
+  }
+
+  Status Write(const std::string& html) {
+    std::error_code error;
+    if (std::filesystem::is_regular_file(path_, error))
+      std::filesystem::resize_file(path_, 0, error);
+    out_ << html;
+    written_ = static_cast<bool>(out_.flush());
+    return written_ ? Status::Ok() : CannotBeWritten();
+  }
+
+ private:
+  Status CannotBeWritten() const { return Status::Io(path_ + ": cannot be written"); }
+
+  std::string path_;
+  std::ofstream out_;
+  bool created_ = false, written_ = false;
+};
 
 int Reconstruct(const Options& options) {
   if (!options.serve.empty()) {
@@ -102,6 +167,16 @@ int Reconstruct(const Options& options) {
     return Fail("--window: 100ms or more is needed, not " + options.window);
   run.window = *window;
   run.store_dir = options.store_dir;
+  ReportFile report;
+  if (!options.report.empty()) {
+    if (const Status opened = report.Open(options.report); !opened.ok())
+      return Fail(opened.message());
+  }
+  Page page;
+  if (!options.serve.empty()) {
+    if (const Status listening = page.Listen(options.serve); !listening.ok())
+      return Fail(listening.message());
+  }
   Result<engine::RecordedResult> result = [&] {
     ProgressBar bar(!options.quiet);
     return engine::ReconstructRecording(
@@ -119,12 +194,13 @@ int Reconstruct(const Options& options) {
       std::printf("not telemetry, left out: %s\n", path.c_str());
   }
   if (!options.report.empty()) {
-    std::ofstream out(options.report, std::ios::binary);
-    out << publish::HtmlReport(picture);
-    if (!out.flush()) return Fail(options.report + ": cannot be written");
+    if (const Status written = report.Write(publish::HtmlReport(picture)); !written.ok())
+      return Fail(written.message());
     if (!options.json) std::printf("report: %s\n", options.report.c_str());
   }
-  return options.serve.empty() ? 0 : ServePage(options.serve, *result);
+  if (options.serve.empty()) return 0;
+  page.Show(*result);
+  return 0;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <numeric>
 
 namespace tomograph::engine {
 namespace {
@@ -119,6 +120,8 @@ const std::vector<Option>& Options() {
       BYTES(memory_limit_bytes, "memory that the store may use"),
       COUNT(queue_batches, "batches that may wait before senders are told to retry"),
       BYTES(max_request_bytes, "largest request that is read"),
+      BYTES(max_inflight_bytes,
+            "requests in memory, inflated, over all listeners; beyond, senders are told to retry"),
       COUNT(io_threads, "threads that read and decode requests"),
       TEXT(log_level, "trace, debug, info, warn, error or off"),
   };
@@ -133,11 +136,38 @@ const Option* FindOption(std::string_view name) {
   return nullptr;
 }
 
+/// Letters to insert, remove or replace to get from one to the other.
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+/// "; did you mean 'window'?", or nothing when no option is near.
+std::string Suggestion(std::string_view name) {
+  const auto nearest =
+      std::min_element(Options().begin(), Options().end(), [&](const Option& a, const Option& b) {
+        return EditDistance(name, a.name) < EditDistance(name, b.name);
+      });
+  if (EditDistance(name, nearest->name) > 1 + nearest->name.size() / 4) return "";
+  return "; did you mean '" + std::string(nearest->name) + "'?";
+}
+
 Status Set(std::string_view name, const std::string& text, const std::string& where,
            Config* config) {
   const Option* option = FindOption(name);
   if (option == nullptr)
-    return Status::InvalidArgument(where + ": there is no option '" + std::string(name) + "'");
+    return Status::InvalidArgument(where + ": there is no option '" + std::string(name) + "'" +
+                                   Suggestion(name));
   const Status status = option->set(config, text);
   if (status.ok()) return status;
   return Status(status.code(), where + ": " + std::string(name) + ": " + status.message());
@@ -217,6 +247,9 @@ Status Validate(const Config& c) {
     return Status::InvalidArgument("window: must be from 100ms to 1h");
   if (c.history < c.window)
     return Status::InvalidArgument("history: must not be shorter than window");
+  // Else a request that is allowed might never find room: as it came, and inflated to 4 times that.
+  if (c.max_inflight_bytes / 5 < c.max_request_bytes)
+    return Status::InvalidArgument("max_inflight_bytes: must be 5 times max_request_bytes or more");
   if (c.commit_interval > 200 * kMillisecond)
     return Status::InvalidArgument("commit_interval: senders are promised an answer within 200ms");
   for (const std::string& target : c.scrape)

@@ -32,6 +32,7 @@ struct Config {
   uint64_t memory_limit_bytes = 1ull << 30;  // the store's share
   uint64_t queue_batches = 256;
   uint64_t max_request_bytes = 16ull << 20;
+  uint64_t max_inflight_bytes = 256ull << 20;  // of requests, over all listeners
   uint64_t io_threads = 2;
   std::string log_level = "info";
 };

@@ -35,6 +35,12 @@ TEST(Config, NamesFileLineAndKeyOfAMistake) {
   const Status unknown = ApplyYaml(WriteFile("window: 1s\nwidnow: 2s\n"), &config);
   EXPECT_NE(unknown.message().find("config_test.yaml:2"), std::string::npos) << unknown.message();
   EXPECT_NE(unknown.message().find("widnow"), std::string::npos);
+  EXPECT_NE(unknown.message().find("did you mean 'window'?"), std::string::npos);
+  const Status dashed = ApplyYaml(WriteFile("store-dir: x\n"), &config);
+  EXPECT_NE(dashed.message().find("did you mean 'store_dir'?"), std::string::npos)
+      << dashed.message();
+  const Status far = ApplyYaml(WriteFile("colour_of_the_page: x\n"), &config);
+  EXPECT_EQ(far.message().find("did you mean"), std::string::npos) << far.message();
   EXPECT_FALSE(ApplyYaml(WriteFile("window: [1"), &config).ok());
   EXPECT_FALSE(ApplyYaml(WriteFile("- a\n- b\n"), &config).ok());
   EXPECT_FALSE(ApplyYaml(WriteFile("window: 5 parsecs\n"), &config).ok());
@@ -74,6 +80,9 @@ TEST(Config, RefusesWhatMakesNoSense) {
   EXPECT_FALSE(Validate(config).ok());
   config = Config();
   config.http_address = "nonsense";
+  EXPECT_FALSE(Validate(config).ok());
+  config = Config();
+  config.max_request_bytes = config.max_inflight_bytes / 4;
   EXPECT_FALSE(Validate(config).ok());
 }
 

@@ -14,6 +14,7 @@
 #include "engine/merge.h"
 #include "engine/recorded_run.h"
 #include "net/http_client.h"
+#include "store/duckdb/duckdb_store.h"
 
 namespace tomograph::engine {
 namespace {
@@ -219,6 +220,84 @@ TEST_F(Live, KeepsWhatItAcknowledgedOverARestart) {
   const auto found = Call((*engine)->http_port(), "/api/v1/evidence/trace:" + Hex(0xabc, 32), "");
   EXPECT_EQ(found.status, 200) << found.body;
   EXPECT_THAT(found.body, testing::HasSubstr(Hex(1, 16)));
+}
+
+TEST_F(Live, ShowsWhatEarlierRunsFound) {
+  TempDir dir;
+  const Nanos now = WallClock().Now();
+  const auto incident = [&](const std::string& id, Nanos opened, Nanos closed) {
+    telemetry::Incident out;
+    out.id = id;
+    out.opened = opened;
+    out.closed = closed;
+    out.diagnosis.made_at = opened + kMinute;
+    out.diagnosis.summary = "summary of " + id;
+    return out;
+  };
+  {
+    telemetry::Identities ids;
+    store::StoreOptions options;
+    options.directory = dir / "store";
+    auto store = store::OpenDuckDbStore(options, &ids);
+    ASSERT_TRUE(store.ok()) << store.status().ToString();
+    auto closed = incident("inc-closed", now - 30 * kHour, now - 29 * kHour);
+    telemetry::Hypothesis crash;
+    crash.cause = "crash_loop";
+    crash.entity = ids.entities.FindOrAdd(telemetry::EntityKind::kService, "", "payment");
+    closed.diagnosis.hypotheses.push_back(crash);
+    ASSERT_TRUE((*store)->PutIncident(closed).ok());
+    ASSERT_TRUE((*store)->PutIncident(incident("inc-open", now - 3 * kHour, 0)).ok());
+    const Nanos forgotten = now - 15 * 24 * kHour;
+    ASSERT_TRUE((*store)->PutIncident(incident("inc-old", forgotten, forgotten + 1)).ok());
+  }
+  for (int run = 0; run < 2; ++run) {
+    auto engine = Start(dir / "store");
+    ASSERT_TRUE(engine.ok()) << engine.status().ToString();
+    const uint16_t port = (*engine)->http_port();
+    const std::string all = Call(port, "/api/v1/incidents", "").body;
+    EXPECT_THAT(all, testing::HasSubstr("\"total\":2"));
+    EXPECT_LT(all.find("inc-open"), all.find("inc-closed")) << all;  // newest first
+    // Nobody watched it after its newest diagnosis.
+    EXPECT_THAT(Call(port, "/api/v1/incidents?state=open", "").body,
+                testing::HasSubstr("\"total\":0"));
+    const auto one = Call(port, "/api/v1/incidents/inc-closed", "");
+    EXPECT_EQ(one.status, 200) << one.body;
+    EXPECT_THAT(one.body, testing::HasSubstr("summary of inc-closed"));
+    EXPECT_THAT(one.body, testing::HasSubstr("\"name\":\"payment\""));
+    EXPECT_EQ(Call(port, "/api/v1/incidents/inc-old", "").status, 404);
+  }
+}
+
+TEST(IncidentHistory, AddsWhatIsNotThereAlreadyAndStaysBounded) {
+  TempDir dir;
+  telemetry::Identities ids;
+  store::StoreOptions options;
+  options.directory = dir / "store";
+  auto store = store::OpenDuckDbStore(options, &ids);
+  ASSERT_TRUE(store.ok());
+  telemetry::Incident incident;
+  for (int i = 0; i < 120; ++i) {
+    incident.id = "past-" + std::to_string(i);
+    incident.opened = kStart + i * kHour;
+    incident.closed = incident.opened + 2 * kHour;
+    ASSERT_TRUE((*store)->PutIncident(incident).ok());
+  }
+  IncidentHistory history;
+  ASSERT_TRUE(history.Load(store->get(), kStart + 200 * kHour, 14 * 24 * kHour).ok());
+  telemetry::Incident open, found_again;
+  open.id = "open";
+  open.opened = kStart;  // the oldest of all
+  found_again.id = "past-110";
+  found_again.opened = kStart + 110 * kHour;
+  found_again.closed = found_again.opened + 1;
+  std::vector<telemetry::Incident> shown = {open, found_again};
+  history.AddTo(&shown);
+  ASSERT_EQ(shown.size(), IncidentHistory::kMost);
+  EXPECT_EQ(shown[0].id, "open");
+  EXPECT_EQ(shown[1].id, "past-119");
+  EXPECT_EQ(shown[10].id, "past-110");
+  EXPECT_EQ(shown[10].closed, found_again.closed);
+  EXPECT_EQ(shown.back().id, "past-21");
 }
 
 TEST_F(Live, ASecondOwnerOfTheStoreIsToldWhoTheFirstIs) {

@@ -49,6 +49,7 @@ ingest::prometheus::ScrapeTarget TargetOf(const std::string& text) {
 LiveEngine::LiveEngine(const Config& config)
     : config_(config),
       queue_(config.queue_batches),
+      body_budget_(std::make_shared<net::BodyBudget>(config.max_inflight_bytes)),
       analysis_(AnalysisOptionsOf(config), &identities_) {}
 
 Result<std::unique_ptr<LiveEngine>> LiveEngine::Start(const Config& config) {
@@ -66,6 +67,9 @@ Result<std::unique_ptr<LiveEngine>> LiveEngine::Start(const Config& config) {
     auto opened = store::OpenDuckDbStore(options, &engine->identities_);
     if (!opened.ok()) return opened.status();
     engine->store_ = std::move(opened).value();
+    const Status loaded = engine->incident_history_.Load(engine->store_.get(), engine->clock_.Now(),
+                                                         config.retention_age);
+    if (!loaded.ok()) spdlog::warn("older incidents are not all known: {}", loaded.ToString());
   }
   engine->pipeline_ =
       std::make_unique<Pipeline>(&engine->identities_, &engine->ledger_, &engine->clock_,
@@ -96,6 +100,7 @@ Status LiveEngine::Listen() {
   net::HttpLimits limits;
   limits.max_body_bytes = config_.max_request_bytes;
   limits.max_inflated_bytes = 4 * config_.max_request_bytes;
+  limits.body_budget = body_budget_;
   const int threads = static_cast<int>(config_.io_threads);
   const auto listen = [&](const std::string& text, net::HttpServer::Handler handler,
                           std::unique_ptr<net::HttpServer>* server) {
@@ -125,6 +130,7 @@ Status LiveEngine::Listen() {
     const auto address = ParseAddress(config_.otlp_grpc_address);
     if (!address.ok()) return address.status();
     net::GrpcLimits grpc_limits;
+    grpc_limits.body_budget = body_budget_;
     grpc_limits.max_message_bytes =
         static_cast<int>(std::min<uint64_t>(config_.max_request_bytes, INT32_MAX));
     auto started =
@@ -209,12 +215,15 @@ void LiveEngine::StoreResults() {
 void LiveEngine::PublishPicture() {
   auto picture = std::make_shared<telemetry::Picture>();
   analysis_.Fill(picture.get());
+  incident_history_.AddTo(&picture->incidents);
   picture->now = clock_.Now();
   picture->live = true;
   picture->source = "live";
   picture->loss = ledger_.Rows();
   picture->self["resident_bytes"] = ResidentBytes();
   picture->self["analysis_queue_batches"] = static_cast<double>(queue_.size());
+  picture->self["request_bytes_in_flight"] = static_cast<double>(body_budget_->in_use());
+  picture->self["requests_without_room_total"] = static_cast<double>(body_budget_->refusals());
   picture->self["analysis_bytes"] = static_cast<double>(analysis_.bytes());
   picture->self["late_spans_total"] = static_cast<double>(analysis_.limits().late_spans);
   picture->self["refused_calls_total"] = static_cast<double>(analysis_.limits().calls_refused);

@@ -15,6 +15,7 @@
 #include "base/nanotime.h"
 #include "engine/analysis.h"
 #include "engine/config.h"
+#include "engine/incident_history.h"
 #include "engine/pipeline.h"
 #include "ingest/prometheus/scraper.h"
 #include "ingest/receiver.h"
@@ -51,6 +52,8 @@ class LiveEngine {
   telemetry::LossLedger ledger_;
   std::unique_ptr<store::Store> store_;
   Pipeline::Queue queue_;
+  const std::shared_ptr<net::BodyBudget> body_budget_;  // of all listeners
+  IncidentHistory incident_history_;
   Analysis analysis_;  // the analysis thread's alone once it runs
   std::unique_ptr<Pipeline> pipeline_;
   std::unique_ptr<ingest::Receiver> receiver_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -62,27 +63,67 @@ std::string MediaType(std::string_view header) {
   return type;
 }
 
-/// The answer's encoding is the request's.
-std::optional<Encoding> EncodingOf(const Route& route, std::string_view content_type) {
-  const std::string type = MediaType(content_type);
-  const bool protobuf = type == kProtobufType || type == "application/protobuf";
-  const bool json = type == kJsonType;
-  switch (route.kind) {
-    case Kind::kOtlp:
-      if (protobuf) return Encoding::kProtobuf;
-      if (json) return Encoding::kJson;
-      return std::nullopt;
+struct ContentType {
+  std::string_view name;
+  Encoding encoding;
+};
+constexpr ContentType kOtlpTypes[] = {{kProtobufType, Encoding::kProtobuf},
+                                      {kJsonType, Encoding::kJson},
+                                      {"application/protobuf", Encoding::kProtobuf}};
+constexpr ContentType kRemoteWriteTypes[] = {{kProtobufType, Encoding::kProtobuf},
+                                             {"application/protobuf", Encoding::kProtobuf}};
+constexpr ContentType kEventTypes[] = {{"application/cloudevents+json", Encoding::kJson},
+                                       {"application/cloudevents-batch+json", Encoding::kJson},
+                                       {kJsonType, Encoding::kJson}};
+
+std::span<const ContentType> TypesOf(Kind kind) {
+  switch (kind) {
     case Kind::kRemoteWrite:
-      if (protobuf) return Encoding::kProtobuf;
-      return std::nullopt;
+      return kRemoteWriteTypes;
     case Kind::kEvents:
-      if (json || type == "application/cloudevents+json" ||
-          type == "application/cloudevents-batch+json") {
-        return Encoding::kJson;
-      }
-      return std::nullopt;
+      return kEventTypes;
+    default:
+      return kOtlpTypes;
+  }
+}
+
+/// The answer's encoding is the request's.
+std::optional<Encoding> EncodingOf(const Route& route, std::string_view media_type) {
+  for (const ContentType& type : TypesOf(route.kind)) {
+    if (type.name == media_type) return type.encoding;
   }
   return std::nullopt;
+}
+
+std::string WrongType(const Route& route, const std::string& media_type) {
+  std::string text =
+      media_type.empty() ? "a request without a Content-Type" : "Content-Type " + media_type;
+  text += " is not read here: send ";
+  // Each encoding by the first of its names.
+  const auto types = TypesOf(route.kind);
+  text += types[0].name;
+  if (types[1].encoding != types[0].encoding) text += " or " + std::string(types[1].name);
+  return text;
+}
+
+std::string WrongCompression(const Route& route, std::string_view compression) {
+  return "Content-Encoding " + std::string(compression) + " is not read here: send " +
+         (route.kind == Kind::kRemoteWrite ? "snappy" : "gzip, deflate or none");
+}
+
+/// What a wrong Content-Type looks like from inside: a request of the other encoding, which is
+/// worth saying. OTLP's messages in protobuf begin with their field 1, a message.
+std::string_view HintAt(const Route& route, Encoding taken_for, std::string_view body) {
+  if (route.kind != Kind::kOtlp) return "";
+  const size_t first = body.find_first_not_of(" \t\r\n");
+  if (taken_for == Encoding::kProtobuf && first != std::string_view::npos && body[first] == '{') {
+    return "; if it is JSON, send it with Content-Type: application/json";
+  }
+  if (taken_for == Encoding::kJson && !body.empty() && body[0] == '\x0a' &&
+      first != std::string_view::npos && body[first] != '{' && body[first] != '[') {
+    return "; if it is protobuf, send it with Content-Type: application/x-protobuf";
+  }
+  return "";
 }
 
 // The numbers of google.rpc.Code.
@@ -106,11 +147,13 @@ int RpcCode(int http_status) {
   }
 }
 
-/// google.rpc.Status, as OTLP asks for.
-HttpResponse ErrorAnswer(int status, const std::string& message, Encoding encoding) {
+/// google.rpc.Status, as OTLP asks for; plain text for who speaks neither of its encodings.
+HttpResponse ErrorAnswer(int status, const std::string& message, std::optional<Encoding> encoding) {
   HttpResponse response;
   response.status = status;
-  if (encoding == Encoding::kJson) {
+  if (!encoding) {
+    response.body = message + "\n";
+  } else if (*encoding == Encoding::kJson) {
     response.content_type = kJsonType;
     const nlohmann::json json = {{"code", RpcCode(status)}, {"message", message}};
     response.body = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -140,24 +183,65 @@ void Settle(const LossLedger& request, std::optional<Reason> refused, LossLedger
   }
 }
 
-enum class Fate { kDurable, kQueueFull, kStoreFailed };
+/// kTryLater: the same request may be stored later, by this process or the next. kNever: it will
+/// not.
+enum class Fate { kDurable, kQueueFull, kTryLater, kNever };
+
+Fate FateOf(const Status& stored) {
+  switch (stored.code()) {
+    case StatusCode::kOk:
+      return Fate::kDurable;
+    case StatusCode::kUnavailable:         // a full disk
+    case StatusCode::kResourceExhausted:   // the store's memory
+    case StatusCode::kFailedPrecondition:  // closed: we are stopping
+    case StatusCode::kIo:                  // a disk that somebody will look after
+      return Fate::kTryLater;
+    default:
+      return Fate::kNever;
+  }
+}
+
+std::optional<Reason> LossOf(Fate fate) {
+  switch (fate) {
+    case Fate::kDurable:
+      return std::nullopt;
+    case Fate::kQueueFull:
+      return Reason::kBackPressure;
+    case Fate::kTryLater:
+      return Reason::kStoreFailed;
+    case Fate::kNever:
+      return Reason::kStoreRefused;
+  }
+  return std::nullopt;
+}
+
+int HttpStatusOf(Fate fate) {
+  switch (fate) {
+    case Fate::kDurable:
+      return 200;
+    case Fate::kQueueFull:
+      return 429;
+    case Fate::kTryLater:
+      return 503;
+    case Fate::kNever:
+      return 500;
+  }
+  return 500;
+}
 
 /// Hands the batch on; `done(fate, why)` is called once, from any thread.
 template <typename DoneWithFate>
 void HandOn(Batch&& batch, std::shared_ptr<LossLedger> counted, LossLedger* ledger,
             const Receiver::Accept& accept, DoneWithFate done) {
-  if (batch.rows() == 0) {
-    Settle(*counted, std::nullopt, ledger);
-    return done(Fate::kDurable, Status::Ok());
-  }
-  const Status taken = accept(std::move(batch), [counted, ledger, done](const Status& status) {
-    Settle(*counted, status.ok() ? std::nullopt : std::optional(Reason::kStoreFailed), ledger);
-    done(status.ok() ? Fate::kDurable : Fate::kStoreFailed, status);
-  });
+  const auto settle = [counted, ledger, done](Fate fate, const Status& why) {
+    Settle(*counted, LossOf(fate), ledger);
+    done(fate, why);
+  };
+  if (batch.rows() == 0) return settle(Fate::kDurable, Status::Ok());
+  const Status taken =
+      accept(std::move(batch), [settle](const Status& stored) { settle(FateOf(stored), stored); });
   if (taken.ok()) return;
-  const bool full = taken.code() == StatusCode::kUnavailable;
-  Settle(*counted, full ? Reason::kBackPressure : Reason::kStoreFailed, ledger);
-  done(full ? Fate::kQueueFull : Fate::kStoreFailed, taken);
+  settle(taken.retryable() ? Fate::kQueueFull : FateOf(taken), taken);
 }
 
 Format FormatOf(Kind kind) {
@@ -226,18 +310,19 @@ bool Receiver::Owns(std::string_view path) { return FindRoute(kRoutes, path) != 
 void Receiver::HandleHttp(net::HttpRequest&& request, std::shared_ptr<net::Responder> responder) {
   const Route* route = FindRoute(kRoutes, request.path);
   const std::string content_type = MediaType(request.Header("content-type"));
-  const Encoding fallback = content_type == kJsonType ? Encoding::kJson : Encoding::kProtobuf;
-  if (route == nullptr) return responder->Respond(ErrorAnswer(404, "no such path", fallback));
-  if (request.method != "POST") return responder->Respond(ErrorAnswer(405, "POST only", fallback));
+  // Of a path that is nobody's, as OTLP would.
+  const std::optional<Encoding> encoding =
+      EncodingOf(route == nullptr ? kRoutes[0] : *route, content_type);
+  if (route == nullptr) return responder->Respond(ErrorAnswer(404, "no such path", encoding));
+  if (request.method != "POST") return responder->Respond(ErrorAnswer(405, "POST only", encoding));
 
-  const std::optional<Encoding> encoding = EncodingOf(*route, content_type);
   const std::string_view compression = request.Header("content-encoding");
   const bool snappy = route->kind == Kind::kRemoteWrite && compression == "snappy";
   if (!encoding || !(compression.empty() || snappy)) {
     CountUnread(FormatOf(route->kind), Reason::kUnsupported, context_.ledger);
-    const std::string what =
-        encoding ? "content-encoding " + std::string(compression) : "content-type " + content_type;
-    return responder->Respond(ErrorAnswer(415, "not read here: " + what, fallback));
+    return responder->Respond(ErrorAnswer(
+        415, encoding ? WrongCompression(*route, compression) : WrongType(*route, content_type),
+        encoding));
   }
 
   const auto counted = std::make_shared<LossLedger>();
@@ -249,20 +334,17 @@ void Receiver::HandleHttp(net::HttpRequest&& request, std::shared_ptr<net::Respo
   if (!decoded.ok()) {
     Settle(*counted, std::nullopt, context_.ledger);
     const bool too_large = decoded.status().code() == StatusCode::kResourceExhausted;
-    return responder->Respond(
-        ErrorAnswer(too_large ? 413 : 400, decoded.status().message(), *encoding));
+    const std::string why =
+        decoded.status().message() + std::string(HintAt(*route, *encoding, request.body));
+    return responder->Respond(ErrorAnswer(too_large ? 413 : 400, why, encoding));
   }
   HandOn(
       std::move(batch), counted, context_.ledger, accept_,
       [route, responder, encoding = *encoding, decoded = *decoded](Fate fate, const Status& why) {
-        switch (fate) {
-          case Fate::kDurable:
-            return responder->Respond(SuccessAnswer(*route, decoded, encoding));
-          case Fate::kQueueFull:
-            return responder->Respond(ErrorAnswer(429, why.message(), encoding));
-          case Fate::kStoreFailed:
-            return responder->Respond(ErrorAnswer(503, why.message(), encoding));
+        if (fate == Fate::kDurable) {
+          return responder->Respond(SuccessAnswer(*route, decoded, encoding));
         }
+        responder->Respond(ErrorAnswer(HttpStatusOf(fate), why.message(), encoding));
       });
 }
 
@@ -285,7 +367,8 @@ void Receiver::HandleGrpc(std::string_view method, std::string_view peer, ByteVi
            if (fate == Fate::kDurable) {
              return reply(otlp::EncodeResponse(decoded, route->signal, Encoding::kProtobuf));
            }
-           reply(Status::Unavailable(why.message()));  // either way, the sender may try again
+           reply(fate == Fate::kNever ? Status::Internal(why.message())
+                                      : Status::Unavailable(why.message()));
          });
 }
 

@@ -5,7 +5,9 @@
 //   POST /v1/events                        CloudEvents (CDEvents), structured JSON, one or a batch
 //   gRPC  opentelemetry.proto.collector.{trace,metrics,logs}.v1.*Service/Export
 // Answers: 200 (with partial_success), 400 malformed, 413 too large, 415 wrong content type, 404,
-// 405, 429 with Retry-After when the sink is full, 503 when the store cannot write. Each is in the
+// 405; for the sender to try again later: 429 with Retry-After when the sink is full, 503 with
+// Retry-After when the store cannot write for now (a full disk); not to try again: 500 when it
+// never will (corrupt, a batch that it refuses). gRPC: UNAVAILABLE and INTERNAL. Each is in the
 // ledger.
 #pragma once
 
@@ -22,7 +24,7 @@ class Receiver {
  public:
   using Done = std::function<void(const Status&)>;
   /// Takes a decoded batch. Returns kUnavailable at once when it can't take it; else calls `done`,
-  /// from any thread, when the batch is durable (or was refused).
+  /// from any thread, when the batch is durable, or with the Status why it was not kept.
   using Accept = std::function<Status(telemetry::Batch&&, Done done)>;
 
   Receiver(DecodeContext context, Accept accept);

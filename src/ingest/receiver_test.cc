@@ -17,8 +17,11 @@ using telemetry::Batch;
 using telemetry::Format;
 using telemetry::Reason;
 using telemetry::Signal;
+using ::testing::_;
 using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::Pair;
 
 constexpr char kProtobuf[] = "application/x-protobuf";
 constexpr char kTraces[] = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
@@ -177,14 +180,77 @@ TEST_F(ReceiverTest, PushesBackWhenTheQueueIsFull) {
   EXPECT_EQ(Lost(Signal::kSpan, Reason::kNegativeDuration), 0u);
 }
 
-TEST_F(ReceiverTest, SaysWhenTheStoreCannotWrite) {
-  stored_ = Status::Io("disk full");
-  const auto answer = Post("/v1/traces", kProtobuf, Spans(0, 2, 0));
-  EXPECT_EQ(answer->status, 503);
-  EXPECT_THAT(answer->headers, Contains(std::make_pair("Retry-After", "1")));
-  EXPECT_EQ(answer->body, std::string(Message().Int(1, 14).Bytes(2, "disk full")));
-  EXPECT_EQ(Lost(Signal::kSpan, Reason::kStoreFailed), 2u);
-  EXPECT_EQ(Call(kTraces, Spans(1, 0, 0)).status().code(), StatusCode::kUnavailable);
+TEST_F(ReceiverTest, SaysWhenTheStoreCannotWriteForNow) {
+  for (const Status& now : {Status::Unavailable("disk full"), Status::Io("read-only disk"),
+                            Status::ResourceExhausted("no memory"),
+                            Status::FailedPrecondition("the store is closed")}) {
+    stored_ = now;
+    const auto answer = Post("/v1/traces", kProtobuf, Spans(0, 2, 0));
+    EXPECT_EQ(answer->status, 503) << now.ToString();
+    EXPECT_THAT(answer->headers, Contains(std::make_pair("Retry-After", "1")));
+    EXPECT_EQ(answer->body, std::string(Message().Int(1, 14).Bytes(2, now.message())));
+    EXPECT_EQ(Call(kTraces, Spans(1, 0, 0)).status().code(), StatusCode::kUnavailable);
+  }
+  EXPECT_EQ(Lost(Signal::kSpan, Reason::kStoreFailed), 8u);
+}
+
+TEST_F(ReceiverTest, DoesNotAskToTryAgainWhatWillNeverBeStored) {
+  for (const Status& never : {Status::Corrupt("the file is damaged"), Status::Internal("no table"),
+                              Status::InvalidArgument("columns of unequal length")}) {
+    stored_ = never;
+    const auto answer = Post("/v1/traces", kProtobuf, Spans(1, 1, 0));
+    EXPECT_EQ(answer->status, 500) << never.ToString();
+    EXPECT_THAT(answer->headers, Not(Contains(Pair("Retry-After", _))));
+    EXPECT_EQ(answer->body, std::string(Message().Int(1, 13).Bytes(2, never.message())));
+    const Status called = Call(kTraces, Spans(1, 0, 0)).status();
+    EXPECT_EQ(called.code(), StatusCode::kInternal);
+    EXPECT_EQ(called.message(), never.message());
+  }
+  EXPECT_EQ(Lost(Signal::kSpan, Reason::kStoreRefused), 6u);
+  EXPECT_EQ(Lost(Signal::kSpan, Reason::kStoreRefused, Format::kOtlpGrpc), 3u);
+  EXPECT_EQ(Lost(Signal::kSpan, Reason::kStoreFailed), 0u);
+  stored_ = Status::Ok();
+  take_ = Status::Corrupt("refused at once");
+  EXPECT_EQ(Post("/v1/traces", kProtobuf, Spans(1, 0, 0))->status, 500);
+}
+
+TEST_F(ReceiverTest, KeepsTheGoodPartOfJson) {
+  const auto answer = Post("/v1/traces", "application/json",
+                           R"({"resourceSpans":[{"scopeSpans":[{"spans":[
+    {"traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"1112131415161718","startTimeUnixNano":9},
+    {"traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"1112131415161719","name":7}]}]}]})");
+  EXPECT_EQ(answer->status, 200);
+  EXPECT_THAT(answer->body, HasSubstr(R"("rejectedSpans":"1")"));
+  EXPECT_THAT(answer->body, HasSubstr("1 wrong_type"));
+  EXPECT_THAT(answer->body, HasSubstr("name"));
+  ASSERT_EQ(batches_.size(), 1u);
+  EXPECT_EQ(batches_[0].spans.rows(), 1u);
+  EXPECT_EQ(Lost(Signal::kSpan, Reason::kWrongType), 1u);
+}
+
+TEST_F(ReceiverTest, TellsAPersonWhatToSend) {
+  const auto wrong_type = Post("/v1/traces", "text/plain", Spans(1, 0, 0));
+  EXPECT_EQ(wrong_type->status, 415);
+  EXPECT_THAT(wrong_type->content_type, HasSubstr("text/plain"));
+  EXPECT_EQ(wrong_type->body,
+            "Content-Type text/plain is not read here: send application/x-protobuf or "
+            "application/json\n");
+  EXPECT_THAT(Post("/v1/traces", "", "x")->body, HasSubstr("without a Content-Type"));
+  EXPECT_THAT(Post("/api/v1/write", "text/plain", "x")->body,
+              HasSubstr("send application/x-protobuf\n"));
+  EXPECT_THAT(Post("/v1/events", "text/plain", "x")->body,
+              HasSubstr("send application/cloudevents+json"));
+  EXPECT_THAT(Post("/v1/traces", kProtobuf, "x", "zstd")->body,
+              HasSubstr("Content-Encoding zstd is not read here: send gzip, deflate or none"));
+  EXPECT_THAT(Post("/api/v1/write", kProtobuf, "x", "zstd")->body, HasSubstr("send snappy"));
+  const auto protobuf_as_json = Post("/v1/traces", "application/json", Spans(1, 0, 0));
+  EXPECT_EQ(protobuf_as_json->status, 400);
+  EXPECT_THAT(protobuf_as_json->body,
+              HasSubstr("send it with Content-Type: application/x-protobuf"));
+  const auto json_as_protobuf = Post("/v1/traces", kProtobuf, R"( {"resourceSpans":[]})");
+  EXPECT_EQ(json_as_protobuf->status, 400);
+  EXPECT_THAT(json_as_protobuf->body, HasSubstr("send it with Content-Type: application/json"));
+  EXPECT_THAT(Post("/v1/traces", "application/json", "{")->body, Not(HasSubstr("Content-Type")));
 }
 
 TEST_F(ReceiverTest, RefusesWhatItCannotRead) {

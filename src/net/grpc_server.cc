@@ -7,7 +7,9 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <mutex>
+#include <protozero/pbf_writer.hpp>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -19,12 +21,30 @@ namespace {
 
 constexpr std::chrono::seconds kStopGrace{5};
 
+/// google.rpc.Status with google.rpc.RetryInfo: clients of OTLP then wait that long.
+std::string RetryDetails(const Status& status) {
+  constexpr int64_t kRetrySeconds = 1;
+  std::string bytes;
+  protozero::pbf_writer details(bytes);
+  details.add_int32(1, grpc::UNAVAILABLE);
+  details.add_string(2, status.message());
+  protozero::pbf_writer any(details, 3);
+  any.add_string(1, "type.googleapis.com/google.rpc.RetryInfo");
+  protozero::pbf_writer retry_info(any, 2);
+  protozero::pbf_writer delay(retry_info, 1);
+  delay.add_int64(1, kRetrySeconds);
+  delay.commit();
+  retry_info.commit();
+  any.commit();
+  return bytes;
+}
+
 grpc::Status ToGrpc(const Status& status) {
   switch (status.code()) {
     case StatusCode::kInvalidArgument:
       return {grpc::INVALID_ARGUMENT, status.message()};
     case StatusCode::kUnavailable:
-      return {grpc::UNAVAILABLE, status.message()};
+      return {grpc::UNAVAILABLE, status.message(), RetryDetails(status)};
     case StatusCode::kResourceExhausted:
       return {grpc::RESOURCE_EXHAUSTED, status.message()};
     case StatusCode::kNotFound:
@@ -46,7 +66,9 @@ class Call;
 /// The calls under way. Shared with each call, since an answer may come when the server has gone.
 class Calls {
  public:
-  explicit Calls(int limit) : limit_(static_cast<size_t>(limit)) {}
+  explicit Calls(const GrpcLimits& limits)
+      : limit_(static_cast<size_t>(limits.max_calls_in_flight)),
+        message_bytes_(static_cast<size_t>(limits.max_message_bytes)) {}
 
   bool Add(Call* call) {
     std::lock_guard lock(mutex_);
@@ -57,15 +79,31 @@ class Calls {
   void Remove(Call* call) {
     std::lock_guard lock(mutex_);
     if (open_.erase(call) > 0) changed_.notify_all();
+    std::erase(waiting_, call);
   }
+  /// Reads the call's message once there is room for one of the largest size, and refuses it when
+  /// nobody who is being read could make that room.
+  void Read(Call* call);
+  /// A message was read and done with, and its share given back.
+  void OnRead();
   /// No new calls; waits for those under way to be answered, then answers for them.
   void Stop();
 
  private:
+  /// Under the lock: the calls that may be read now, and those that are refused.
+  struct Next {
+    std::vector<Call*> read, refused;
+  };
+  Next TakeNext();
+  static void Run(const Next& next);
+
   const size_t limit_;
+  const size_t message_bytes_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::unordered_set<Call*> open_;
+  std::deque<Call*> waiting_;  // for room to be read, in the order of their arrival
+  size_t reading_ = 0;
   bool stopping_ = false;
 };
 
@@ -74,33 +112,32 @@ class Calls {
 class Call : public grpc::ServerGenericBidiReactor {
  public:
   Call(std::shared_ptr<Calls> calls, grpc::GenericCallbackServerContext* context,
-       const GrpcServer::Handler* handler)
+       const GrpcServer::Handler* handler, std::shared_ptr<BodyBudget> budget)
       : calls_(std::move(calls)),
         answer_(std::make_shared<Answer>(this)),
         context_(context),
-        handler_(handler) {
+        handler_(handler),
+        share_(std::move(budget)) {
     if (calls_->Add(this)) {
-      StartRead(&request_);
+      calls_->Read(this);
     } else {
       AnswerOnce(answer_, Status::Unavailable("too many calls under way, try again"));
     }
   }
 
+  BodyShare* share() { return &share_; }
+  void Read() { StartRead(&request_); }
+  void RefuseForNow() {
+    AnswerOnce(answer_, Status::Unavailable("too many bytes of requests are in memory, try again"));
+  }
+
   void OnReadDone(bool ok) override {
-    const std::shared_ptr<Answer> answer = answer_;
-    if (!ok) return AnswerOnce(answer, Status::InvalidArgument("a call without a message"));
-    grpc::Slice slice;
-    if (!request_.TrySingleSlice(&slice).ok() && !request_.DumpToSingleSlice(&slice).ok()) {
-      return AnswerOnce(answer, Status::InvalidArgument("the message could not be read"));
+    const std::shared_ptr<Calls> calls = calls_;
+    {
+      BodyShare share = std::move(share_);  // until the message is done with
+      HandleRead(ok, &share);
     }
-    // The message goes with this reactor, which may end as soon as the answer is there.
-    request_.Clear();
-    const auto last_copy = std::make_shared<Unanswered>(answer);
-    (*handler_)(context_->method(), PeerName(context_->peer()),
-                ByteView(reinterpret_cast<const char*>(slice.begin()), slice.size()),
-                [last_copy](Result<std::string> result) {
-                  AnswerOnce(last_copy->answer, std::move(result));
-                });
+    calls->OnRead();
   }
 
   void OnDone() override { delete this; }
@@ -112,6 +149,24 @@ class Call : public grpc::ServerGenericBidiReactor {
   }
 
  private:
+  void HandleRead(bool ok, BodyShare* share) {
+    const std::shared_ptr<Answer> answer = answer_;
+    if (!ok) return AnswerOnce(answer, Status::InvalidArgument("a call without a message"));
+    grpc::Slice slice;
+    if (!request_.TrySingleSlice(&slice).ok() && !request_.DumpToSingleSlice(&slice).ok()) {
+      return AnswerOnce(answer, Status::InvalidArgument("the message could not be read"));
+    }
+    // The message goes with this reactor, which may end as soon as the answer is there.
+    request_.Clear();
+    share->ShrinkTo(slice.size());
+    const auto last_copy = std::make_shared<Unanswered>(answer);
+    (*handler_)(context_->method(), PeerName(context_->peer()),
+                ByteView(reinterpret_cast<const char*>(slice.begin()), slice.size()),
+                [last_copy](Result<std::string> result) {
+                  AnswerOnce(last_copy->answer, std::move(result));
+                });
+  }
+
   struct Answer {
     explicit Answer(Call* c) : call(c) {}
     std::atomic<bool> given{false};
@@ -138,9 +193,45 @@ class Call : public grpc::ServerGenericBidiReactor {
   const std::shared_ptr<Answer> answer_;
   grpc::GenericCallbackServerContext* const context_;
   const GrpcServer::Handler* const handler_;
+  BodyShare share_;
   grpc::ByteBuffer request_;
   grpc::ByteBuffer response_;
 };
+
+void Calls::Read(Call* call) {
+  std::unique_lock lock(mutex_);
+  waiting_.push_back(call);
+  const Next next = TakeNext();
+  lock.unlock();
+  Run(next);
+}
+
+void Calls::OnRead() {
+  std::unique_lock lock(mutex_);
+  --reading_;
+  const Next next = TakeNext();
+  lock.unlock();
+  Run(next);
+}
+
+Calls::Next Calls::TakeNext() {
+  Next next;
+  while (!waiting_.empty() && waiting_.front()->share()->GrowTo(message_bytes_)) {
+    next.read.push_back(waiting_.front());
+    waiting_.pop_front();
+    ++reading_;
+  }
+  if (reading_ == 0) {
+    next.refused.assign(waiting_.begin(), waiting_.end());
+    waiting_.clear();
+  }
+  return next;
+}
+
+void Calls::Run(const Next& next) {
+  for (Call* call : next.read) call->Read();
+  for (Call* call : next.refused) call->RefuseForNow();
+}
 
 void Calls::Stop() {
   std::vector<std::function<void()>> refusals;
@@ -156,9 +247,7 @@ void Calls::Stop() {
 class GenericServer : public GrpcServer, private grpc::CallbackGenericService {
  public:
   GenericServer(GrpcLimits limits, GrpcServer::Handler handler)
-      : limits_(limits),
-        handler_(std::move(handler)),
-        calls_(std::make_shared<Calls>(limits.max_calls_in_flight)) {}
+      : limits_(limits), handler_(std::move(handler)), calls_(std::make_shared<Calls>(limits)) {}
   ~GenericServer() override { Stop(); }
 
   Status Listen(const std::string& address, uint16_t port) {
@@ -190,7 +279,7 @@ class GenericServer : public GrpcServer, private grpc::CallbackGenericService {
  private:
   grpc::ServerGenericBidiReactor* CreateReactor(
       grpc::GenericCallbackServerContext* context) override {
-    return new Call(calls_, context, &handler_);
+    return new Call(calls_, context, &handler_, limits_.body_budget);
   }
 
   const GrpcLimits limits_;

@@ -119,6 +119,19 @@ TEST_F(GrpcServerTest, MapsStatuses) {
   EXPECT_EQ(Call("/s/Twice", "x").body, "first");
 }
 
+// OTLP senders try again after UNAVAILABLE anyway, and RetryInfo says when.
+TEST_F(GrpcServerTest, SaysWhenToTryAgainAndOnlyThen) {
+  Start();
+  const grpc::Status busy = Call("/s/Busy", "x").status;
+  // google.rpc.Status{14, "busy", [Any{RetryInfo{Duration{1 s}}}]}
+  EXPECT_EQ(busy.error_details(), std::string("\x08\x0e\x12\x04"
+                                              "busy\x1a\x30\x0a\x28") +
+                                      "type.googleapis.com/google.rpc.RetryInfo" +
+                                      std::string("\x12\x04\x0a\x02\x08\x01"));
+  for (const char* method : {"/s/Bad", "/s/Full", "/s/Broken", "/s/Nothing"})
+    EXPECT_EQ(Call(method, "x").status.error_details(), "") << method;
+}
+
 TEST_F(GrpcServerTest, RefusesCallsBeyondTheLimitUntilOneIsAnswered) {
   GrpcLimits limits;
   limits.max_calls_in_flight = 1;
@@ -129,6 +142,56 @@ TEST_F(GrpcServerTest, RefusesCallsBeyondTheLimitUntilOneIsAnswered) {
   std::thread([reply = std::move(kept_)] { reply(std::string("done")); }).join();
   EXPECT_EQ(waiting.get().body, "done");
   EXPECT_EQ(Call("/s/Echo", "x").body, "x");
+}
+
+TEST_F(GrpcServerTest, RefusesWhatTheBudgetHasNoRoomForUntilItHas) {
+  GrpcLimits limits;
+  limits.max_message_bytes = 500'000;
+  limits.body_budget = std::make_shared<BodyBudget>(1'000'000);
+  Start(limits);
+  BodyShare others(limits.body_budget);
+  ASSERT_TRUE(others.GrowTo(500'001));  // a message of the largest size would not fit
+  const grpc::Status full = Call("/s/Echo", "x").status;
+  EXPECT_EQ(full.error_code(), grpc::UNAVAILABLE);
+  EXPECT_THAT(full.error_details(), ::testing::HasSubstr("RetryInfo"));
+  EXPECT_EQ(limits.body_budget->refusals(), 1u);
+  others.ShrinkTo(500'000);
+  EXPECT_EQ(Call("/s/Size", std::string(500'000, 'a')).body, "500000");
+  EXPECT_EQ(Call("/s/Size", std::string(500'000, 'a'), true).body, "500000");
+  server_->Stop();
+  EXPECT_EQ(limits.body_budget->in_use(), 500'000u);
+}
+
+// A call that waits for its commit has been read; its message is gone and others may come.
+TEST_F(GrpcServerTest, GivesTheBudgetBackBeforeTheAnswer) {
+  GrpcLimits limits;
+  limits.max_message_bytes = 500'000;
+  limits.body_budget = std::make_shared<BodyBudget>(500'000);
+  Start(limits);
+  auto waiting = std::async(std::launch::async, [&] { return Call("/s/Keep", "x"); });
+  kept_arrived_.get_future().wait();
+  EXPECT_EQ(Call("/s/Echo", "other").body, "other");
+  kept_(std::string("done"));
+  EXPECT_EQ(waiting.get().body, "done");
+}
+
+TEST_F(GrpcServerTest, CallsWithoutRoomAreReadOneAfterTheOther) {
+  GrpcLimits limits;
+  limits.max_message_bytes = 2 << 20;
+  limits.body_budget = std::make_shared<BodyBudget>(5u << 20);  // two at once
+  Start(limits);
+  std::vector<std::thread> clients;
+  std::atomic<int> served{0};
+  for (int c = 0; c < 16; ++c) {
+    clients.emplace_back([&] {
+      for (int i = 0; i < 10; ++i)
+        served += Call("/s/Size", std::string(1'000'000, 'a')).body == "1000000";
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(served, 160);
+  server_->Stop();
+  EXPECT_EQ(limits.body_budget->in_use(), 0u);
 }
 
 TEST_F(GrpcServerTest, SaysThatAPortIsTaken) {

@@ -27,6 +27,7 @@ HttpResponse PlainAnswer(int status, std::string text) {
   HttpResponse response;
   response.status = status;
   response.body = std::move(text) + "\n";
+  if (status == 503) response.headers.emplace_back("Retry-After", "1");
   return response;
 }
 
@@ -65,7 +66,8 @@ HttpRequest Convert(http::request<http::string_body>&& message, const std::strin
   return request;
 }
 
-/// Undoes gzip and deflate; other encodings are the handler's to know.
+/// Undoes gzip and deflate; other encodings are the handler's to know. The request's share covers
+/// both forms while both are there.
 Status UndoEncoding(HttpRequest* request, size_t max_bytes) {
   const std::string encoding = LowerCase(request->Header("content-encoding"));
   if (encoding != "gzip" && encoding != "x-gzip" && encoding != "deflate" &&
@@ -73,9 +75,13 @@ Status UndoEncoding(HttpRequest* request, size_t max_bytes) {
     return Status::Ok();
   }
   if (encoding != "identity") {
-    Result<std::string> plain = Inflate(request->body, max_bytes);
+    const size_t compressed = request->share.bytes();
+    Result<std::string> plain = Inflate(request->body, max_bytes, [&](size_t bytes) {
+      return request->share.GrowTo(compressed + bytes);
+    });
     if (!plain.ok()) return plain.status();
     request->body = std::move(*plain);
+    request->share.ShrinkTo(request->body.capacity());
   }
   std::erase_if(request->headers, [](const auto& h) { return h.first == "content-encoding"; });
   return Status::Ok();
@@ -119,6 +125,7 @@ void HttpConnection::Stop(bool now) {
 
 void HttpConnection::ReadHeader() {
   if (closing_) return Close();
+  share_ = BodyShare(shared_->limits.body_budget);
   parser_.emplace();
   parser_->body_limit(shared_->limits.max_body_bytes);
   parser_->header_limit(
@@ -133,6 +140,7 @@ void HttpConnection::OnHeader(error_code error) {
   if (error) return RefuseRequest(error);
   busy_ = true;
   head_ = parser_->get().method() == http::verb::head;
+  if (!share_.GrowTo(parser_->content_length().value_or(0))) return RefuseForNow();
   const auto expect = parser_->get()[http::field::expect];
   if (!beast::iequals(expect, "100-continue")) return ReadBody();
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -145,8 +153,21 @@ void HttpConnection::OnHeader(error_code error) {
 
 void HttpConnection::ReadBody() {
   stream_.expires_after(std::chrono::nanoseconds(shared_->limits.idle_timeout));
-  http::async_read(stream_, buffer_, *parser_,
-                   [self = shared_from_this()](error_code error, size_t) { self->OnBody(error); });
+  ReadMoreOfBody();
+}
+
+void HttpConnection::ReadMoreOfBody() {
+  if (parser_->is_done()) return OnBody({});
+  http::async_read_some(
+      stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) {
+        if (error) return self->OnBody(error);
+        // Chunks say their length one by one.
+        const bool chunked = !self->parser_->content_length();
+        if (chunked && !self->share_.GrowTo(self->parser_->get().body().capacity())) {
+          return self->RefuseForNow();
+        }
+        self->ReadMoreOfBody();
+      });
 }
 
 void HttpConnection::OnBody(error_code error) {
@@ -158,11 +179,13 @@ void HttpConnection::OnBody(error_code error) {
 void HttpConnection::Dispatch() {
   stream_.expires_never();
   HttpRequest request = Convert(parser_->release(), peer_);
+  request.share = std::move(share_);
   parser_.reset();
   const Status decoded = UndoEncoding(&request, shared_->limits.max_inflated_bytes);
   if (!decoded.ok()) {
     const bool too_large = decoded.code() == StatusCode::kResourceExhausted;
-    return Write(PlainAnswer(too_large ? 413 : 400, decoded.message()));
+    const int status = decoded.retryable() ? 503 : too_large ? 413 : 400;
+    return Write(PlainAnswer(status, decoded.message()));
   }
   shared_->handler(std::move(request), std::make_shared<HttpResponder>(shared_->shared_from_this(),
                                                                        shared_from_this()));
@@ -171,6 +194,7 @@ void HttpConnection::Dispatch() {
 /// An error of reading: an answer where the client can still make sense of one, then the end.
 void HttpConnection::RefuseRequest(error_code error) {
   closing_ = true;
+  share_.ShrinkTo(0);
   if (error == http::error::body_limit) return Write(PlainAnswer(413, "the body is too large"));
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
     return Write(PlainAnswer(431, "the header is too large"));
@@ -180,6 +204,13 @@ void HttpConnection::RefuseRequest(error_code error) {
     return Write(PlainAnswer(400, "not HTTP/1.1: " + error.message()));
   }
   Close();
+}
+
+void HttpConnection::RefuseForNow() {
+  closing_ = true;
+  parser_.reset();
+  share_.ShrinkTo(0);
+  Write(PlainAnswer(503, "too many bytes of requests are in memory, try again"));
 }
 
 void HttpConnection::Write(HttpResponse answer) {
@@ -216,12 +247,13 @@ void HttpConnection::Linger() {
 }
 
 void HttpConnection::Drain() {
-  stream_.async_read_some(asio::buffer(ignored_),
-                          [self = shared_from_this()](error_code error, size_t n) {
-                            self->drained_ += n;
-                            if (error || self->drained_ > kMaxDrainedBytes) return self->Close();
-                            self->Drain();
-                          });
+  stream_.async_read_some(
+      asio::buffer(ignored_), [self = shared_from_this()](error_code error, size_t n) {
+        self->drained_ += n;
+        const size_t most = std::max(kMaxDrainedBytes, self->shared_->limits.max_body_bytes);
+        if (error || self->drained_ > most) return self->Close();
+        self->Drain();
+      });
 }
 
 void HttpConnection::Close() {

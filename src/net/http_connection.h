@@ -70,9 +70,12 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void ReadHeader();
   void OnHeader(boost::system::error_code error);
   void ReadBody();
+  void ReadMoreOfBody();
   void OnBody(boost::system::error_code error);
   void Dispatch();
   void RefuseRequest(boost::system::error_code error);
+  /// The body was not read, or not to its end.
+  void RefuseForNow();
   void Write(HttpResponse response);
   void OnWritten(boost::system::error_code error);
   void Linger();
@@ -93,6 +96,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::optional<boost::beast::http::response<boost::beast::http::string_body>> response_;
   boost::asio::steady_timer timer_;
   std::string peer_;
+  BodyShare share_;  // of the request that is being read
   bool head_ = false;
   bool busy_ = false;  // a request's header is here and its answer is not yet written
   bool closing_ = false;

@@ -17,6 +17,7 @@
 #include "base/byte_view.h"
 #include "base/nanotime.h"
 #include "base/status.h"
+#include "net/body_budget.h"
 
 namespace tomograph::net {
 
@@ -29,6 +30,7 @@ struct HttpRequest {
   // are left as they came, with their header.
   std::string body;
   std::string peer;  // "address:port"
+  BodyShare share;   // what the body takes of the budget: given back with the request
 
   /// Empty when absent.
   std::string_view Header(std::string_view lower_case_name) const;
@@ -68,6 +70,9 @@ struct HttpLimits {
   Nanos idle_timeout = 60 * kSecond;  // for the header, again for the body, again for the answer
   Nanos heartbeat_period = 15 * kSecond;  // of event streams
   size_t max_event_queue_bytes = 1u << 20;
+  // For the bodies of all connections, as received and as inflated; 503 with Retry-After beyond,
+  // before the body is read where its length is known. Null: none.
+  std::shared_ptr<BodyBudget> body_budget;
 };
 
 class HttpServer {

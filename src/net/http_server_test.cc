@@ -194,6 +194,85 @@ TEST_F(HttpServerTest, RefusesWhatIsTooLarge) {
   EXPECT_THAT(chunked.ReadToEnd(), StartsWith("HTTP/1.1 413"));
 }
 
+/// A request's share is given back just after its answer, so the client may be first.
+BodyShare TakeOnceFree(const std::shared_ptr<BodyBudget>& budget, size_t bytes) {
+  while (budget->in_use() > 0) std::this_thread::yield();
+  BodyShare share(budget);
+  EXPECT_TRUE(share.GrowTo(bytes));
+  return share;
+}
+
+TEST_F(HttpServerTest, RefusesBodiesBeyondTheBudgetBeforeReadingThem) {
+  HttpLimits limits;
+  limits.body_budget = std::make_shared<BodyBudget>(100'000);
+  Start(limits);
+  BodyShare others = TakeOnceFree(limits.body_budget, 60'000);
+  for (const char* expect : {"", "Expect: 100-continue\r\n"}) {
+    RawClient client(server_->port());
+    client.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n" + std::string(expect) +
+                "\r\n");  // and no body: it must not be waited for
+    const std::string answer = client.ReadUntil("try again");
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 503"));
+    EXPECT_THAT(answer, HasSubstr("Retry-After: 1"));
+  }
+  EXPECT_EQ(limits.body_budget->refusals(), 2u);
+  EXPECT_EQ(Post(std::string(30'000, 'a'))->status, 200);
+  EXPECT_EQ(Get("/without/body")->status, 200);
+  others.ShrinkTo(0);
+  TakeOnceFree(limits.body_budget, 1);
+  EXPECT_EQ(Post(std::string(50'000, 'a'))->status, 200);
+}
+
+TEST_F(HttpServerTest, CountsChunksAndWhatIsInflatedAgainstTheBudget) {
+  HttpLimits limits;
+  limits.body_budget = std::make_shared<BodyBudget>(200'000);
+  Start(limits);
+  const std::string bomb = Gzip(std::string(90'000, 'a')).value();
+  EXPECT_EQ(Post(bomb, "gzip")->status, 200);
+  TakeOnceFree(limits.body_budget, 1);
+  EXPECT_EQ(Post(Gzip(std::string(250'000, 'a')).value(), "gzip")->status, 503);
+  BodyShare others = TakeOnceFree(limits.body_budget, 100'000);
+  const auto refused = Post(bomb, "gzip");
+  EXPECT_EQ(refused->status, 503);
+  EXPECT_THAT(refused->headers, ::testing::Contains(std::make_pair("Retry-After", "1")));
+
+  RawClient chunked(server_->port());
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string chunk = "4e20\r\n" + std::string(20'000, 'c') + "\r\n";
+  chunked.Send(head);
+  for (int i = 0; i < 6; ++i) chunked.Send(chunk);  // more than the 100,000 that are left
+  EXPECT_THAT(chunked.ReadToEnd(), StartsWith("HTTP/1.1 503"));
+
+  RawClient small(server_->port());
+  small.Send(head + chunk + "0\r\n\r\n");
+  EXPECT_THAT(small.ReadUntil("ccc"), StartsWith("HTTP/1.1 200"));
+}
+
+// The handler's side: kept as long as the request is, and not longer.
+TEST_F(HttpServerTest, GivesTheBudgetBackWithTheRequest) {
+  HttpLimits limits;
+  limits.body_budget = std::make_shared<BodyBudget>(100'000);
+  std::atomic<size_t> inside{0};
+  auto server = HttpServer::Start("127.0.0.1", 0, 1, limits,
+                                  [&](HttpRequest&&, std::shared_ptr<Responder> responder) {
+                                    inside = limits.body_budget->in_use();
+                                    responder->Respond({});
+                                  });
+  ASSERT_TRUE(server.ok());
+  HttpCall call;
+  call.method = "POST";
+  call.url = "http://127.0.0.1:" + std::to_string((*server)->port()) + "/";
+  call.body = std::string(30'000, 'a');
+  EXPECT_EQ(Fetch(call)->status, 200);
+  EXPECT_EQ(inside, 30'000u);
+  {
+    RawClient gone((*server)->port());  // in the middle of its body
+    gone.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\nabc");
+  }
+  (*server)->Stop(kSecond);
+  EXPECT_EQ(limits.body_budget->in_use(), 0u);
+}
+
 TEST_F(HttpServerTest, RefusesHugeHeaders) {
   HttpLimits limits;
   limits.max_header_bytes = 4096;

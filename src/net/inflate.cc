@@ -95,15 +95,26 @@ Status InflateStream::Finish() const {
   return Status::Ok();
 }
 
-Result<std::string> Inflate(ByteView compressed, size_t max_bytes) {
+Result<std::string> Inflate(ByteView compressed, size_t max_bytes,
+                            const std::function<bool(size_t bytes)>& room) {
   if (compressed.empty()) return Status::Corrupt("no compressed bytes at all");
   const auto stream = std::make_unique<Inflater>();
   std::string plain;
-  TG_RETURN_IF_ERROR(stream->Push(compressed, [&](ByteView bytes) {
+  bool no_room = false;
+  const Status pushed = stream->Push(compressed, [&](ByteView bytes) {
     if (bytes.size() > max_bytes - plain.size()) return false;
+    const size_t size = plain.size() + bytes.size();
+    if (size > plain.capacity()) {
+      const size_t capacity = std::max(size, std::min(2 * plain.capacity(), max_bytes));
+      no_room = room && !room(capacity);
+      if (no_room) return false;
+      plain.reserve(capacity);
+    }
     plain.append(bytes);
     return true;
-  }));
+  });
+  if (no_room) return Status::Unavailable("no room to inflate the body now");
+  TG_RETURN_IF_ERROR(pushed);
   if (stream->inside_member) return Status::Corrupt("the compressed bytes broke off");
   return plain;
 }

@@ -12,7 +12,10 @@
 
 namespace tomograph::net {
 
-Result<std::string> Inflate(ByteView compressed, size_t max_bytes);
+/// `room`, when given, is asked before the result takes that many bytes; false ends in
+/// kUnavailable.
+Result<std::string> Inflate(ByteView compressed, size_t max_bytes,
+                            const std::function<bool(size_t bytes)>& room = nullptr);
 Result<std::string> Gzip(ByteView plain);
 
 /// Feed chunks in order; concatenated gzip members are read as one stream.

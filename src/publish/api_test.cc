@@ -8,6 +8,7 @@
 #include <map>
 #include <sstream>
 
+#include "publish/fake_store_test.h"
 #include "publish/sample_picture_test.h"
 
 namespace tomograph::publish {
@@ -24,36 +25,6 @@ net::HttpRequest Get(const std::string& target) {
   if (question != std::string::npos) request.query = target.substr(question + 1);
   return request;
 }
-
-/// A store that holds the batches it was made with.
-class FakeStore : public store::Store {
- public:
-  Status Append(std::shared_ptr<const Batch>, Durable) override { return Status::Ok(); }
-  Status Scan(telemetry::Signal, const store::ScanFilter& filter,
-              const std::function<bool(const Batch&)>& visit) override {
-    last_filter = filter;
-    if (!fails.ok()) return fails;
-    for (const Batch& batch : batches) {
-      if (!visit(batch)) break;
-    }
-    return Status::Ok();
-  }
-  Status PutEstimates(const std::vector<telemetry::Estimate>&) override { return Status::Ok(); }
-  Result<std::vector<telemetry::Estimate>> Estimates(TimeRange, const std::string&) override {
-    return std::vector<telemetry::Estimate>{};
-  }
-  Status PutIncident(const telemetry::Incident&) override { return Status::Ok(); }
-  Result<std::vector<telemetry::Incident>> Incidents(TimeRange) override {
-    return std::vector<telemetry::Incident>{};
-  }
-  Status Maintain(Nanos) override { return Status::Ok(); }
-  store::StoreStats stats() const override { return {}; }
-  Status Close() override { return Status::Ok(); }
-
-  std::vector<Batch> batches;
-  store::ScanFilter last_filter;
-  Status fails;
-};
 
 class ApiTest : public ::testing::Test {
  protected:

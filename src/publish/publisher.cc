@@ -203,9 +203,18 @@ net::HttpResponse Publisher::Impl::AnswerNow(const net::HttpRequest& request) {
 }
 
 net::HttpResponse Publisher::Impl::Ready() const {
-  std::lock_guard lock(mutex);
-  return ready ? TextResponse(200, "ready\n")
-               : TextResponse(503, "not ready: the engine is still starting or is stopping\n");
+  const auto not_ready = [](const std::string& why) {
+    return TextResponse(503, "not ready: " + why + "\n");
+  };
+  {
+    std::lock_guard lock(mutex);
+    if (!ready) return not_ready("the engine is still starting or is stopping");
+  }
+  if (store != nullptr) {
+    const store::StoreStats stats = store->stats();
+    if (!stats.writable) return not_ready("the store cannot write: " + stats.last_error);
+  }
+  return TextResponse(200, "ready\n");
 }
 
 net::HttpResponse Publisher::Impl::Api(const net::HttpRequest& request) const {

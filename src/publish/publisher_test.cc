@@ -8,6 +8,7 @@
 
 #include "net/http_client.h"
 #include "net/inflate.h"
+#include "publish/fake_store_test.h"
 #include "publish/json.h"
 #include "publish/sample_picture_test.h"
 
@@ -80,6 +81,28 @@ TEST_F(PublisherTest, IsHealthyBeforeItIsReady) {
   EXPECT_EQ(Ask("/-/ready").status, 200);
   publisher_.SetReady(false);
   EXPECT_EQ(Ask("/-/ready").status, 503);
+}
+
+TEST(PublisherWithAStore, IsReadyWhileTheStoreCanWrite) {
+  FakeStore store;
+  Publisher publisher(&store, nullptr);
+  publisher.SetReady(true);
+  const auto ready = [&] {
+    auto responder = std::make_shared<FakeResponder>();
+    auto answer = responder->answer.get_future();
+    net::HttpRequest request;
+    request.method = "GET";
+    request.path = "/-/ready";
+    publisher.HandleHttp(std::move(request), responder);
+    return answer.get();
+  };
+  EXPECT_EQ(ready().status, 200);
+  store.current.writable = false;
+  store.current.last_error = "the disk is full";
+  EXPECT_EQ(ready().status, 503);
+  EXPECT_EQ(ready().body, "not ready: the store cannot write: the disk is full\n");
+  store.current.writable = true;
+  EXPECT_EQ(ready().status, 200);
 }
 
 TEST_F(PublisherTest, ServesTheNewestPicture) {

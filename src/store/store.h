@@ -26,6 +26,7 @@ struct StoreOptions {
   uint64_t retention_bytes = 20ull << 30;
   Nanos cold_after = 2 * kHour;  // older hours move to Parquet: cold/<signal>/<hour>.parquet
   size_t memory_limit_bytes = 1u << 30;
+  Nanos probe_interval = kSecond;  // how often it is tried whether a full disk has room again
 };
 
 struct StoreStats {
@@ -34,7 +35,10 @@ struct StoreStats {
   uint64_t bytes_on_disk = 0;
   size_t queued_batches = 0;
   double last_commit_s = 0;
-  bool writable = true;  // false: the last commit failed, e.g. disk full; retried on each new one
+  // false: the last commit failed, e.g. disk full. Turns true with the next that succeeds, or by
+  // itself: the store tries until there is room for what it could not take.
+  bool writable = true;
+  uint64_t probes = 0;  // how often it tried
   std::string last_error;
   Nanos oldest_ns = 0;
 };

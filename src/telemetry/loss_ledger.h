@@ -34,6 +34,7 @@ std::string_view SignalName(Signal s);
 // name, repaired or dropped, sentence
 #define TOMOGRAPH_LOSS_REASONS(X)                                                              \
   X(kMalformed, kDropped, "the bytes are not what the format allows")                          \
+  X(kWrongType, kDropped, "a value, or one of its resource's, is not of the field's type")     \
   X(kTooLarge, kDropped, "larger than the limit for one message or record")                    \
   X(kTooDeep, kDropped, "nested deeper than the limit")                                        \
   X(kMissingId, kDropped, "a span without trace or span id cannot be joined to anything")      \
@@ -46,6 +47,7 @@ std::string_view SignalName(Signal s);
   X(kDuplicate, kDropped, "the same record was there already")                                 \
   X(kBackPressure, kDropped, "refused because a queue was full; the sender was told to retry") \
   X(kStoreFailed, kDropped, "the store could not write it; the sender was told to retry")      \
+  X(kStoreRefused, kDropped, "the store cannot keep it, now or later; the sender was told so") \
   X(kFromTheFuture, kDropped, "later than the clock or the recording can be: not analysed")    \
   X(kNegativeDuration, kRepaired, "end before start: end set to start")                        \
   X(kTimeFromObserved, kRepaired, "no time of its own: time of observation or arrival taken")  \

@@ -147,6 +147,10 @@ describe('full disk', () => {
     mkdirSync(store);
     const tomograph = await start({ store });
     const writable = async () => (await tomograph.get('/api/v1/status')).self.store_writable;
+    const ready = async () => {
+      const answer = await fetch(`${tomograph.page}/-/ready`);
+      return { status: answer.status, text: await answer.text() };
+    };
     const senders = new Senders(tomograph, 30, { padding: 1000 });
     await until(() => size(senders.acknowledged) >= 100, 20, 'spans are acknowledged');
 
@@ -158,13 +162,19 @@ describe('full disk', () => {
     await until(async () => (await writable()) === 0, 15, 'the status says that the store cannot write');
     for (const code of senders.codes.keys()) assert.ok([200, 429, 503].includes(code), `a sender got ${code}`);
     assert.match(senders.refusals[0], /space|disk/i);
+    let said;
+    await until(async () => (said = await ready()).status === 503, 15, 'it is not ready');
+    assert.match(said.text, /store cannot write.*(space|disk)/i);
     t.diagnostic(`a sender is told: ${senders.refusals[0]}`);
 
-    rmSync(filler);
-    const before = senders.codes.get(200);
-    await until(() => senders.codes.get(200) > before + 5, 30, 'spans are accepted again');
-    await until(async () => (await writable()) === 1, 15, 'the status says that the store writes again');
     await senders.stop();
+    rmSync(filler);
+    await until(async () => (await ready()).status === 200, 15, 'it is ready again, with nothing sent');
+    const more = new Senders(tomograph, 31, { padding: 1000 });
+    await until(() => more.codes.get(200) > 5, 30, 'spans are accepted again');
+    await until(async () => (await writable()) === 1, 15, 'the status says that the store writes again');
+    await more.stop();
+    await allKept(tomograph, more);
     await allKept(tomograph, senders);
     await tomograph.kill();
     const again = await start({ store });

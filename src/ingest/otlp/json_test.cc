@@ -136,22 +136,81 @@ TEST_F(JsonTest, LogsEqualTheirProtobuf) {
 }
 
 TEST_F(JsonTest, RefusesWhatIsNotARequest) {
-  for (const char* bad :
-       {"", "{", "[]", "1", "nonsense", R"({"resourceSpans":[1]})", R"({"resourceSpans":"x"})",
-        R"({"resourceSpans":[{"scopeSpans":[{"spans":[{"startTimeUnixNano":"soon"}]}]}]})",
-        R"({"resourceSpans":[{"scopeSpans":[{"spans":[{"name":5}]}]}]})", "{\"a\":\"\xff\"}"}) {
+  for (const char* bad : {"", "{", "[]", "1", "nonsense", R"({"resourceSpans":5})",
+                          R"({"resourceSpans":"x"})", "{\"a\":\"\xff\"}"}) {
     Batch batch;
     EXPECT_EQ(DecodeInto(&batch, bad, Signal::kSpan, Encoding::kJson).status().code(),
               StatusCode::kInvalidArgument)
         << bad;
     EXPECT_EQ(batch.rows(), 0u);
   }
-  EXPECT_EQ(Lost(Signal::kMessage, Reason::kMalformed), 10u);
+  EXPECT_EQ(Lost(Signal::kMessage, Reason::kMalformed), 8u);
   const std::string deep = std::string(5000, '[') + std::string(5000, ']') + "}";
   Batch batch;
   EXPECT_FALSE(DecodeInto(&batch, "{\"a\":" + deep, Signal::kSpan, Encoding::kJson).ok());
   EXPECT_EQ(Lost(Signal::kMessage, Reason::kTooDeep), 1u);
   EXPECT_TRUE(DecodeInto(&batch, "{}", Signal::kSpan, Encoding::kJson).ok());
+}
+
+TEST_F(JsonTest, DropsTheRecordWithAValueOfTheWrongTypeAndKeepsTheRest) {
+  const auto span = [](const std::string& more) {
+    return R"({"traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"1112131415161718",)"
+           R"("startTimeUnixNano":"5")" +
+           more + "}";
+  };
+  for (const std::string& bad :
+       {span(R"(,"startTimeUnixNano":"soon")"), span(R"(,"name":{})"), span(R"(,"attributes":[7])"),
+        span(R"(,"attributes":[{"key":"k","value":{"intValue":"many"}}])"),
+        span(R"(,"events":[{"timeUnixNano":"5","name":[[]]}])"), span(R"(,"status":"fine")"),
+        std::string("null"), std::string("17")}) {
+    Batch batch;
+    const auto decoded = DecodeInto(&batch,
+                                    R"({"resourceSpans":[{"scopeSpans":[{"spans":[)" + span("") +
+                                        "," + bad + "," + span("") + "]}]}]}",
+                                    Signal::kSpan, Encoding::kJson);
+    ASSERT_TRUE(decoded.ok()) << bad << decoded.status().ToString();
+    EXPECT_EQ(decoded->rejected, 1u) << bad;
+    EXPECT_THAT(decoded->message, ::testing::HasSubstr("1 wrong_type")) << bad;
+    EXPECT_EQ(batch.spans.rows(), 2u) << bad;
+  }
+  EXPECT_EQ(Lost(Signal::kSpan, Reason::kWrongType), 8u);
+  EXPECT_EQ(Lost(Signal::kMessage, Reason::kMalformed), 0u);
+}
+
+// Without its resource, scope or metric a record would be somebody else's: it goes with it.
+TEST_F(JsonTest, DropsWhatAWrongResourceScopeOrMetricHolds) {
+  const std::string span =
+      R"({"traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"1112131415161718","startTimeUnixNano":5})";
+  const std::string good = R"({"scopeSpans":[{"spans":[)" + span + "]}]}";
+  const std::string bad_span = R"({"name":[{}]})";
+  struct Case {
+    std::string resource_spans;
+    uint64_t rejected;
+  };
+  for (const Case& c :
+       {Case{R"({"scopeSpans":[{"spans":[)" + span + "," + bad_span + "," + span +
+                 R"(]}],"resource":{"attributes":5}})",
+             3},
+        Case{R"({"scopeSpans":[{"spans":[)" + bad_span + "," + span + R"(],"scope":"s"}]})", 2},
+        Case{R"({"scopeSpans":[{"spans":"none"},{"scope":1}]})", 2}, Case{"1", 1}}) {
+    Batch batch;
+    const auto decoded =
+        DecodeInto(&batch, R"({"resourceSpans":[)" + c.resource_spans + "," + good + "]}",
+                   Signal::kSpan, Encoding::kJson);
+    ASSERT_TRUE(decoded.ok()) << c.resource_spans << decoded.status().ToString();
+    EXPECT_EQ(decoded->rejected, c.rejected) << c.resource_spans;
+    EXPECT_EQ(batch.spans.rows(), 1u) << c.resource_spans;
+  }
+  Batch batch;
+  const auto decoded = DecodeInto(&batch,
+                                  R"({"resourceMetrics":[{"scopeMetrics":[{"metrics":[
+      {"name":5,"gauge":{"dataPoints":[{"timeUnixNano":1,"asInt":1},{"timeUnixNano":2,"asInt":1}]}},
+      {"name":"m","gauge":{"dataPoints":[{"timeUnixNano":1,"asInt":"x"},{"timeUnixNano":2,"asInt":1}]}}]}]}]})",
+                                  Signal::kSample, Encoding::kJson);
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_EQ(decoded->rejected, 3u);
+  EXPECT_EQ(batch.samples.rows(), 1u);
+  EXPECT_EQ(Lost(Signal::kSample, Reason::kWrongType), 3u);
 }
 
 TEST_F(JsonTest, CountsIdsThatAreNone) {

@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -37,9 +38,15 @@ enum class Kind {
   kEnum
 };
 
+/// What is lost with a wrong value in it, since it cannot be meant without: the nearest record (a
+/// span, a point, a log record), or group of records (with its resource, scope or metric). A part
+/// belongs to what holds it.
+enum class Role { kPart, kRecord, kGroup };
+
 struct Field;
 struct Message {
   std::span<const Field> fields;
+  Role role = Role::kPart;
 };
 struct Field {
   std::string_view name;
@@ -117,13 +124,13 @@ const Field kSpanFields[] = {{"trace_id", 1, Kind::kTraceId},
                              {"events", 11, Kind::kMessage, &kEvent},
                              {"links", 13, Kind::kMessage, &kLink},
                              {"status", 15, Kind::kMessage, &kStatus}};
-const Message kSpan{kSpanFields};
+const Message kSpan{kSpanFields, Role::kRecord};
 const Field kScopeSpansFields[] = {{"scope", 1, Kind::kMessage, &kScope},
                                    {"spans", 2, Kind::kMessage, &kSpan}};
-const Message kScopeSpans{kScopeSpansFields};
+const Message kScopeSpans{kScopeSpansFields, Role::kGroup};
 const Field kResourceSpansFields[] = {{"resource", 1, Kind::kMessage, &kResource},
                                       {"scope_spans", 2, Kind::kMessage, &kScopeSpans}};
-const Message kResourceSpans{kResourceSpansFields};
+const Message kResourceSpans{kResourceSpansFields, Role::kGroup};
 
 const Field kNumberPointFields[] = {{"attributes", 7, Kind::kMessage, &kKeyValue},
                                     {"start_time_unix_nano", 2, Kind::kFixed64},
@@ -131,7 +138,7 @@ const Field kNumberPointFields[] = {{"attributes", 7, Kind::kMessage, &kKeyValue
                                     {"as_double", 4, Kind::kDouble},
                                     {"as_int", 6, Kind::kFixed64},
                                     {"flags", 8, Kind::kInt}};
-const Message kNumberPoint{kNumberPointFields};
+const Message kNumberPoint{kNumberPointFields, Role::kRecord};
 const Field kHistogramPointFields[] = {{"attributes", 9, Kind::kMessage, &kKeyValue},
                                        {"start_time_unix_nano", 2, Kind::kFixed64},
                                        {"time_unix_nano", 3, Kind::kFixed64},
@@ -142,7 +149,7 @@ const Field kHistogramPointFields[] = {{"attributes", 9, Kind::kMessage, &kKeyVa
                                        {"flags", 10, Kind::kInt},
                                        {"min", 11, Kind::kDouble},
                                        {"max", 12, Kind::kDouble}};
-const Message kHistogramPoint{kHistogramPointFields};
+const Message kHistogramPoint{kHistogramPointFields, Role::kRecord};
 const Field kSideFields[] = {{"offset", 1, Kind::kSint}, {"bucket_counts", 2, Kind::kInt}};
 const Message kSide{kSideFields};
 const Field kExponentialPointFields[] = {{"attributes", 1, Kind::kMessage, &kKeyValue},
@@ -158,7 +165,7 @@ const Field kExponentialPointFields[] = {{"attributes", 1, Kind::kMessage, &kKey
                                          {"min", 12, Kind::kDouble},
                                          {"max", 13, Kind::kDouble},
                                          {"zero_threshold", 14, Kind::kDouble}};
-const Message kExponentialPoint{kExponentialPointFields};
+const Message kExponentialPoint{kExponentialPointFields, Role::kRecord};
 const Field kQuantileFields[] = {{"quantile", 1, Kind::kDouble}, {"value", 2, Kind::kDouble}};
 const Message kQuantile{kQuantileFields};
 const Field kSummaryPointFields[] = {{"attributes", 7, Kind::kMessage, &kKeyValue},
@@ -168,7 +175,7 @@ const Field kSummaryPointFields[] = {{"attributes", 7, Kind::kMessage, &kKeyValu
                                      {"sum", 5, Kind::kDouble},
                                      {"quantile_values", 6, Kind::kMessage, &kQuantile},
                                      {"flags", 8, Kind::kInt}};
-const Message kSummaryPoint{kSummaryPointFields};
+const Message kSummaryPoint{kSummaryPointFields, Role::kRecord};
 const Field kGaugeFields[] = {{"data_points", 1, Kind::kMessage, &kNumberPoint}};
 const Message kGauge{kGaugeFields};
 const Field kSumFields[] = {{"data_points", 1, Kind::kMessage, &kNumberPoint},
@@ -192,13 +199,13 @@ const Field kMetricFields[] = {{"name", 1, Kind::kString},
                                {"histogram", 9, Kind::kMessage, &kHistogram},
                                {"exponential_histogram", 10, Kind::kMessage, &kExponential},
                                {"summary", 11, Kind::kMessage, &kSummary}};
-const Message kMetric{kMetricFields};
+const Message kMetric{kMetricFields, Role::kGroup};
 const Field kScopeMetricsFields[] = {{"scope", 1, Kind::kMessage, &kScope},
                                      {"metrics", 2, Kind::kMessage, &kMetric}};
-const Message kScopeMetrics{kScopeMetricsFields};
+const Message kScopeMetrics{kScopeMetricsFields, Role::kGroup};
 const Field kResourceMetricsFields[] = {{"resource", 1, Kind::kMessage, &kResource},
                                         {"scope_metrics", 2, Kind::kMessage, &kScopeMetrics}};
-const Message kResourceMetrics{kResourceMetricsFields};
+const Message kResourceMetrics{kResourceMetricsFields, Role::kGroup};
 
 const Field kLogFields[] = {{"time_unix_nano", 1, Kind::kFixed64},
                             {"severity_number", 2, Kind::kEnum, nullptr, kSeverities},
@@ -209,13 +216,13 @@ const Field kLogFields[] = {{"time_unix_nano", 1, Kind::kFixed64},
                             {"span_id", 10, Kind::kSpanId},
                             {"observed_time_unix_nano", 11, Kind::kFixed64},
                             {"event_name", 12, Kind::kString}};
-const Message kLog{kLogFields};
+const Message kLog{kLogFields, Role::kRecord};
 const Field kScopeLogsFields[] = {{"scope", 1, Kind::kMessage, &kScope},
                                   {"log_records", 2, Kind::kMessage, &kLog}};
-const Message kScopeLogs{kScopeLogsFields};
+const Message kScopeLogs{kScopeLogsFields, Role::kGroup};
 const Field kResourceLogsFields[] = {{"resource", 1, Kind::kMessage, &kResource},
                                      {"scope_logs", 2, Kind::kMessage, &kScopeLogs}};
-const Message kResourceLogs{kResourceLogsFields};
+const Message kResourceLogs{kResourceLogsFields, Role::kGroup};
 
 const Field kTracesFields[] = {{"resource_spans", 1, Kind::kMessage, &kResourceSpans}};
 const Message kTraces{kTracesFields};
@@ -330,7 +337,24 @@ std::string IdBytes(Kind kind, std::string_view hex) {
   return {};
 }
 
-Status WriteMessage(dom::element json, const Message& message, pbf_writer* out);
+/// The records in a message, whatever else is wrong with it.
+uint64_t CountRecords(dom::element json, const Message& message) {
+  if (message.role == Role::kRecord) return 1;
+  dom::object object;
+  if (json.get(object) != simdjson::SUCCESS) return 0;
+  uint64_t count = 0;
+  for (const dom::key_value_pair& pair : object) {
+    const Field* field = FindField(message, pair.key);
+    if (field == nullptr || field->kind != Kind::kMessage) continue;
+    dom::array array;
+    if (pair.value.get(array) != simdjson::SUCCESS) {
+      count += CountRecords(pair.value, *field->message);
+      continue;
+    }
+    for (const dom::element element : array) count += CountRecords(element, *field->message);
+  }
+  return count;
+}
 
 bool WriteNumber(dom::element value, const Field& field, pbf_writer* out) {
   uint64_t bits = 0;
@@ -385,43 +409,64 @@ bool WriteText(dom::element value, const Field& field, pbf_writer* out) {
   return true;
 }
 
-Status WriteValue(dom::element value, const Field& field, pbf_writer* out) {
-  bool good = false;
-  switch (field.kind) {
-    case Kind::kMessage: {
-      pbf_writer inner(*out, field.number);
-      return WriteMessage(value, *field.message, &inner);
-    }
-    case Kind::kString:
-    case Kind::kTraceId:
-    case Kind::kSpanId:
-    case Kind::kBase64:
-      good = WriteText(value, field, out);
-      break;
-    default:
-      good = WriteNumber(value, field, out);
-  }
-  if (good) return Status::Ok();
-  return Status::InvalidArgument("\"" + std::string(field.name) +
-                                 "\" has a value of the wrong type");
-}
+/// Writes messages, leaving out the records that have a wrong value.
+class Writer {
+ public:
+  explicit Writer(Transcript* transcript) : transcript_(transcript) {}
 
-Status WriteMessage(dom::element json, const Message& message, pbf_writer* out) {
-  dom::object object;
-  if (json.get(object) != simdjson::SUCCESS)
-    return Status::InvalidArgument("not an object where one must be");
-  for (const dom::key_value_pair& pair : object) {
-    const Field* field = FindField(message, pair.key);
-    if (field == nullptr || pair.value.is_null()) continue;
-    dom::array array;
-    if (pair.value.get(array) != simdjson::SUCCESS) {
-      TG_RETURN_IF_ERROR(WriteValue(pair.value, *field, out));
-      continue;
+  Status WriteMessage(dom::element json, const Message& message, pbf_writer* out) {
+    dom::object object;
+    if (json.get(object) != simdjson::SUCCESS)
+      return Status::InvalidArgument("not an object where one must be");
+    for (const dom::key_value_pair& pair : object) {
+      const Field* field = FindField(message, pair.key);
+      if (field == nullptr || pair.value.is_null()) continue;
+      dom::array array;
+      if (pair.value.get(array) != simdjson::SUCCESS) {
+        TG_RETURN_IF_ERROR(WriteValue(pair.value, *field, out));
+        continue;
+      }
+      for (const dom::element element : array) TG_RETURN_IF_ERROR(WriteValue(element, *field, out));
     }
-    for (const dom::element element : array) TG_RETURN_IF_ERROR(WriteValue(element, *field, out));
+    return Status::Ok();
   }
-  return Status::Ok();
-}
+
+ private:
+  Status WriteValue(dom::element value, const Field& field, pbf_writer* out) {
+    bool good = false;
+    switch (field.kind) {
+      case Kind::kMessage:
+        return WriteInner(value, field, out);
+      case Kind::kString:
+      case Kind::kTraceId:
+      case Kind::kSpanId:
+      case Kind::kBase64:
+        good = WriteText(value, field, out);
+        break;
+      default:
+        good = WriteNumber(value, field, out);
+    }
+    if (good) return Status::Ok();
+    return Status::InvalidArgument("\"" + std::string(field.name) +
+                                   "\" has a value of the wrong type");
+  }
+
+  Status WriteInner(dom::element value, const Field& field, pbf_writer* out) {
+    const uint64_t lost_before = transcript_->wrong_type;
+    pbf_writer inner(*out, field.number);
+    const Status status = WriteMessage(value, *field.message, &inner);
+    if (status.ok()) return status;
+    if (field.message->role == Role::kPart) return status;
+    inner.rollback();
+    // With what was lost in it already; a group that is no object at all counts as one.
+    transcript_->wrong_type =
+        lost_before + std::max<uint64_t>(1, CountRecords(value, *field.message));
+    if (transcript_->first_wrong.empty()) transcript_->first_wrong = status.message();
+    return Status::Ok();
+  }
+
+  Transcript* const transcript_;
+};
 
 }  // namespace
 
@@ -438,18 +483,31 @@ struct JsonTranscriber::Impl {
     if (!root.is_object()) return Status::InvalidArgument("JSON, but not an object");
     return root;
   }
-  Result<ByteView> Write(dom::element root, const Message& message) {
+  Result<Transcript> Write(dom::element root, const Message& message) {
+    TG_RETURN_IF_ERROR(CheckShape(root, message));
     protobuf.clear();
+    Transcript transcript;
     pbf_writer writer(protobuf);
-    TG_RETURN_IF_ERROR(WriteMessage(root, message, &writer));
-    return ByteView(protobuf);
+    TG_RETURN_IF_ERROR(Writer(&transcript).WriteMessage(root, message, &writer));
+    transcript.protobuf = protobuf;
+    return transcript;
+  }
+  /// A request whose only field is neither a list nor an object is not one.
+  static Status CheckShape(dom::element root, const Message& message) {
+    for (const dom::key_value_pair& pair : dom::object(root)) {
+      const dom::element& value = pair.value;
+      if (FindField(message, pair.key) == nullptr) continue;
+      if (value.is_array() || value.is_object() || value.is_null()) continue;
+      return Status::InvalidArgument("\"" + std::string(pair.key) + "\" must be a list");
+    }
+    return Status::Ok();
   }
 };
 
 JsonTranscriber::JsonTranscriber() : impl_(std::make_unique<Impl>()) {}
 JsonTranscriber::~JsonTranscriber() = default;
 
-Result<ByteView> JsonTranscriber::Transcribe(ByteView json, Signal signal) {
+Result<Transcript> JsonTranscriber::Transcribe(ByteView json, Signal signal) {
   const Result<dom::element> root = impl_->Parse(json);
   if (!root.ok()) return root.status();
   for (const Request& request : kRequests) {
@@ -458,7 +516,7 @@ Result<ByteView> JsonTranscriber::Transcribe(ByteView json, Signal signal) {
   return Status::InvalidArgument("OTLP has no such signal");
 }
 
-Result<ByteView> JsonTranscriber::TranscribeAny(ByteView json, Signal* signal) {
+Result<Transcript> JsonTranscriber::TranscribeAny(ByteView json, Signal* signal) {
   const Result<dom::element> root = impl_->Parse(json);
   if (!root.ok()) return root.status();
   for (const dom::key_value_pair& pair : dom::object(*root)) {

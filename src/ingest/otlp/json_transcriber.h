@@ -4,8 +4,9 @@
 // nulls are left out.
 #pragma once
 
+#include <cstdint>
 #include <memory>
-#include <string_view>
+#include <string>
 
 #include "base/byte_view.h"
 #include "base/status.h"
@@ -13,17 +14,24 @@
 
 namespace tomograph::ingest::otlp {
 
+struct Transcript {
+  ByteView protobuf;        // valid until the transcriber's next call
+  uint64_t wrong_type = 0;  // records left out for a value that is not of its field's type
+  std::string first_wrong;  // what was wrong with the first of them
+};
+
 /// Not thread-safe: keeps simdjson's buffers from message to message.
 class JsonTranscriber {
  public:
   JsonTranscriber();
   ~JsonTranscriber();
 
-  /// The request in protobuf. kInvalidArgument says what is wrong and where; kResourceExhausted:
-  /// nested too deeply. Valid until the next call.
-  Result<ByteView> Transcribe(ByteView json, telemetry::Signal signal);
+  /// The request in protobuf, without the records that have a value of a wrong type. What hangs on
+  /// a wrong resource, scope or metric goes with it. kInvalidArgument: not JSON, or no request;
+  /// kResourceExhausted: nested too deeply.
+  Result<Transcript> Transcribe(ByteView json, telemetry::Signal signal);
   /// The same, when the request's own first field says its signal.
-  Result<ByteView> TranscribeAny(ByteView json, telemetry::Signal* signal);
+  Result<Transcript> TranscribeAny(ByteView json, telemetry::Signal* signal);
 
  private:
   struct Impl;

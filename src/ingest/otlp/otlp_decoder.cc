@@ -76,12 +76,23 @@ Result<RecordTally> DecodeProtobuf(ByteView request, Signal signal, Source sourc
   }
 }
 
-Result<Decoded> DecodeCounted(ByteView protobuf, Signal signal, Source source, Format format,
+/// `left_out`: what the transcriber had to leave out; empty for bytes from outside.
+Result<Decoded> DecodeCounted(ByteView protobuf, Signal signal, Source source,
+                              const Transcript& left_out, Format format,
                               const DecodeContext& context, Batch* batch) {
-  const Result<RecordTally> tally = DecodeProtobuf(protobuf, signal, source, context, batch);
+  Result<RecordTally> tally = DecodeProtobuf(protobuf, signal, source, context, batch);
   if (!tally.ok()) return tally.status();
+  tally->Drop(Reason::kWrongType, left_out.wrong_type);
   tally->Commit(format, signal, context.ledger);
-  return Decoded{tally->dropped(), tally->Explain()};
+  Decoded decoded{tally->dropped(), tally->Explain()};
+  if (left_out.wrong_type > 0) decoded.message += "; " + left_out.first_wrong;
+  return decoded;
+}
+
+Result<Decoded> DecodeTranscript(const Transcript& transcript, Signal signal, Format format,
+                                 const DecodeContext& context, Batch* batch) {
+  return DecodeCounted(transcript.protobuf, signal, Source::kTranscriber, transcript, format,
+                       context, batch);
 }
 
 /// The whole message is lost, and nobody knows what it held.
@@ -146,11 +157,11 @@ class LinesDecoder : public StreamDecoder {
   void Line(ByteView line, const BatchSink& sink) {
     if (line.find_first_not_of(" \t\r") == ByteView::npos) return;
     Signal signal = Signal::kMessage;
-    const Result<ByteView> protobuf = transcriber_.TranscribeAny(line, &signal);
-    const Status status = protobuf.ok() ? DecodeCounted(*protobuf, signal, Source::kTranscriber,
-                                                        Format::kOtlpFile, context_, &batch_)
-                                              .status()
-                                        : protobuf.status();
+    const Result<Transcript> transcript = transcriber_.TranscribeAny(line, &signal);
+    const Status status =
+        transcript.ok()
+            ? DecodeTranscript(*transcript, signal, Format::kOtlpFile, context_, &batch_).status()
+            : transcript.status();
     // A lost line is in the ledger; the stream goes on.
     if (!status.ok()) static_cast<void>(CountLost(status, Format::kOtlpFile, context_.ledger));
     if (batch_.rows() >= context_.limits.rows_per_batch) HandOut(sink);
@@ -175,15 +186,15 @@ class LinesDecoder : public StreamDecoder {
 
 Result<Decoded> Decode(ByteView message, Signal signal, Encoding encoding, Format format,
                        const DecodeContext& context, Batch* batch) {
-  JsonTranscriber transcriber;
-  Source source = Source::kWire;
-  if (encoding == Encoding::kJson) {
-    const Result<ByteView> protobuf = transcriber.Transcribe(message, signal);
-    if (!protobuf.ok()) return CountLost(protobuf.status(), format, context.ledger);
-    message = *protobuf;
-    source = Source::kTranscriber;
-  }
-  Result<Decoded> decoded = DecodeCounted(message, signal, source, format, context, batch);
+  const Result<Decoded> decoded = [&]() -> Result<Decoded> {
+    if (encoding == Encoding::kProtobuf) {
+      return DecodeCounted(message, signal, Source::kWire, {}, format, context, batch);
+    }
+    JsonTranscriber transcriber;
+    const Result<Transcript> transcript = transcriber.Transcribe(message, signal);
+    if (!transcript.ok()) return transcript.status();
+    return DecodeTranscript(*transcript, signal, format, context, batch);
+  }();
   if (!decoded.ok()) return CountLost(decoded.status(), format, context.ledger);
   return decoded;
 }

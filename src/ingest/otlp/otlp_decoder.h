@@ -2,10 +2,10 @@
 // (simdjson). Whole messages; stateless and thread-safe, since all state is in the context's
 // tables.
 //
-// Rejected records (no ids, ...) are counted in the ledger and in `rejected`, which the listeners
-// turn into partial_success. A message that cannot be parsed is kInvalidArgument and counts as one
-// lost kMessage; records before the damage are not kept, so that a sender's retry never doubles
-// them.
+// Rejected records (no ids, in JSON a value of the wrong type, ...) are counted in the ledger and
+// in `rejected`, which the listeners turn into partial_success. A message that cannot be parsed is
+// kInvalidArgument and counts as one lost kMessage; records before the damage are not kept, so that
+// a sender's retry never doubles them.
 #pragma once
 
 #include <cstdint>

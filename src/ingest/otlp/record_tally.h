@@ -32,7 +32,7 @@ class RecordTally {
       accepted_ += n;
     }
   }
-  void Drop(telemetry::Reason reason) { ++lost_[static_cast<size_t>(reason)]; }
+  void Drop(telemetry::Reason reason, uint64_t n = 1) { lost_[static_cast<size_t>(reason)] += n; }
 
   uint64_t dropped() const;
   /// "2 missing_id, 1 bad_time"; empty when nothing was dropped.

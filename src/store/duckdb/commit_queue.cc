@@ -31,16 +31,22 @@ Status CommitQueue::Push(PendingBatch pending) {
   return Status::Ok();
 }
 
-std::vector<PendingBatch> CommitQueue::TakeGroup(Nanos interval) {
+bool CommitQueue::TakeGroup(Nanos interval, std::optional<Nanos> patience,
+                            std::vector<PendingBatch>* group) {
+  group->clear();
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return closed_ || !items_.empty(); });
+  const auto due = [&] { return closed_ || !items_.empty(); };
+  if (!patience) {
+    changed_.wait(lock, due);
+  } else if (!changed_.wait_for(lock, std::chrono::nanoseconds(*patience), due)) {
+    return true;
+  }
   changed_.wait_until(lock, oldest_ + std::chrono::nanoseconds(interval),
                       [&] { return closed_ || bytes_ >= kGroupBytes; });
-  std::vector<PendingBatch> group(std::make_move_iterator(items_.begin()),
-                                  std::make_move_iterator(items_.end()));
+  group->assign(std::make_move_iterator(items_.begin()), std::make_move_iterator(items_.end()));
   items_.clear();
   bytes_ = 0;
-  return group;
+  return !group->empty();
 }
 
 void CommitQueue::Close() {

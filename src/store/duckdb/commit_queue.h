@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "base/nanotime.h"
@@ -28,8 +29,9 @@ class CommitQueue {
   /// kUnavailable when full, kFailedPrecondition when closed.
   Status Push(PendingBatch pending);
   /// Waits for a first batch, then for more until `interval` has passed or a group is large enough
-  /// to be worth its own commit. Empty once closed and drained.
-  std::vector<PendingBatch> TakeGroup(Nanos interval);
+  /// to be worth its own commit. With `patience` it waits that long for a first batch and then
+  /// comes back with none. False once closed and drained.
+  bool TakeGroup(Nanos interval, std::optional<Nanos> patience, std::vector<PendingBatch>* group);
   void Close();
   size_t size() const;
 

@@ -15,6 +15,12 @@ bool IsDiskFull(std::string_view message) {
          Contains(message, "not enough disk space") || Contains(message, "max_temp_directory_size");
 }
 
+bool IsDiskError(std::string_view message) {
+  return Contains(message, "Input/output error") || Contains(message, "Read-only file system") ||
+         Contains(message, "Could not write") || Contains(message, "Could not read") ||
+         Contains(message, "fsync failed");
+}
+
 Status Bind(duckdb_prepared_statement statement, idx_t index, const Value& value) {
   struct Binder {
     duckdb_prepared_statement statement;
@@ -85,6 +91,9 @@ Status DuckDbError(duckdb_error_type type, const char* error, std::string_view w
   if (type == DUCKDB_ERROR_TRANSACTION && Contains(message, "onflict")) {
     return Status::Unavailable(text);
   }
+  if (IsDiskError(message)) return Status::Io(text);
+  // DuckDB gave up on the database, for whatever came before; the transactor opens it anew.
+  if (type == DUCKDB_ERROR_FATAL) return Status::Unavailable(text);
   switch (type) {
     case DUCKDB_ERROR_OUT_OF_MEMORY:
       return Status::ResourceExhausted(text);

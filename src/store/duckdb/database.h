@@ -19,8 +19,9 @@
 
 namespace tomograph::store {
 
-/// A DuckDB error as a Status: a full disk is kUnavailable, exhausted memory kResourceExhausted, a
-/// damaged file kCorrupt, the rest kIo or kInternal. `what` says what was being done.
+/// A DuckDB error as a Status: a full disk and a database that DuckDB gave up on are kUnavailable,
+/// exhausted memory kResourceExhausted, a damaged file kCorrupt, another error of the disk kIo, the
+/// rest kInternal. `what` says what was being done.
 Status DuckDbError(duckdb_error_type type, const char* message, std::string_view what);
 
 /// 'text' with its quotes doubled, for the few places in SQL that take no parameter.

@@ -21,6 +21,8 @@ using telemetry::Batch;
 using telemetry::Estimate;
 using telemetry::Incident;
 
+constexpr uint64_t kLeastRoom = 1u << 20;  // below that a disk counts as full
+
 uint64_t FileSize(const std::string& path) {
   std::error_code error;
   const auto size = std::filesystem::file_size(path, error);
@@ -60,6 +62,9 @@ class DuckDbStore : public Store {
   /// Each on its own, after the group failed: one bad batch must not take the others with it.
   void CommitOneByOne(std::vector<PendingBatch> group);
   Status Commit(const PendingBatch* first, const PendingBatch* last);
+  bool Writable() const;
+  /// Tries to write, without a batch; the writer's thread does so while it is not writable.
+  void Probe();
   void NoteCommit(const Status& status, const PendingBatch* first, const PendingBatch* last,
                   double seconds);
 
@@ -73,6 +78,7 @@ class DuckDbStore : public Store {
   Transactor transactor_;
   CommitQueue queue_;
   std::thread writer_;
+  uint64_t room_needed_ = 0;   // for what could not be committed; the writer's thread alone
   std::mutex maintain_mutex_;  // one Maintain at a time
   std::mutex close_mutex_;
   bool closed_ = false;
@@ -100,12 +106,40 @@ Status DuckDbStore::Append(std::shared_ptr<const Batch> batch, Durable durable) 
 }
 
 void DuckDbStore::WriteLoop() {
-  for (;;) {
-    std::vector<PendingBatch> group = queue_.TakeGroup(options_.commit_interval);
-    if (group.empty()) return;
+  std::vector<PendingBatch> group;
+  const auto patience = [this] {
+    return Writable() ? std::nullopt : std::optional(options_.probe_interval);
+  };
+  while (queue_.TakeGroup(options_.commit_interval, patience(), &group)) {
+    if (group.empty()) {
+      Probe();
+      continue;
+    }
     CommitGroup(std::move(group));
     transactor_.CheckpointIfDue();
   }
+}
+
+bool DuckDbStore::Writable() const {
+  std::lock_guard lock(stats_mutex_);
+  return stats_.writable;
+}
+
+void DuckDbStore::Probe() {
+  std::error_code error;
+  const auto space = std::filesystem::space(options_.directory, error);
+  // Without room for what failed, the next sender would be told that it works and find that it
+  // does not.
+  const bool room = error || space.available >= room_needed_;
+  const Status status =
+      !room ? Status::Unavailable("the disk is full") : transactor_.Run([](Connection& connection) {
+        return connection.Execute(  // as good a small write as any
+            "UPDATE schema_version SET version = version");
+      });
+  std::lock_guard lock(stats_mutex_);
+  ++stats_.probes;
+  stats_.writable = status.ok();
+  if (!status.ok() && room) stats_.last_error = status.ToString();
 }
 
 void DuckDbStore::CommitGroup(std::vector<PendingBatch> group) {
@@ -140,6 +174,8 @@ void DuckDbStore::NoteCommit(const Status& status, const PendingBatch* first,
   stats_.writable = status.ok() || status.code() == StatusCode::kResourceExhausted;
   if (!status.ok()) {
     stats_.last_error = status.ToString();
+    room_needed_ = kLeastRoom;
+    for (const PendingBatch* p = first; p != last; ++p) room_needed_ += p->bytes;
     return;
   }
   ++stats_.commits;

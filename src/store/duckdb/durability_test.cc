@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <fstream>
 #include <map>
@@ -243,6 +244,42 @@ TEST_P(FullDiskTest, RefusesThenRecoversAndLosesNothing) {
 }
 INSTANTIATE_TEST_SUITE_P(BytesLeft, FullDiskTest,
                          ::testing::Values(0u, 4096u, 100'000u, 700'000u, 3'000'000u));
+
+// Who waits for it to be writable before sending again would wait for ever otherwise.
+TEST(DurabilityTest, NoticesByItselfThatTheDiskHasRoomAgain) {
+  SmallDisk disk("size=48m");
+  if (!disk.mounted()) GTEST_SKIP() << "mounting a tmpfs is not permitted here";
+  Identities ids;
+  StoreOptions options = OptionsFor(disk.path() + "/store");
+  options.probe_interval = kMillisecond;
+  std::unique_ptr<Store> store = OpenStore(options, &ids);
+  ASSERT_NE(store, nullptr);
+  ASSERT_TRUE(AppendAndWait(*store, Spans(ids, 1, 1000)).ok());
+  EXPECT_TRUE(store->stats().writable);
+
+  disk.FillBut(0);
+  Status refused;
+  for (uint64_t n = 1; refused.ok() && n < 100; ++n)
+    refused = AppendAndWait(*store, Spans(ids, n * 10'000, 5000));
+  ASSERT_EQ(refused.code(), StatusCode::kUnavailable) << refused.ToString();
+  const auto wait_for_probes = [&](uint64_t n) {
+    const uint64_t enough = store->stats().probes + n;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (store->stats().probes < enough && std::chrono::steady_clock::now() < end)
+      std::this_thread::yield();
+    return store->stats().probes >= enough;
+  };
+  EXPECT_TRUE(wait_for_probes(3));
+  EXPECT_FALSE(store->stats().writable);
+  EXPECT_THAT(store->stats().last_error, HasSubstr("disk is full"));
+
+  disk.Free();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!store->stats().writable && std::chrono::steady_clock::now() < end)
+    std::this_thread::yield();
+  EXPECT_TRUE(store->stats().writable);
+  EXPECT_TRUE(AppendAndWait(*store, Spans(ids, 9'000'000, 1000)).ok());
+}
 
 TEST(DurabilityTest, OpensAndClosesOnAFullDisk) {
   SmallDisk disk("size=32m");

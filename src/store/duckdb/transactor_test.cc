@@ -76,6 +76,29 @@ TEST(TransactorTest, AFailedTransactionLeavesNothing) {
   EXPECT_EQ(transactor.Run(InsertThousand).code(), StatusCode::kFailedPrecondition);
 }
 
+// What a sender may try again must not depend on how DuckDB wraps an error of the disk.
+TEST(DuckDbErrorTest, TellsWhatMaySucceedLater) {
+  const auto code = [](duckdb_error_type type, const char* message) {
+    return DuckDbError(type, message, "COMMIT").code();
+  };
+  EXPECT_EQ(code(DUCKDB_ERROR_TRANSACTION,
+                 "TransactionContext Error: Failed to commit: Could not write all bytes to file "
+                 "\"x.wal\": No space left on device"),
+            StatusCode::kUnavailable);
+  EXPECT_EQ(code(DUCKDB_ERROR_TRANSACTION,
+                 "TransactionContext Error: Failed to commit: Could not write file \"x.wal\": "
+                 "Input/output error"),
+            StatusCode::kIo);
+  EXPECT_EQ(code(DUCKDB_ERROR_IO, "IO Error: Read-only file system"), StatusCode::kIo);
+  EXPECT_EQ(code(DUCKDB_ERROR_FATAL,
+                 "FATAL Error: Failed: database has been invalidated because of a previous fatal "
+                 "error."),
+            StatusCode::kUnavailable);  // the transactor opens it anew
+  EXPECT_EQ(code(DUCKDB_ERROR_CATALOG, "Catalog Error: Table spans does not exist"),
+            StatusCode::kInternal);
+  EXPECT_EQ(code(DUCKDB_ERROR_SERIALIZATION, "Serialization Error: x"), StatusCode::kCorrupt);
+}
+
 TEST(DatabaseSlotTest, CloseWaitsForBorrowedConnections) {
   TemporaryDirectory dir;
   DatabaseSlot slot({dir.path() + "/tomograph.duckdb", dir.path() + "/tmp", 128u << 20});

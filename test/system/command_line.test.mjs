@@ -1,0 +1,71 @@
+// What is wrong with a command line is said before the work, and nothing is left behind.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { createServer } from 'node:net';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { faults } from '../../examples/shop/faults.mjs';
+import { binary, repository } from './tomograph.mjs';
+
+const folder = mkdtempSync(join(tmpdir(), 'tomograph-command-line-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('tomograph reconstruct', () => {
+  // There is no such recording: what is named first was looked at first.
+  const refused = (...flags) => {
+    const run = spawnSync(binary, ['reconstruct', join(folder, 'no-recording'), ...flags], { encoding: 'utf8', timeout: 20_000 });
+    assert.equal(run.status, 1, `exit ${run.status} ${run.signal}: ${run.stdout}${run.stderr}`);
+    return run.stderr;
+  };
+
+  test('a report that cannot be written', () => {
+    assert.match(refused('--report', join(folder, 'no-folder', 'report.html')), /report\.html: cannot be written/);
+    assert.match(refused('--report', folder), /cannot be written/);
+  });
+
+  test('an address that is taken, or none', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await new Promise((done) => other.once('listening', done));
+    const { port } = other.address();
+    assert.match(refused('--serve', `127.0.0.1:${port}`), new RegExp(`cannot listen on 127\\.0\\.0\\.1:${port}`));
+    await new Promise((done) => other.close(done));
+    assert.match(refused('--serve', 'nowhere'), /nowhere/);
+  });
+
+  test('a report of nothing is not left behind, nor an older one lost', () => {
+    const fresh = join(folder, 'fresh.html'), old = join(folder, 'old.html');
+    writeFileSync(old, 'what was found yesterday');
+    assert.match(refused('--report', fresh), /no-recording/);
+    assert.match(refused('--report', old), /no-recording/);
+    assert.equal(existsSync(fresh), false);
+    assert.equal(readFileSync(old, 'utf8'), 'what was found yesterday');
+  });
+
+  test('an older report is replaced, not added to', () => {
+    const recording = join(folder, 'spans.jsonl'), report = join(folder, 'again.html');
+    writeFileSync(recording, `${JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [
+      { traceId: '1'.padStart(32, '0'), spanId: '1'.padStart(16, '0'), name: 'n', startTimeUnixNano: '1700000000000000000', endTimeUnixNano: '1700000000001000000' }] }] }] })}\n`);
+    const sizes = [0, 1].map(() => {
+      const run = spawnSync(binary, ['reconstruct', recording, '--report', report, '--quiet'], { encoding: 'utf8' });
+      assert.equal(run.status, 0, run.stderr);
+      return readFileSync(report, 'utf8').match(/<!doctype html>/gi)?.length;
+    });
+    assert.deepEqual(sizes, [1, 1]);
+  });
+});
+
+test('./dev shop with a fault that is none says so before it installs anything', () => {
+  const installed = join(folder, 'installed');
+  for (const command of ['sudo', 'dpkg-query', 'apt-get', 'cmake', 'npm'])
+    writeFileSync(join(folder, command), `#!/bin/sh\necho ${command} >> ${installed}\nexit 1\n`, { mode: 0o755 });
+  const run = (...words) => spawnSync(join(repository, 'dev'), ['shop', ...words], { encoding: 'utf8', env: { ...process.env, PATH: folder + delimiter + process.env.PATH } });
+  const said = run('nonsense');
+  assert.equal(said.status, 2, said.stderr);
+  assert.match(said.stderr, /no fault 'nonsense'/);
+  for (const name of Object.keys(faults)) assert.ok(said.stderr.includes(name), name);
+  assert.equal(existsSync(installed), false);
+  assert.notEqual(run('--warmup', '5', Object.keys(faults)[0], 'none').status, 2, 'what there is gets on to the installing');
+  assert.ok(existsSync(installed));
+});
