@@ -33,7 +33,8 @@ EntityId KeyOfAddress(std::string_view address) {
   return telemetry::MakeEntityId(telemetry::EntityKind::kLink, {}, address);
 }
 
-OpenSpan SpanAt(const telemetry::SpanBatch& spans, const telemetry::Interner& strings, size_t i) {
+OpenSpan SpanAt(const telemetry::SpanBatch& spans, const telemetry::Interner& strings,
+                telemetry::StringId take_connection, size_t i) {
   OpenSpan s;
   s.id = spans.span_id[i];
   s.parent = spans.parent_span_id[i];
@@ -51,6 +52,7 @@ OpenSpan SpanAt(const telemetry::SpanBatch& spans, const telemetry::Interner& st
   s.kind = spans.kind[i];
   s.failed = spans.failed[i] != 0;
   s.weight_known = spans.weight_known[i] != 0;
+  s.takes_connection = !spans.operation.empty() && spans.operation[i] == take_connection;
   return s;
 }
 
@@ -60,7 +62,11 @@ struct Correlator::Impl {
   using Sink = std::function<void(WindowSet&&)>;
 
   Impl(CorrelatorOptions o, telemetry::Identities* ids)
-      : options(o), identities(ids), series(ids), edges(4 * o.max_windows) {
+      : options(o),
+        identities(ids),
+        take_connection(ids->strings.Intern(telemetry::kTakeConnection)),
+        series(ids),
+        edges(4 * o.max_windows) {
     TG_CHECK(options.window_length > 0 && options.lateness >= 0);
   }
 
@@ -80,7 +86,7 @@ struct Correlator::Impl {
   void AddSpans(const telemetry::SpanBatch& spans, Nanos until, Unbelieved* unbelieved) {
     TG_CHECK(spans.service.size() == spans.rows() && spans.weight.size() == spans.rows());
     for (size_t i = 0; i < spans.rows(); ++i) {
-      const OpenSpan span = SpanAt(spans, identities->strings, i);
+      const OpenSpan span = SpanAt(spans, identities->strings, take_connection, i);
       if (span.service == kNoEntity) continue;
       if (span.end > until) {
         ++unbelieved->spans;
@@ -221,6 +227,7 @@ struct Correlator::Impl {
 
   const CorrelatorOptions options;
   telemetry::Identities* const identities;
+  const telemetry::StringId take_connection;
   TraceAssembler traces;
   CallCounter calls;
   AddressBook addresses;

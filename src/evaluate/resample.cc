@@ -29,6 +29,7 @@ void CopySpan(const telemetry::SpanBatch& from, size_t i, double p, bool tell,
   to->kind.push_back(from.kind[i]);
   to->service.push_back(from.service[i]);
   to->peer.push_back(from.peer[i]);
+  if (!from.operation.empty()) to->operation.push_back(from.operation[i]);
   to->failed.push_back(from.failed[i]);
   to->weight.push_back(tell ? static_cast<float>(1 / p) : 1.0f);
   to->weight_known.push_back(tell);

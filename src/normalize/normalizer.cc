@@ -89,7 +89,11 @@ class SpanNormalizer {
  public:
   SpanNormalizer(const AttributeNames& names, Identities* identities, SpanBatch* spans,
                  Sightings* sightings)
-      : identities_(identities), spans_(spans), sightings_(sightings), meaning_(names, spans) {}
+      : identities_(identities),
+        spans_(spans),
+        sightings_(sightings),
+        meaning_(names, spans),
+        take_connection_(identities->strings.Intern(telemetry::kTakeConnection)) {}
 
   void Run() {
     const size_t rows = spans_->rows();
@@ -111,12 +115,12 @@ class SpanNormalizer {
     const Resource& resource = identities_->resources.Get(spans_->resource[row]);
     spans_->service[row] = resource.service_entity;
     sightings_->Add(resource.service_entity, spans_->start_ns[row]);
-    spans_->operation[row] = OperationOf(row);
+    const bool connects = meaning_.OnlyConnects(identities_->strings.Get(spans_->name[row]));
+    spans_->operation[row] = connects ? take_connection_ : OperationOf(row);
     spans_->failed[row] = meaning_.Failed() ? 1 : 0;
     const SpanKind kind = spans_->kind[row];
     const bool calls = kind == SpanKind::kClient || kind == SpanKind::kProducer;
-    if (calls && !meaning_.OnlyConnects(identities_->strings.Get(spans_->name[row])))
-      NamePeer(row, resource);
+    if (calls && !connects) NamePeer(row, resource);
     if (const StringId state = spans_->trace_state[row]; state != telemetry::kEmptyString) {
       const Sampling& s =
           samplings_.Get(state, [&] { return SamplingOf(identities_->strings.Get(state)); });
@@ -151,6 +155,7 @@ class SpanNormalizer {
   SpanBatch* spans_;
   Sightings* sightings_;
   SpanMeaning meaning_;
+  StringId take_connection_;
   RecentAnswers<StringId, StringId> templates_;
   RecentAnswers<StringId, Sampling> samplings_;
 };

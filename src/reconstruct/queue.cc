@@ -56,12 +56,36 @@ bool SumOf(const std::vector<Estimate>& edges, telemetry::EntityId entity, Sprea
   return any;
 }
 
+Moments PerSecond(const Moments& seconds, double length_s) {
+  return {seconds.floor / length_s, seconds.mean / length_s, seconds.variance / Square(length_s)};
+}
+
 const telemetry::GaugeStats* FindGauge(const Window& w, Quantity q) {
   const auto at = w.gauges.find(q);
   return at == w.gauges.end() || at->second.samples == 0 ? nullptr : &at->second;
 }
 
 }  // namespace
+
+/// All traces' time, given that of the `traces_seen` ones: one trace as this window and the past
+/// know it, and half a trace more than were seen.
+Moments QueueModel::TraceTime::Total(double traces_seen, double seconds_seen, double squares_seen,
+                                     const SpanEvidence& e) {
+  const double past = std::min(traces, kMemoryTraces);
+  const double whole = std::max(traces_seen + past, 1e-9);
+  const double one = (seconds_seen + past * seconds) / whole;
+  const double one_square = (squares_seen + past * square) / whole;
+  if (traces_seen > 0) {
+    traces = std::min(traces + traces_seen, 50.0);
+    const double step = std::min(1.0, traces_seen / traces);
+    seconds += step * (seconds_seen / traces_seen - seconds);
+    square += step * (squares_seen / traces_seen - square);
+  }
+  const double about = traces_seen + 0.5;
+  return {seconds_seen, about * one * (e.weight - 1),
+          about * e.unit_variance() * one_square +
+              Square(about * one * e.weight) * e.log_variance};
+}
 
 struct QueueModel::View {
   Moments moments;  // of the mean number in flight
@@ -125,20 +149,7 @@ QueueModel::View QueueModel::FromSpans(const Window& w, const SpanEvidence& e, K
       : spans.latency.empty()
           ? Square(seen_busy)  // nothing has ended: one call in flight, as far as we see
           : traces * Square(e.cluster) * LatencyMoment(spans.latency, 2);
-  // One trace, as this window and the past know it.
-  const double past = std::min(known->traces, kMemoryTraces);
-  const double one = (seen_busy + past * known->busy) / (traces + past);
-  const double one_square = (squares + past * known->busy_square) / (traces + past);
-  known->traces = std::min(known->traces + traces, 50.0);
-  const double step = std::min(1.0, traces / known->traces);
-  known->busy += step * (seen_busy / traces - known->busy);
-  known->busy_square += step * (squares / traces - known->busy_square);
-
-  v.moments.floor = seen_busy / length_s;
-  v.moments.mean = (traces + 0.5) * one * (e.weight - 1) / length_s;
-  v.moments.variance = ((traces + 0.5) * e.unit_variance() * one_square +
-                        Square((traces + 0.5) * one * e.weight) * e.log_variance) /
-                       Square(length_s);
+  v.moments = PerSecond(known->busy.Total(traces, seen_busy, squares, e), length_s);
   return v;
 }
 
@@ -227,7 +238,7 @@ Estimate QueueModel::EdgeQueue(const Window& w, const WindowSet& windows, Known*
 }
 
 Estimate QueueModel::EntityQueue(const Window& w, const WindowSet& windows,
-                                 const std::vector<Estimate>& edges) const {
+                                 const std::vector<Estimate>& edges, Known* known) {
   Estimate e = EstimateOf("queue_depth", w.key, windows, "requests");
   for (const Quantity q : {Quantity::kQueueDepth, Quantity::kConnectionsPending}) {
     const telemetry::GaugeStats* g = FindGauge(w, q);
@@ -235,6 +246,18 @@ Estimate QueueModel::EntityQueue(const Window& w, const WindowSet& windows,
     const double n = std::max(g->mean(), 0.0);
     Moments m{0, n, (n + kGaugeRounding) / g->samples};
     Fill(AmountSpread(m), Basis::kObserved, 0.95, "gauge", &e);
+    return e;
+  }
+  if (w.spans.takings > 0 || known->taking.traces > 0) {
+    const SpanEvidence evidence = Weigh(w, rates_, known->usual);
+    const double inside = evidence.sampling == Sampling::kWeights ? evidence.weight : 1;
+    const double traces = static_cast<double>(w.spans.takings);
+    Moments m = known->taking.Total(traces, w.spans.taking_s / inside,
+                                    w.spans.taking_square / Square(inside), evidence);
+    if (evidence.complete()) m.mean = m.variance = 0;
+    Fill(AmountSpread(PerSecond(m, ToSeconds(windows.length))),
+         evidence.complete() ? Basis::kObserved : Basis::kInferred, 0.9, "connection_waits", &e);
+    e.note = "time in which requests wait for a connection, by the spans that take one";
     return e;
   }
   Spread sum;
@@ -263,7 +286,7 @@ void QueueModel::Update(const WindowSet& windows, std::vector<Estimate>* estimat
     if (w.key.caller != kNoEntity || known_.count(w.key) == 0 ||
         known_[w.key].last != windows.end())
       continue;
-    estimates->push_back(EntityQueue(w, windows, edge_queues));
+    estimates->push_back(EntityQueue(w, windows, edge_queues, &known_[w.key]));
   }
   for (Estimate& e : edge_queues) estimates->push_back(std::move(e));
   Silent(windows, estimates);

@@ -28,6 +28,7 @@
 
 #include "reconstruct/conformal_width.h"
 #include "reconstruct/network_share.h"
+#include "reconstruct/posterior.h"
 #include "reconstruct/span_evidence.h"
 #include "reconstruct/state_model.h"
 
@@ -40,11 +41,18 @@ class QueueModel : public StateModel {
               std::vector<telemetry::Estimate>* estimates) override;
 
  private:
+  /// What one trace usually spends in a window.
+  struct TraceTime {
+    double seconds = 0;
+    double square = 0;
+    double traces = 0;  // what these rest on, at most a few
+    Moments Total(double traces_seen, double seconds_seen, double squares_seen,
+                  const SpanEvidence& e);
+  };
   struct Known {
     UsualSampling usual;
-    double busy = 0;         // usual time of one trace in the window, s
-    double busy_square = 0;  // and its square
-    double traces = 0;       // what these rest on, at most a few
+    TraceTime busy;    // in flight
+    TraceTime taking;  // waiting for a connection
     NetworkShare network;
     Nanos last = 0;
   };
@@ -57,7 +65,7 @@ class QueueModel : public StateModel {
   telemetry::Estimate EdgeQueue(const telemetry::Window& w, const telemetry::WindowSet& windows,
                                 Known* known);
   telemetry::Estimate EntityQueue(const telemetry::Window& w, const telemetry::WindowSet& windows,
-                                  const std::vector<telemetry::Estimate>& edges) const;
+                                  const std::vector<telemetry::Estimate>& edges, Known* known);
   void Silent(const telemetry::WindowSet& windows, std::vector<telemetry::Estimate>* estimates);
 
   SamplingRate rates_;

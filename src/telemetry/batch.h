@@ -48,6 +48,10 @@ enum class Severity : uint8_t {
   kFatal = 21
 };
 
+/// The operation of a span that takes a connection, from a pool or a new one, and asks nothing of
+/// who is at its other end: the time in which a request waits until one is free.
+inline constexpr std::string_view kTakeConnection = "(take connection)";
+
 struct SpanBatch {
   // Filled by the decoder.
   std::vector<TraceId> trace_id;
@@ -66,7 +70,8 @@ struct SpanBatch {
   std::vector<Nanos> corrected_start_ns;
   std::vector<Nanos> clock_bound_ns;
   std::vector<StringId>
-      operation;                  // low-cardinality: route, rpc method, db operation, else the name
+      operation;                  // low-cardinality: route, rpc method, db operation, else the name;
+                                  // kTakeConnection
   std::vector<EntityId> service;  // whose span it is
   std::vector<EntityId> peer;  // callee as the caller names it (db, queue, address), else kNoEntity
   std::vector<StringId> peer_address;  // "host:port" that a client or producer span called, else

@@ -19,6 +19,9 @@ void CallStats::Merge(const CallStats& o) {
   busy_variance += o.busy_variance;
   wait_s += o.wait_s;
   waits += o.waits;
+  taking_s += o.taking_s;
+  taking_square += o.taking_square;
+  takings += o.takings;
   exclusive_s += o.exclusive_s;
   latency.Merge(o.latency);
   weight_unknown += o.weight_unknown;

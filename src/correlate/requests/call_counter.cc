@@ -19,15 +19,16 @@ bool IsCallOfItsService(const OpenSpan& span, const OpenSpan* parent) {
          (parent != nullptr && parent->service != span.service);
 }
 
-/// The part of `span` that none of its children covers.
-Nanos SelfTime(const JoinedTrace& trace, size_t i) {
+/// The part of `span` inside `range` that none of its children covers.
+Nanos SelfTime(const JoinedTrace& trace, size_t i, TimeRange range) {
   const OpenSpan& span = trace.spans()[i];
-  Nanos self = span.end - span.start;
-  Nanos covered_to = span.start;
+  const Nanos end = std::min(span.end, range.to);
+  Nanos covered_to = std::max(span.start, range.from);
+  Nanos self = std::max<Nanos>(0, end - covered_to);
   for (const int32_t c : trace.children(i)) {  // by start
     const OpenSpan& child = trace.spans()[static_cast<size_t>(c)];
     const Nanos from = std::max(child.start, covered_to);
-    const Nanos to = std::min(child.end, span.end);
+    const Nanos to = std::min(child.end, end);
     if (to <= from) continue;
     self -= to - from;
     covered_to = to;
@@ -76,6 +77,7 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
         }
       }
     }
+    if (span.takes_connection) CountTaking(trace, i);
     if (span.outgoing()) CountOutgoing(trace, i);
     if (ended && !span.outgoing()) CountExclusive(trace, i);
   }
@@ -110,7 +112,16 @@ void CallCounter::CountOutgoing(const JoinedTrace& trace, size_t i) {
 void CallCounter::CountExclusive(const JoinedTrace& trace, size_t i) {
   const OpenSpan& span = trace.spans()[i];
   if (WindowBuilder::Cell* cell = windows_->At(WindowKey{span.service, kNoEntity}))
-    windows_->AddExclusive(cell, span, SelfTime(trace, i));
+    windows_->AddExclusive(cell, span, SelfTime(trace, i, {span.start, span.end}));
+}
+
+// Making a new connection is a span of its own below the one that waits for it.
+void CallCounter::CountTaking(const JoinedTrace& trace, size_t i) {
+  const OpenSpan& span = trace.spans()[i];
+  const OpenSpan* parent = ParentOf(trace, i);
+  if (parent != nullptr && parent->takes_connection) return;
+  if (WindowBuilder::Cell* cell = windows_->At(WindowKey{span.service, kNoEntity}))
+    windows_->AddTaking(cell, span, SelfTime(trace, i, {windows_->start(), windows_->end()}));
 }
 
 void CallCounter::CountUnanswered(AddressBook* addresses) {

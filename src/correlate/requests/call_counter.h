@@ -40,6 +40,7 @@ class CallCounter {
   void CountTrace(const JoinedTrace& trace);
   void CountOutgoing(const JoinedTrace& trace, size_t i);
   void CountExclusive(const JoinedTrace& trace, size_t i);
+  void CountTaking(const JoinedTrace& trace, size_t i);
   void CountUnanswered(AddressBook* addresses);
 
   std::unordered_set<telemetry::EntityId> senders_;

@@ -71,7 +71,8 @@ void WindowBuilder::CloseTrace(Cell* cell) {
   spans.calls_variance += Square(cell->calls);
   spans.failed_variance += Square(cell->failed);
   spans.busy_variance += Square(cell->busy);
-  cell->calls = cell->failed = cell->busy = 0;
+  spans.taking_square += Square(cell->taking);
+  cell->calls = cell->failed = cell->busy = cell->taking = 0;
 }
 
 void WindowBuilder::AddCall(Cell* cell, const OpenSpan& call) {
@@ -105,6 +106,13 @@ void WindowBuilder::AddWait(Cell* cell, const OpenSpan& call, Nanos wait) {
 
 void WindowBuilder::AddExclusive(Cell* cell, const OpenSpan& span, Nanos exclusive) {
   cell->window.spans.exclusive_s += span.weight * ToSeconds(exclusive);
+}
+
+void WindowBuilder::AddTaking(Cell* cell, const OpenSpan& span, Nanos waited) {
+  OpenTrace(cell);
+  cell->window.spans.taking_s += span.weight * ToSeconds(waited);
+  cell->taking += span.weight * ToSeconds(waited);
+  ++cell->window.spans.takings;
 }
 
 void WindowBuilder::Witness(Cell* cell, EdgeBasis basis, double confidence) {

@@ -29,8 +29,9 @@ class WindowBuilder {
   /// A window in the making. Its address is stable.
   struct Cell {
     telemetry::Window window;
-    uint64_t trace = 0;                      // whose part the next three hold:
+    uint64_t trace = 0;                      // whose part the next four hold:
     double calls = 0, failed = 0, busy = 0;  // sums of y w sqrt(1 - 1/w)
+    double taking = 0;                       // sum of w y
     std::vector<Example> examples;
     bool witnessed = false;  // an edge that spans or metrics speak of
     EdgeBasis basis = EdgeBasis::kClientMetrics;
@@ -53,6 +54,8 @@ class WindowBuilder {
   /// Its time on the way: how much longer it took for the caller than for the callee.
   void AddWait(Cell* cell, const OpenSpan& call, Nanos wait);
   void AddExclusive(Cell* cell, const OpenSpan& span, Nanos exclusive);
+  /// A wait for a connection, `waited` of it in this interval.
+  void AddTaking(Cell* cell, const OpenSpan& span, Nanos waited);
   void Witness(Cell* cell, EdgeBasis basis, double confidence);
 
   Nanos start() const { return start_; }

@@ -27,10 +27,11 @@ bool IsServerFault(int64_t grpc_status) {
   return grpc_status == 2 || grpc_status == 4 || (grpc_status >= 12 && grpc_status <= 15);
 }
 
-/// "pg-pool.connect", "connect", "getConnection"
+/// "pg-pool.connect", "connect", "getConnection", "pool.acquire"
 bool SpeaksOfConnecting(std::string_view name) {
-  return name.find("connect") != std::string_view::npos ||
-         name.find("Connect") != std::string_view::npos;
+  for (const char* word : {"connect", "Connect", "acquire"})
+    if (name.find(word) != std::string_view::npos) return true;
+  return false;
 }
 
 }  // namespace
@@ -95,7 +96,7 @@ PeerFacts SpanMeaning::Peer() {
 }
 
 bool SpanMeaning::OnlyConnects(std::string_view name) const {
-  if (!Has(Key::kDbSystem)) return false;
+  if (!Has(Key::kDbSystem) || IsCalleeSide(spans_->kind[row_])) return false;
   for (const Key asked :
        {Key::kDbOperation, Key::kDbQueryText, Key::kDbQuerySummary, Key::kDbCollection}) {
     if (Has(asked)) return false;

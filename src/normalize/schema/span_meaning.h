@@ -25,9 +25,9 @@ class SpanMeaning {
   std::string_view Operation();
   /// For a caller's span. Views are valid until the next Read.
   PeerFacts Peer();
-  /// Does a caller's span, called `name`, take a connection to a database instead of asking it
-  /// something? Instrumented pools show this as a client span beside the query's own; nothing in it
-  /// says what was asked.
+  /// Does a span, called `name`, take a connection to a database instead of asking it something?
+  /// Instrumented pools show this as a span beside the query's own; nothing in it says what was
+  /// asked.
   bool OnlyConnects(std::string_view name) const;
   /// By OpenTelemetry's rules: an error status; HTTP 5xx, and 4xx for the caller; a gRPC status
   /// that is not OK, of which a server is only to blame for some. A status set to OK by hand beats
