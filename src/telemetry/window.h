@@ -41,6 +41,7 @@ struct GaugeStats {
   double max = 0;
   double last = 0;
   Nanos last_ns = 0;
+  Statistic statistic = Statistic::kValue;  // of the values, as their sender made them
   void Add(double value, Nanos at);
   void Merge(const GaugeStats& other);
   double mean() const { return samples > 0 ? sum / samples : 0; }
