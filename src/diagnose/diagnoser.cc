@@ -160,9 +160,10 @@ struct Diagnoser::Impl {
       if (first) {
         alert.observed = i.observed;
         alert.expected = i.expected;
-        alert.text = TellQuantity(i.quantity) + " of " + NameOf(alert.entity) + " is " +
-                     TellValue(i.quantity, i.observed) + ", usually " +
-                     TellValue(i.quantity, i.expected);
+        const telemetry::WindowKey key{alert.entity, telemetry::kNoEntity};
+        alert.text = TellQuantity(i.quantity, history.StatisticOf(key, i.quantity)) + " of " +
+                     NameOf(alert.entity) + " is " + TellValue(i.quantity, i.observed) +
+                     ", usually " + TellValue(i.quantity, i.expected);
       }
       first = false;
     }
@@ -171,6 +172,11 @@ struct Diagnoser::Impl {
     const Nanos oldest = now - options.history;
     for (const Edge& e : edges) {
       if (e.last_seen == 0 || e.last_seen >= oldest) c.edges.push_back(e);
+    }
+    for (telemetry::ChangeEvent& change : changes) {
+      // A deploy may be told before its service has said a word.
+      if (change.entity == telemetry::kNoEntity && !change.service.empty())
+        change.entity = identities->entities.ServiceNamed(change.service);
     }
     c.changes.assign(changes.begin(), changes.end());
     incident->diagnosis = Rank(c, [this](EntityId id) { return NameOf(id); });

@@ -188,7 +188,9 @@ EntityEvidence GatherEvidence(const CaseView& view, int entity, const Blame& bla
   for (int q = 0; q < telemetry::kQuantityCount; ++q) {
     const auto quantity = static_cast<Quantity>(q);
     if (const CaseSeries* s = view.Find(entity, quantity)) {
-      e.shifts[static_cast<size_t>(q)] = ShiftOf(view, s->values, quantity);
+      Shift& shift = e.shifts[static_cast<size_t>(q)];
+      shift = ShiftOf(view, s->values, quantity);
+      shift.statistic = s->statistic;
     }
   }
   if (const CaseSeries* success = view.Find(entity, Quantity::kSuccessRatio);

@@ -17,6 +17,7 @@ struct Shift {
   double after = 0;    // mean over the incident, steps weighed by how ill the alerting entity is
   double highest = 0;  // of the incident's steps
   double z = 0;        // (after - before) in robust deviations; signed
+  telemetry::Statistic statistic = telemetry::Statistic::kValue;  // of the series it is read from
   double rise() const { return after - before; }
 };
 

@@ -10,6 +10,7 @@ namespace {
 using telemetry::CallStats;
 using telemetry::kNoEntity;
 using telemetry::Quantity;
+using telemetry::Statistic;
 using telemetry::Window;
 using telemetry::WindowKey;
 
@@ -86,7 +87,8 @@ void History::AddWindow(const Window& window, double seconds) {
     // Alive and not called is a rate of 0, but has neither latency nor failures.
     Put(key, edge ? Quantity::kClientCallRate : Quantity::kCallRate, calls->calls / seconds);
     if (calls->latency.count() > 0) {
-      Put(key, edge ? Quantity::kClientLatency : Quantity::kLatency, calls->latency.mean());
+      Put(key, edge ? Quantity::kClientLatency : Quantity::kLatency, calls->latency.mean(),
+          Statistic::kMean);
     }
     if (calls->calls > 0) {
       Put(key, edge ? Quantity::kClientErrorRatio : Quantity::kErrorRatio,
@@ -95,7 +97,7 @@ void History::AddWindow(const Window& window, double seconds) {
   }
   for (const auto& [quantity, gauge] : window.gauges) {
     if (IsRunningClock(quantity) || gauge.samples == 0) continue;
-    Put(key, quantity, gauge.mean());
+    Put(key, quantity, gauge.mean(), gauge.statistic);
   }
   if (!edge && (window.gauges.count(Quantity::kUptime) > 0 ||
                 window.gauges.count(Quantity::kStartTime) > 0 || window.restarts > 0)) {
@@ -104,7 +106,7 @@ void History::AddWindow(const Window& window, double seconds) {
   }
 }
 
-void History::Put(WindowKey key, Quantity quantity, double value) {
+void History::Put(WindowKey key, Quantity quantity, double value, Statistic statistic) {
   const Key name{key, quantity};
   auto it = rings_.find(name);
   if (it == rings_.end()) {
@@ -120,6 +122,8 @@ void History::Put(WindowKey key, Quantity quantity, double value) {
   if (ring.last < now_) {
     ring.values.push_back(static_cast<float>(value));
     ring.last = now_;
+    // A sum is of its sender's interval, and has become a level here.
+    ring.statistic = statistic == Statistic::kSum ? Statistic::kValue : statistic;
   }
   // Cut rarely, so that each value is moved about once.
   if (ring.values.size() > times_.size() + times_.size() / 4 + 16) {
@@ -145,6 +149,11 @@ double History::Latest(WindowKey key, Quantity quantity) const {
   return it->second.values.back();
 }
 
+Statistic History::StatisticOf(WindowKey key, Quantity quantity) const {
+  const auto it = rings_.find(Key{key, quantity});
+  return it == rings_.end() ? Statistic::kValue : it->second.statistic;
+}
+
 Case History::ToCase(Nanos from, Nanos to) const {
   Case incident;
   incident.step = step_;
@@ -162,8 +171,7 @@ Case History::ToCase(Nanos from, Nanos to) const {
     series.entity = key.entity;
     series.caller = key.caller;
     series.quantity = quantity;
-    const bool mean = quantity == Quantity::kLatency || quantity == Quantity::kClientLatency;
-    series.statistic = mean ? telemetry::Statistic::kMean : telemetry::Statistic::kValue;
+    series.statistic = ring.statistic;
     series.metric = std::string(telemetry::QuantityName(quantity));
     series.values.assign(incident.times.size(), std::nan(""));
     bool any = false;

@@ -21,6 +21,8 @@ class History {
   void Add(const telemetry::WindowSet& windows);
   /// NaN: missing.
   double Latest(telemetry::WindowKey key, telemetry::Quantity quantity) const;
+  /// Which statistic its newest value is: a mean, a quantile, or kValue where nobody said.
+  telemetry::Statistic StatisticOf(telemetry::WindowKey key, telemetry::Quantity quantity) const;
   /// The steps within [from, to) and the series with any value in them; alert, edges, changes are
   /// left to the caller.
   Case ToCase(Nanos from, Nanos to) const;
@@ -39,13 +41,15 @@ class History {
   };
   struct Ring {
     std::vector<float> values;  // grows up to the span; the last one is of step `last`
+    telemetry::Statistic statistic = telemetry::Statistic::kValue;  // of the newest value
     uint64_t last = 0;
   };
   using Key = std::tuple<telemetry::WindowKey, telemetry::Quantity>;
 
   void AddWindow(const telemetry::Window& window, double seconds);
   const telemetry::CallStats* CallsOf(const telemetry::Window& window, Source* source) const;
-  void Put(telemetry::WindowKey key, telemetry::Quantity quantity, double value);
+  void Put(telemetry::WindowKey key, telemetry::Quantity quantity, double value,
+           telemetry::Statistic statistic = telemetry::Statistic::kValue);
   void ForgetOld();
 
   const Nanos span_;

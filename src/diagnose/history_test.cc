@@ -55,6 +55,20 @@ TEST(History, LeftOutWindowsAreMissingAndNotZero) {
   EXPECT_DOUBLE_EQ(h.Latest({kPay, kNoEntity}, Quantity::kCallRate), 4);
 }
 
+TEST(History, AQuantileStaysOneAndAMeanIsNamed) {
+  History h(10 * kMinute);
+  Window told;
+  told.key = {kDb, kNoEntity};
+  told.gauges[Quantity::kLatency].Add(0.4, 0);
+  told.gauges[Quantity::kLatency].statistic = telemetry::Statistic::kP90;
+  h.Add(At(0, {Served(kPay, 10, 0.1, 1), told}));
+  const Case c = h.ToCase(0, kHour);
+  EXPECT_EQ(Find(c, kDb, Quantity::kLatency)->statistic, telemetry::Statistic::kP90);
+  EXPECT_EQ(Find(c, kPay, Quantity::kLatency)->statistic, telemetry::Statistic::kMean);
+  EXPECT_EQ(h.StatisticOf({kDb, kNoEntity}, Quantity::kLatency), telemetry::Statistic::kP90);
+  EXPECT_EQ(h.StatisticOf({kDb, kNoEntity}, Quantity::kCallRate), telemetry::Statistic::kValue);
+}
+
 TEST(History, AliveButNotCalledIsARateOfZeroWithoutLatency) {
   History h(10 * kMinute);
   h.Add(At(0, {Served(kPay, 10, 0.1, 1)}));

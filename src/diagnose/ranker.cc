@@ -15,9 +15,11 @@ using telemetry::Certainty;
 using telemetry::Diagnosis;
 using telemetry::Hypothesis;
 using telemetry::Quantity;
+using telemetry::Support;
 
 constexpr size_t kMostEntities = 48;  // judged by every cause; the others' mass joins the unknown
 constexpr size_t kMostRuledOut = 6;
+constexpr size_t kMostPassersTold = 3;
 constexpr double kConfirmed = 0.9;
 constexpr double kLikely = 0.7;
 constexpr double kRuledOut = 0.05;
@@ -81,23 +83,36 @@ class Ranking {
       h.onset = evidence.onset.time;
       h.onset_error = evidence.onset.error;
       h.posterior = posterior_.entity[At(entity)] * std::exp(judgements[k].log_odds - best) / total;
-      h.why =
-          evidence.name + ": " + std::string(cause.explains()) + " since " + TellTimeOfDay(h.onset);
       h.next_check = cause.NextCheck(evidence.name);
       h.evidence_for = std::move(judgements[k].evidence_for);
       h.evidence_against = std::move(judgements[k].evidence_against);
+      h.why = WhyOf(evidence.name, cause, h);
       AddBlame(evidence, &h);
       diagnosis_.hypotheses.push_back(std::move(h));
     }
+  }
+
+  // What no evidence carries is not told as if it had been found.
+  static std::string WhyOf(const std::string& name, const Cause& cause, const Hypothesis& h) {
+    const std::string what = std::string(cause.explains()) + " since " + TellTimeOfDay(h.onset);
+    switch (SupportOf(h)) {
+      case Support::kMeasured:
+        return name + ": " + what;
+      case Support::kOutweighed:
+        return name + ": possibly " + what + ", but more speaks against it than for it";
+      case Support::kNone:
+        break;
+    }
+    return name + ": possibly " + what + ", but nothing measured speaks for it";
   }
 
   // What speaks for the entity as such.
   void AddBlame(const EntityEvidence& e, Hypothesis* h) const {
     const auto add = [&](double share, const char* what, Quantity quantity) {
       if (share < kRuledOut) return;
-      h->evidence_for.push_back({EvidenceOf(e, quantity),
-                                 TellValue(Quantity::kErrorRatio, share) + what + e.name,
-                                 std::log((share + 0.01) / (1.01 - share)) + std::log(101.0)});
+      h->evidence_for.push_back({EvidenceOf(e, quantity), TellShare(share) + what + e.name,
+                                 std::log((share + 0.01) / (1.01 - share)) + std::log(101.0),
+                                 true});
     };
     add(e.blame.latency, " of the added latency arises at ", Quantity::kLatency);
     add(e.blame.errors, " of the failures arise at ", Quantity::kErrorRatio);
@@ -119,11 +134,21 @@ class Ranking {
                            TellProbability(diagnosis_.unknown) + ")";
     } else {
       const Hypothesis& h = diagnosis_.hypotheses.front();
-      diagnosis_.summary = name_of_(h.entity) + ": " + std::string(ExplanationOf(h.cause)) +
+      const bool told = SupportOf(h) == Support::kMeasured;
+      diagnosis_.summary = name_of_(h.entity) + ": " +
+                           (told ? std::string(ExplanationOf(h.cause))
+                                 : "the harm arises in it, nothing measured tells how,") +
                            " since " + TellTimeOfDay(h.onset) + PassersOn(h) + " (" +
-                           TellProbability(h.posterior) + " sure)";
+                           TellProbability(told ? h.posterior : PosteriorOfPlace(h.entity)) +
+                           (told ? " sure)" : " sure of the place)");
     }
     if (diagnosis_.certainty == Certainty::kInconclusive) diagnosis_.missing = WhatWouldHelp();
+  }
+
+  double PosteriorOfPlace(telemetry::EntityId entity) const {
+    double sum = 0;
+    for (const Hypothesis& h : diagnosis_.hypotheses) sum += h.entity == entity ? h.posterior : 0;
+    return sum;
   }
 
   static std::string_view ExplanationOf(const std::string& kind) {
@@ -141,7 +166,7 @@ class Ranking {
     std::vector<int> todo{culprit};
     std::vector<bool> seen(At(view_.size()), false);
     seen[At(culprit)] = true;
-    while (!todo.empty() && names.size() < 3) {
+    while (!todo.empty()) {
       const int e = todo.front();
       todo.erase(todo.begin());
       for (const int link : view_.in(e)) {
@@ -156,7 +181,8 @@ class Ranking {
     if (names.empty()) return "";
     const Blame& blame = flow_.blame[At(culprit)];
     const bool slow = blame.latency >= blame.errors;
-    return "; " + JoinWords(names) + (names.size() == 1 ? " only passes" : " only pass") +
+    return "; " + JoinWords(names, kMostPassersTold) +
+           (names.size() == 1 ? " only passes" : " only pass") +
            (slow ? " the slowness on" : " the failures on");
   }
 
@@ -201,8 +227,9 @@ class Ranking {
       const Shift& latency = evidence_[i].of(Quantity::kLatency);
       if (!latency.known) continue;
       if (std::abs(latency.z) < 3) {
-        diagnosis_.ruled_out.push_back(evidence_[i].name + ": its latency is what it was (" +
-                                       TellValue(Quantity::kLatency, latency.after) + ")");
+        diagnosis_.ruled_out.push_back(
+            evidence_[i].name + ": its " + TellQuantity(Quantity::kLatency, latency.statistic) +
+            " is what it was (" + TellValue(Quantity::kLatency, latency.after) + ")");
       } else if (view_.has_graph() && latency.z > 3) {
         diagnosis_.ruled_out.push_back(evidence_[i].name + ": its callees explain its slowness");
       }

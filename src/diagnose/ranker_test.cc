@@ -64,6 +64,80 @@ TEST(Ranker, ASlowServiceIsNamedWithItsOnsetAndWhoPassesItOn) {
   EXPECT_FALSE(d.hypotheses[0].next_check.empty());
 }
 
+// What a posterior is made of, a reader must be able to see: a kind that only has its prior and the
+// blame of its place is no finding.
+TEST(Ranker, AKindWithoutEvidenceOfItsOwnIsNotToldAsAFinding) {
+  ConstructedCase c = SlowPay();
+  c.Add("pay", Quantity::kConnectionsInUse, 1, 5).Add("pay", Quantity::kConnectionsMax, 5, 5);
+  c.Add("pay", Quantity::kConnectionsPending, 0, 12);
+  const Diagnosis d = RankIt(c);
+  const auto of = [&](const std::string& cause) {
+    for (const auto& h : d.hypotheses) {
+      if (h.cause == cause && h.entity == Service("pay")) return h;
+    }
+    return telemetry::Hypothesis{};
+  };
+  const auto pool = of("pool_exhaustion"), deploy = of("bad_deploy"), cpu = of("cpu_contention");
+  EXPECT_EQ(SupportOf(pool), telemetry::Support::kMeasured);
+  EXPECT_EQ(pool.why.find("possibly"), std::string::npos);
+  EXPECT_EQ(SupportOf(deploy), telemetry::Support::kNone);
+  EXPECT_THAT(deploy.why, HasSubstr("nothing measured speaks for it"));
+  // It is where the harm arises all the same.
+  ASSERT_FALSE(deploy.evidence_for.empty());
+  EXPECT_TRUE(deploy.evidence_for[0].of_place);
+  EXPECT_NE(SupportOf(cpu), telemetry::Support::kMeasured);
+  double sum = d.unknown;
+  for (const auto& h : d.hypotheses) sum += h.posterior;
+  EXPECT_NEAR(sum, 1, 1e-9);
+}
+
+TEST(Ranker, ADeployLongBeforeIsNoSupportBecauseTheHarmIsInThePlace) {
+  ConstructedCase c = SlowPay();
+  telemetry::ChangeEvent change;
+  change.kind = "deploy";
+  change.source = "ci";
+  for (const char* s : {"web", "pay", "cart", "db", "a", "b", "c", "d"}) {
+    change.id = s;
+    change.entity = Service(s);
+    change.time = c.onset() - 90 * kSecond;
+    c.incident().changes.push_back(change);
+  }
+  const Diagnosis d = RankIt(c);
+  for (const auto& h : d.hypotheses) {
+    if (h.cause != "bad_deploy" || h.entity != Service("pay")) continue;
+    EXPECT_NE(SupportOf(h), telemetry::Support::kMeasured);
+    ASSERT_FALSE(h.evidence_against.empty());
+    EXPECT_THAT(h.evidence_against[0].text, HasSubstr("and 7 others with it"));
+  }
+}
+
+TEST(Ranker, TheStatisticIsToldAsWhatItIs) {
+  const auto text_of = [](telemetry::Statistic statistic) {
+    ConstructedCase c = SlowPay();
+    for (CaseSeries& s : c.incident().series) {
+      if (s.quantity == Quantity::kLatency) s.statistic = statistic;
+    }
+    std::string texts;
+    for (const auto& h : RankIt(c).hypotheses) {
+      for (const auto& e : h.evidence_for) texts += e.text + "\n";
+    }
+    return texts;
+  };
+  EXPECT_THAT(text_of(telemetry::Statistic::kP90), HasSubstr("p90 latency of pay rose from"));
+  EXPECT_THAT(text_of(telemetry::Statistic::kMean), HasSubstr("mean latency of pay rose from"));
+  EXPECT_THAT(text_of(telemetry::Statistic::kValue), HasSubstr("\nlatency of pay rose from"));
+}
+
+TEST(Ranker, TheSummaryOfAWideIncidentStaysASentence) {
+  ConstructedCase c(12, 8);
+  c.Serves("pay", 0.02, 0.32).AlertOn("c0", Quantity::kLatency);
+  for (int i = 0; i < 9; ++i) {
+    const std::string caller = "c" + std::to_string(i);
+    c.Serves(caller, 0.1, 0.4).CallsSeen(caller, "pay", 0.02, 0.32);
+  }
+  EXPECT_THAT(RankIt(c).summary, HasSubstr(" and 6 more only pass the slowness on"));
+}
+
 TEST(Ranker, AFullPoolWithWaitersIsPoolExhaustion) {
   ConstructedCase c = SlowPay();
   c.Add("pay", Quantity::kConnectionsInUse, 1, 5).Add("pay", Quantity::kConnectionsMax, 5, 5);

@@ -51,7 +51,7 @@ std::string TellValue(Quantity quantity, double value) {
     case Quantity::kOther:
       return Number(value, "");
     default:
-      return unit == "1" ? Number(value * 100, " %") : Number(value, "");
+      return unit == "1" ? TellShare(value) : Number(value, "");
   }
 }
 
@@ -95,13 +95,28 @@ std::string TellQuantity(Quantity quantity) {
   return name;
 }
 
-std::string JoinWords(const std::vector<std::string>& words) {
+std::string TellQuantity(Quantity quantity, telemetry::Statistic statistic) {
+  const std::string_view of = telemetry::StatisticName(statistic);
+  return of.empty() ? TellQuantity(quantity) : std::string(of) + " " + TellQuantity(quantity);
+}
+
+std::string TellShare(double share) {
+  if (!std::isfinite(share)) return "unknown";
+  char text[32];
+  const double percent = share * 100;
+  // Whole percents, but for what would read as nothing.
+  std::snprintf(text, sizeof text, percent > 0 && percent < 0.95 ? "%.1f %%" : "%.0f %%", percent);
+  return text;
+}
+
+std::string JoinWords(const std::vector<std::string>& words, size_t most) {
+  const size_t told = std::min(words.size(), most), rest = words.size() - told;
   std::string text;
-  for (size_t i = 0; i < words.size(); ++i) {
+  for (size_t i = 0; i < told; ++i) {
     if (i > 0) text += i + 1 == words.size() ? " and " : ", ";
     text += words[i];
   }
-  return text;
+  return rest == 0 ? text : text + " and " + std::to_string(rest) + " more";
 }
 
 telemetry::EvidenceId SeriesEvidence(telemetry::EntityId entity, Quantity quantity,

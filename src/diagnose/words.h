@@ -2,7 +2,9 @@
 // evidence.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/nanotime.h"
 #include "telemetry/entity.h"
@@ -20,8 +22,12 @@ std::string TellProbability(double p);
 std::string TellTimeOfDay(Nanos t);
 /// "latency", "failed share", "connections in use"
 std::string TellQuantity(telemetry::Quantity quantity);
-/// "a", "a and b", "a, b and c"
-std::string JoinWords(const std::vector<std::string>& words);
+/// "mean latency", "p90 latency": what one number stands for many, where it is known.
+std::string TellQuantity(telemetry::Quantity quantity, telemetry::Statistic statistic);
+/// "81 %", "0.4 %", "100 %" of a share that is measured (of a probability: TellProbability).
+std::string TellShare(double share);
+/// "a", "a and b", "a, b and c"; of more than `most`: "a, b and 4 more".
+std::string JoinWords(const std::vector<std::string>& words, size_t most = SIZE_MAX);
 
 telemetry::EvidenceId SeriesEvidence(telemetry::EntityId entity, telemetry::Quantity quantity,
                                      TimeRange range);

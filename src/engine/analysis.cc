@@ -17,6 +17,18 @@ namespace {
 
 constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
 
+/// "latency_p90": a quantile or mean is told as what it is.
+std::string NameOf(Quantity quantity, telemetry::Statistic statistic) {
+  std::string name(telemetry::QuantityName(quantity));
+  const std::string_view of = telemetry::StatisticName(statistic);
+  return of.empty() ? name : name + "_" + std::string(of);
+}
+
+/// The lines that durations of single calls give, where there are any.
+bool IsLatencyOfCalls(std::string_view name) {
+  return name == "latency_mean" || name == "latency_p50" || name == "latency_p99";
+}
+
 /// Calls `emit(name, unit, value)` for each line that one window gives a point to.
 template <typename Emit>
 void PointsOf(const Window& w, Nanos length, const Emit& emit) {
@@ -31,12 +43,17 @@ void PointsOf(const Window& w, Nanos length, const Emit& emit) {
   }
   const CallStats& timed = w.spans.latency.empty() ? w.metrics : w.spans;
   if (!timed.latency.empty()) {
+    // The mean is what a diagnosis argues with, so that it can be looked at.
+    emit("latency_mean", "s", timed.latency.mean());
     emit("latency_p50", "s", timed.latency.Quantile(0.5));
     emit("latency_p99", "s", timed.latency.Quantile(0.99));
   }
-  for (const auto& [quantity, stats] : w.gauges)
-    if (quantity != Quantity::kOther)
-      emit(telemetry::QuantityName(quantity), telemetry::QuantityUnit(quantity), stats.mean());
+  for (const auto& [quantity, stats] : w.gauges) {
+    if (quantity == Quantity::kOther) continue;
+    const std::string name = NameOf(quantity, stats.statistic);
+    const bool told = !timed.latency.empty() && IsLatencyOfCalls(name);
+    if (!told) emit(name, telemetry::QuantityUnit(quantity), stats.mean());
+  }
 }
 
 }  // namespace
@@ -166,6 +183,11 @@ void Analysis::Fill(telemetry::Picture* picture) const {
                             std::tie(b.state, b.entity, b.caller, b.start);
                    });
   picture->changes.assign(changes_.begin(), changes_.end());
+  // A deploy may be told before its service has said a word.
+  for (telemetry::ChangeEvent& change : picture->changes) {
+    if (change.entity == telemetry::kNoEntity && !change.service.empty())
+      change.entity = identities_->entities.ServiceNamed(change.service);
+  }
   picture->incidents = diagnoser_.incidents();
   uint64_t joined = 0, orphans = 0;
   for (const auto& [j, o] : joined_and_orphans_) {

@@ -105,6 +105,35 @@ TEST(RecordedRun, MergesFilesByEventTime) {
   for (const auto& row : picture.loss) EXPECT_TRUE(row.balanced());
 }
 
+TEST(RecordedRun, AQuantileIsNotShownAsAMean) {
+  TempDir dir;
+  std::ofstream csv(dir / "pods.csv"), mapping(dir / "pods.mapping.yaml");
+  mapping << "signal: samples\ntime: {column: t, unit: s}\nservice: service\nvalues: all\n";
+  csv << "t,service,PodServerLatencyP90(s)\n";
+  for (int i = 0; i < 60; ++i) csv << 1'700'000'000 + i * 5 << ",cart,0.25\n";
+  csv.close();
+  mapping.close();
+  const auto result = ReconstructRecording(dir.path(), {}, nullptr);
+  ASSERT_TRUE(result.ok()) << result.status().ToString();
+  EXPECT_GT(LineSum(*result->picture, "cart", "latency_p90"), 0);
+  for (const auto& line : result->picture->lines) EXPECT_EQ(line.name, "latency_p90");
+}
+
+TEST(RecordedRun, AChangeToldBeforeItsServiceSpokeIsMatched) {
+  TempDir dir;
+  std::ofstream change(dir / "a-change.jsonl"), front(dir / "b-front.jsonl");
+  change << R"({"id":"1","source":"ci","type":"dev.cdevents.service.deployed.0.2.0",)"
+            R"("time":"2023-11-14T22:13:00Z","data":{"subject":{"id":"front"}}})"
+         << "\n";
+  for (int i = 0; i < 600; ++i) front << FrontLine(i) << "\n";
+  change.close();
+  front.close();
+  const auto result = ReconstructRecording(dir.path(), {}, nullptr);
+  ASSERT_TRUE(result.ok()) << result.status().ToString();
+  ASSERT_EQ(result->picture->changes.size(), 1u);
+  EXPECT_NE(result->picture->changes[0].entity, telemetry::kNoEntity);
+}
+
 TEST(RecordedRun, OneSpanFromTheYear2100ChangesNothingElse) {
   constexpr Nanos k2100 = 4'102'444'800 * kSecond;
   const auto run = [](const std::vector<int>& liars) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "ingest/changes/answer.h"
 #include "ingest/changes/cdevents_decoder.h"
 #include "ingest/otlp/otlp_decoder.h"
 #include "ingest/prometheus/remote_write.h"
@@ -265,22 +266,35 @@ Batch NewBatch(Format format, std::string_view peer, const DecodeContext& contex
   return batch;
 }
 
-Result<otlp::Decoded> DecodeBody(const Route& route, ByteView body, Encoding encoding,
-                                 const DecodeContext& context, Batch* batch) {
+/// What the sender is told when all went well.
+struct Decoded {
+  otlp::Decoded otlp;
+  std::vector<changes::Understood> events;
+};
+
+Result<Decoded> DecodeBody(const Route& route, ByteView body, Encoding encoding,
+                           const DecodeContext& context, Batch* batch) {
   const Format format = FormatOf(route.kind);
+  Decoded decoded;
   Status status;
   switch (route.kind) {
-    case Kind::kOtlp:
-      return otlp::Decode(body, route.signal, encoding, format, context, batch);
+    case Kind::kOtlp: {
+      const Result<otlp::Decoded> otlp =
+          otlp::Decode(body, route.signal, encoding, format, context, batch);
+      if (!otlp.ok()) return otlp.status();
+      decoded.otlp = *otlp;
+      break;
+    }
     case Kind::kRemoteWrite:
       status = prometheus::DecodeRemoteWrite(body, context, batch);
       break;
     case Kind::kEvents:
-      status = changes::DecodeCdEvents(body, format, context, batch);
+      status = changes::DecodeCdEvents(body, format, context, batch, &decoded.events);
+      changes::CountUnmatched(decoded.events, context.identities->entities, context.ledger);
       break;
   }
   if (!status.ok()) return status;
-  return otlp::Decoded{};
+  return decoded;
 }
 
 /// Refused before it was looked at; counted as one message that nobody could read.
@@ -289,14 +303,24 @@ void CountUnread(Format format, Reason reason, LossLedger* ledger) {
   ledger->Lost(format, Signal::kMessage, reason);
 }
 
-HttpResponse SuccessAnswer(const Route& route, const otlp::Decoded& decoded, Encoding encoding) {
+HttpResponse SuccessAnswer(const Route& route, const Decoded& decoded, Encoding encoding,
+                           const telemetry::Identities& identities) {
   HttpResponse response;
-  if (route.kind != Kind::kOtlp) {
-    response.status = 204;
-    return response;
+  switch (route.kind) {
+    case Kind::kOtlp:
+      response.content_type = encoding == Encoding::kJson ? kJsonType : kProtobufType;
+      response.body = otlp::EncodeResponse(decoded.otlp, route.signal, encoding);
+      break;
+    case Kind::kRemoteWrite:
+      response.status = 204;
+      break;
+    case Kind::kEvents: {
+      changes::Answer answer = changes::AnswerTo(decoded.events, identities.entities);
+      response.status = answer.status;
+      response.content_type = kJsonType;
+      response.body = std::move(answer.json);
+    }
   }
-  response.content_type = encoding == Encoding::kJson ? kJsonType : kProtobufType;
-  response.body = otlp::EncodeResponse(decoded, route.signal, encoding);
   return response;
 }
 
@@ -329,8 +353,7 @@ void Receiver::HandleHttp(net::HttpRequest&& request, std::shared_ptr<net::Respo
   DecodeContext context = context_;
   context.ledger = counted.get();
   Batch batch = NewBatch(FormatOf(route->kind), request.peer, context_);
-  const Result<otlp::Decoded> decoded =
-      DecodeBody(*route, request.body, *encoding, context, &batch);
+  const Result<Decoded> decoded = DecodeBody(*route, request.body, *encoding, context, &batch);
   if (!decoded.ok()) {
     Settle(*counted, std::nullopt, context_.ledger);
     const bool too_large = decoded.status().code() == StatusCode::kResourceExhausted;
@@ -338,14 +361,14 @@ void Receiver::HandleHttp(net::HttpRequest&& request, std::shared_ptr<net::Respo
         decoded.status().message() + std::string(HintAt(*route, *encoding, request.body));
     return responder->Respond(ErrorAnswer(too_large ? 413 : 400, why, encoding));
   }
-  HandOn(
-      std::move(batch), counted, context_.ledger, accept_,
-      [route, responder, encoding = *encoding, decoded = *decoded](Fate fate, const Status& why) {
-        if (fate == Fate::kDurable) {
-          return responder->Respond(SuccessAnswer(*route, decoded, encoding));
-        }
-        responder->Respond(ErrorAnswer(HttpStatusOf(fate), why.message(), encoding));
-      });
+  HandOn(std::move(batch), counted, context_.ledger, accept_,
+         [route, responder, encoding = *encoding, decoded = *decoded,
+          identities = context_.identities](Fate fate, const Status& why) {
+           if (fate == Fate::kDurable) {
+             return responder->Respond(SuccessAnswer(*route, decoded, encoding, *identities));
+           }
+           responder->Respond(ErrorAnswer(HttpStatusOf(fate), why.message(), encoding));
+         });
 }
 
 void Receiver::HandleGrpc(std::string_view method, std::string_view peer, ByteView request,

@@ -4,11 +4,12 @@
 //   POST /api/v1/write                     Prometheus remote write v1
 //   POST /v1/events                        CloudEvents (CDEvents), structured JSON, one or a batch
 //   gRPC  opentelemetry.proto.collector.{trace,metrics,logs}.v1.*Service/Export
-// Answers: 200 (with partial_success), 400 malformed, 413 too large, 415 wrong content type, 404,
-// 405; for the sender to try again later: 429 with Retry-After when the sink is full, 503 with
-// Retry-After when the store cannot write for now (a full disk); not to try again: 500 when it
-// never will (corrupt, a batch that it refuses). gRPC: UNAVAILABLE and INTERNAL. Each is in the
-// ledger.
+// Answers: 200 (with partial_success; of events: what was understood), 202 an event that names no
+// known service or no time, with what is missing, 400 malformed, 413 too large, 415 wrong content
+// type, 404, 405; for the sender to try again later: 429 with Retry-After when the sink is full,
+// 503 with Retry-After when the store cannot write for now (a full disk); not to try again: 500
+// when it never will (corrupt, a batch that it refuses). gRPC: UNAVAILABLE and INTERNAL. Each is in
+// the ledger.
 #pragma once
 
 #include <functional>

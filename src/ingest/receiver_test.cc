@@ -312,5 +312,59 @@ TEST_F(ReceiverTest, WorksBehindARealListener) {
   EXPECT_EQ(batches_[0].spans.rows(), 3u);
 }
 
+constexpr char kCloudEvent[] = "application/cloudevents+json";
+
+std::string Deploy(const std::string& id, const std::string& subject) {
+  return R"({"specversion":"1.0","id":")" + id +
+         R"(","source":"/ci","type":"dev.cdevents.service.deployed.0.2.0",)"
+         R"("time":"2023-11-14T22:13:20Z","data":{"subject":{)" +
+         subject + R"("content":{"artifactId":"pkg:oci/cart@1.4"}}}})";
+}
+
+TEST_F(ReceiverTest, SaysWhatItUnderstoodOfAChange) {
+  identities_.entities.FindOrAdd(telemetry::EntityKind::kService, "shop", "cart");
+  const auto answer = Post("/v1/events", kCloudEvent, Deploy("e1", R"("id":"cart",)"));
+  EXPECT_EQ(answer->status, 200);
+  EXPECT_EQ(answer->content_type, "application/json");
+  EXPECT_THAT(
+      answer->body,
+      HasSubstr(R"({"id":"e1","kept":true,"kind":"deploy","service":"cart","version":"1.4")"));
+  EXPECT_EQ(answer->body.find("problem\":\""), std::string::npos);
+  EXPECT_EQ(Accepted(Signal::kEvent, Format::kCdEvents), 1u);
+}
+
+TEST_F(ReceiverTest, SaysWhatAChangeLacksToBeOfUse) {
+  auto answer = Post("/v1/events", kCloudEvent, Deploy("e1", ""));
+  EXPECT_EQ(answer->status, 202);
+  EXPECT_THAT(answer->body, HasSubstr("it names no service"));
+  EXPECT_EQ(Lost(Signal::kEvent, Reason::kNoSubject, Format::kCdEvents), 1u);
+
+  for (const char* known : {"cart", "catalog"})
+    identities_.entities.FindOrAdd(telemetry::EntityKind::kService, "shop", known);
+  answer = Post("/v1/events", kCloudEvent, Deploy("e2", R"("id":"carrt",)"));
+  EXPECT_EQ(answer->status, 202);
+  EXPECT_THAT(answer->body, HasSubstr("no single known service is called 'carrt'"));
+  EXPECT_THAT(answer->body, HasSubstr("known: cart, catalog"));
+  EXPECT_EQ(Lost(Signal::kEvent, Reason::kUnknownService, Format::kCdEvents), 1u);
+  // Kept all the same: telemetry of it may come.
+  EXPECT_EQ(batches_.size(), 2u);
+}
+
+TEST_F(ReceiverTest, RefusesChangesOfWhichNothingCanBeKept) {
+  auto answer = Post("/v1/events", kCloudEvent, R"({"id":"e1"})");
+  EXPECT_EQ(answer->status, 400);
+  EXPECT_THAT(answer->body, HasSubstr("it has no type"));
+  answer = Post("/v1/events", kCloudEvent, R"({"id":"e1","type":"a","time":"yesterday"})");
+  EXPECT_EQ(answer->status, 400);
+  EXPECT_THAT(answer->body, HasSubstr("'yesterday' is not RFC 3339"));
+  EXPECT_TRUE(batches_.empty());
+  // Of several the good ones are kept, and the others named.
+  answer = Post("/v1/events", "application/cloudevents-batch+json",
+                "[1," + Deploy("e2", R"("id":"cart",)") + "]");
+  EXPECT_EQ(answer->status, 202);
+  EXPECT_THAT(answer->body, HasSubstr(R"("kept":1,"dropped":1)"));
+  EXPECT_THAT(answer->body, HasSubstr("it is not a JSON object"));
+}
+
 }  // namespace
 }  // namespace tomograph::ingest

@@ -160,19 +160,6 @@ class SpanNormalizer {
   RecentAnswers<StringId, Sampling> samplings_;
 };
 
-/// The service that a change names, if it is known already: by its full name or its last path
-/// segment. Changes are rare, so a walk over all entities is cheap enough.
-EntityId ServiceNamed(std::string_view name, const std::vector<telemetry::Entity>& entities) {
-  const std::string_view last = name.substr(name.rfind('/') + 1);
-  EntityId found = telemetry::kNoEntity;
-  for (const telemetry::Entity& e : entities) {
-    if (e.kind != EntityKind::kService || (e.name != name && e.name != last)) continue;
-    if (found != telemetry::kNoEntity) return telemetry::kNoEntity;  // two namespaces have one
-    found = e.id;
-  }
-  return found;
-}
-
 }  // namespace
 
 struct Normalizer::Impl {
@@ -180,11 +167,9 @@ struct Normalizer::Impl {
 
   void NormalizeEvents(telemetry::EventBatch* events) const {
     events->entity.assign(events->rows(), telemetry::kNoEntity);
-    if (events->rows() == 0) return;
-    const std::vector<telemetry::Entity> all = identities->entities.All();
     for (size_t row = 0; row < events->rows(); ++row) {
       const std::string_view name = identities->strings.Get(events->service[row]);
-      if (!name.empty()) events->entity[row] = ServiceNamed(name, all);
+      if (!name.empty()) events->entity[row] = identities->entities.ServiceNamed(name);
     }
   }
 

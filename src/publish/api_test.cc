@@ -160,8 +160,8 @@ TEST_F(ApiTest, SelectsIncidents) {
   EXPECT_EQ(Answer("/api/v1/incidents?state=open")["total"], 1);
   EXPECT_EQ(Answer("/api/v1/incidents?state=closed")["total"], 0);
   EXPECT_EQ(Answer("/api/v1/incidents/inc-checkout-1760000830")["certainty"], "likely");
-  EXPECT_EQ(Answer("/api/v1/hypotheses")["total"], 3);
-  EXPECT_EQ(Answer("/api/v1/hypotheses?entity=payment")["total"], 1);
+  EXPECT_EQ(Answer("/api/v1/hypotheses")["total"], 4);
+  EXPECT_EQ(Answer("/api/v1/hypotheses?entity=payment")["total"], 2);
 }
 
 TEST_F(ApiTest, RefusesParametersThatCannotBeMeant) {

@@ -26,7 +26,6 @@ void TakeEstimate(const Estimate& e, Figures* f) {
   if (e.basis != Basis::kMissing) f->silent = false;
 }
 
-/// The newest window that is whole: a recording may break off in the middle of its last one.
 size_t NewestWhole(const telemetry::Picture& picture) {
   const size_t last = picture.window_starts.size() - 1;
   const Nanos covered = picture.broke_off - picture.window_starts[last];
@@ -81,6 +80,10 @@ void TakeFailed(const Estimate& failed, Figures* f) {
 }
 
 }  // namespace
+
+Nanos NewestWholeWindow(const telemetry::Picture& picture) {
+  return picture.window_starts.empty() ? 0 : picture.window_starts[NewestWhole(picture)];
+}
 
 FigureTable::FigureTable(const telemetry::Picture& picture) {
   if (picture.window_starts.empty()) return;

@@ -36,6 +36,10 @@ struct Figures {
 /// their telemetry counts for the service, and alone they would only seem silent.
 bool IsPlace(telemetry::EntityKind kind);
 
+/// Start of the newest window that is whole, which is what the figures are of: a recording may
+/// break off in the middle of its last one. 0: there is none.
+Nanos NewestWholeWindow(const telemetry::Picture& picture);
+
 class FigureTable {
  public:
   explicit FigureTable(const telemetry::Picture& picture);

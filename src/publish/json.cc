@@ -81,7 +81,10 @@ Json NumbersJson(const std::vector<double>& values) {
 Json EvidenceListJson(const std::vector<telemetry::Evidence>& list) {
   Json out = Json::array();
   for (const auto& e : list) {
-    out.push_back({{"id", e.id}, {"text", e.text}, {"weight", Number(e.weight)}});
+    out.push_back({{"id", e.id},
+                   {"text", e.text},
+                   {"weight", Number(e.weight)},
+                   {"about", e.of_place ? "place" : "kind"}});
   }
   return out;
 }
@@ -161,6 +164,7 @@ Json HypothesisJson(const telemetry::Hypothesis& h, const EntityNames& names) {
   out["entity"] = h.entity == kNoEntity ? Json(nullptr) : Json(IdText(h.entity));
   out["name"] = h.entity == kNoEntity ? Json(nullptr) : Json(names.Name(h.entity));
   out["posterior"] = Number(h.posterior);
+  out["support"] = telemetry::SupportName(SupportOf(h));
   out["onset_ms"] = Time(h.onset);
   out["onset_error_ms"] = ToMillis(h.onset_error);
   out["why"] = h.why;
@@ -232,6 +236,7 @@ Json StatusJson(const Picture& picture) {
           {"windows", picture.window_starts.size()},
           {"first_window_ms",
            picture.window_starts.empty() ? Json(nullptr) : Time(picture.window_starts.front())},
+          {"newest_window_ms", Time(NewestWholeWindow(picture))},
           {"entities", picture.entities.size()},
           {"join_match_rate", Number(picture.join_match_rate)},
           {"self", std::move(self)}};

@@ -37,6 +37,9 @@ TEST(TerminalReport, SaysWhatIsBrokenHowSureAndWhatToCheck) {
   EXPECT_THAT(report, HasSubstr("1. ##############......   68 %  bad_deploy in payment"));
   EXPECT_THAT(report, HasSubstr("+ payment 2.4.1 was deployed"));
   EXPECT_THAT(report, HasSubstr("- CPU of payment is what it was"));
+  EXPECT_THAT(report, HasSubstr("19 %  slow_dependency in bank.example"));
+  EXPECT_THAT(report, Not(HasSubstr("crash_loop")));  // nothing measured speaks for it
+  EXPECT_THAT(report, HasSubstr("4 %  also possible; for 2 % nothing measured speaks"));
   EXPECT_THAT(report, HasSubstr("9 %  none of these (unknown)"));
   EXPECT_THAT(report, HasSubstr("Ruled out: postgresql shop"));
   EXPECT_THAT(report, HasSubstr("Check next: Roll one payment instance back"));

@@ -15,6 +15,9 @@ using telemetry::Incident;
 using telemetry::Picture;
 
 constexpr size_t kCards = 3;
+// Probabilities from which on a hypothesis is told one by one; the page has the same.
+constexpr double kLeastMeasured = 0.01;
+constexpr double kLeastOutweighed = 0.1;
 constexpr size_t kEvidence = 4;
 constexpr size_t kServices = 8;
 constexpr int kMinWidth = 80;
@@ -146,8 +149,22 @@ class Terminal {
     Line(Bold(state + " since " + FormatTime(incident.opened) + "  " +
               std::string(CertaintyName(d.certainty))));
     Text(d.summary.empty() ? d.alert.text : d.summary);
-    const size_t cards = std::min(kCards, d.hypotheses.size());
-    for (size_t i = 0; i < cards; ++i) ShowHypothesis(d.hypotheses[i], i);
+    size_t cards = 0;
+    double rest = 0, rest_unmeasured = 0;
+    for (const Hypothesis& h : d.hypotheses) {
+      if (cards < kCards && IsFinding(h)) {
+        ShowHypothesis(h, cards++);
+      } else {
+        rest += h.posterior;
+        if (SupportOf(h) == telemetry::Support::kNone) rest_unmeasured += h.posterior;
+      }
+    }
+    if (rest > 0) {
+      std::string text = "also possible";
+      if (rest_unmeasured > 0)
+        text += "; for " + Percent(rest_unmeasured) + " nothing measured speaks";
+      Line("   " + Bar(rest) + " " + PadLeft(Percent(rest), 6) + "  " + text);
+    }
     Line("   " + Bar(d.unknown) + " " + PadLeft(Percent(d.unknown), 6) +
          "  none of these (unknown)");
     if (!d.missing.empty()) Text(d.missing, 6, "   ? ");
@@ -158,6 +175,13 @@ class Terminal {
       Text(d.hypotheses[0].next_check, 3, "Check next: ");
     }
     Line("");
+  }
+
+  /// A kind with no evidence of its own has its probability from a prior.
+  static bool IsFinding(const Hypothesis& h) {
+    const telemetry::Support support = SupportOf(h);
+    return (support == telemetry::Support::kMeasured && h.posterior >= kLeastMeasured) ||
+           (support == telemetry::Support::kOutweighed && h.posterior >= kLeastOutweighed);
   }
 
   void ShowHypothesis(const Hypothesis& h, size_t index) {

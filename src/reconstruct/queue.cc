@@ -83,8 +83,7 @@ Moments QueueModel::TraceTime::Total(double traces_seen, double seconds_seen, do
   }
   const double about = traces_seen + 0.5;
   return {seconds_seen, about * one * (e.weight - 1),
-          about * e.unit_variance() * one_square +
-              Square(about * one * e.weight) * e.log_variance};
+          about * e.unit_variance() * one_square + Square(about * one * e.weight) * e.log_variance};
 }
 
 struct QueueModel::View {

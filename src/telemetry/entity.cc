@@ -78,6 +78,19 @@ EntityId EntityRegistry::FindOrAdd(EntityKind kind, std::string_view service_nam
   return id;
 }
 
+EntityId EntityRegistry::ServiceNamed(std::string_view name) const {
+  const std::string_view last = name.substr(name.rfind('/') + 1);
+  EntityId found = kNoEntity;
+  std::lock_guard lock(impl_->mutex);
+  for (const auto& [id, entity] : impl_->entities) {
+    if (entity.kind != EntityKind::kService || (entity.name != name && entity.name != last))
+      continue;
+    if (found != kNoEntity) return kNoEntity;
+    found = id;
+  }
+  return found;
+}
+
 void EntityRegistry::Seen(EntityId id, Nanos at) {
   std::lock_guard lock(impl_->mutex);
   const auto it = impl_->entities.find(id);

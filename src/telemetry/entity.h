@@ -56,6 +56,9 @@ class EntityRegistry {
   /// A copy; an Entity with id kNoEntity when it is not known.
   Entity Get(EntityId id) const;
   std::string Name(EntityId id) const;
+  /// The service that somebody outside calls `name`: by its full name or its last path segment.
+  /// kNoEntity when there is none, or when two namespaces have one. Walks all entities.
+  EntityId ServiceNamed(std::string_view name) const;
   /// Ordered by kind, then name: the same in every run.
   std::vector<Entity> All() const;
 

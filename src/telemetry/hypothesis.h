@@ -13,8 +13,9 @@ namespace tomograph::telemetry {
 
 struct Evidence {
   EvidenceId id;
-  std::string text;   // "latency of payment rose from 12 ms to 480 ms at 10:31:05"
-  double weight = 0;  // log-odds it contributes: > 0 for, < 0 against
+  std::string text;       // "latency of payment rose from 12 ms to 480 ms at 10:31:05"
+  double weight = 0;      // log-odds it contributes: > 0 for, < 0 against
+  bool of_place = false;  // says where the harm arises, and nothing of what broke there
 };
 
 struct Hypothesis {
@@ -29,6 +30,15 @@ struct Hypothesis {
   std::vector<Evidence> evidence_for;
   std::vector<Evidence> evidence_against;
 };
+
+/// What is measured of a hypothesis' kind, beyond the place that it shares with other kinds.
+enum class Support : uint8_t {
+  kNone,        // nothing measured speaks for it: its probability is a prior
+  kOutweighed,  // something does, but more speaks against it
+  kMeasured,
+};
+Support SupportOf(const Hypothesis& h);
+std::string_view SupportName(Support s);  // "none", "outweighed", "measured"
 
 enum class Certainty : uint8_t { kInconclusive, kLikely, kConfirmed };
 std::string_view CertaintyName(Certainty c);

@@ -55,6 +55,9 @@ std::string_view SignalName(Signal s);
   X(kTooManyAttributes, kRepaired, "attributes beyond the limit were left out")                \
   X(kBadText, kRepaired, "invalid UTF-8 was replaced")                                         \
   X(kNoService, kRepaired, "nothing names the service: unknown_service taken")                 \
+  X(kNoSubject, kRepaired, "a change that names no service: kept, evidence against none")      \
+  X(kUnknownService, kRepaired,                                                                \
+    "a change of a service that was not known then: kept, matched when its telemetry comes")   \
   X(kBucketsRepaired, kRepaired, "histogram buckets that disagree with the count were put right")
 
 enum class Reason : uint8_t {

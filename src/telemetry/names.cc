@@ -98,6 +98,44 @@ std::string_view CertaintyName(Certainty c) {
                                     : "inconclusive";
 }
 
+std::string_view StatisticName(Statistic s) {
+  switch (s) {
+    case Statistic::kMean:
+      return "mean";
+    case Statistic::kP50:
+      return "p50";
+    case Statistic::kP90:
+      return "p90";
+    case Statistic::kP95:
+      return "p95";
+    case Statistic::kP99:
+      return "p99";
+    case Statistic::kMax:
+      return "max";
+    case Statistic::kValue:
+    case Statistic::kSum:
+      break;
+  }
+  return "";
+}
+
+Support SupportOf(const Hypothesis& h) {
+  double own = 0;
+  bool any = false;
+  for (const auto* list : {&h.evidence_for, &h.evidence_against}) {
+    for (const Evidence& e : *list) {
+      if (e.of_place) continue;
+      own += e.weight;
+      any = any || e.weight > 0;
+    }
+  }
+  return !any ? Support::kNone : own > 0 ? Support::kMeasured : Support::kOutweighed;
+}
+
+std::string_view SupportName(Support s) {
+  return s == Support::kMeasured ? "measured" : s == Support::kOutweighed ? "outweighed" : "none";
+}
+
 namespace {
 struct QuantityWords {
   std::string_view name;

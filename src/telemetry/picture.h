@@ -36,7 +36,8 @@ struct ChangeEvent {
 struct TimeLine {
   EntityId entity = kNoEntity;
   EntityId caller = kNoEntity;
-  std::string name;  // a QuantityName, e.g. "latency_p50", "latency_p99", "call_rate"
+  std::string
+      name;  // a QuantityName and, where known, its StatisticName: "call_rate", "latency_p90"
   std::string unit;
   std::vector<double> values;  // aligned with Picture::window_starts
 };

@@ -47,5 +47,7 @@ std::string_view QuantityName(Quantity q);
 std::string_view QuantityUnit(Quantity q);
 
 enum class Statistic : uint8_t { kValue, kMean, kSum, kP50, kP90, kP95, kP99, kMax };
+/// Of how many values it stands for one: "mean", "p90", "max"; empty for a plain value or a sum.
+std::string_view StatisticName(Statistic s);
 
 }  // namespace tomograph::telemetry

@@ -59,6 +59,81 @@ const inked = (page) =>
     return count;
   });
 
+/// The service map shows all that it draws: boxes and lines within its svg, that within its panel, and
+/// nothing to be found by scrolling sideways.
+async function mapFits(page) {
+  const cut = await page.evaluate(() => {
+    const svg = document.querySelector('.map svg');
+    const frame = svg.parentElement;
+    const outside = (inner, outer, slack = 1) =>
+      inner.left < outer.left - slack || inner.right > outer.right + slack ||
+      inner.top < outer.top - slack || inner.bottom > outer.bottom + slack;
+    const box = svg.getBoundingClientRect();
+    const found = [...svg.querySelectorAll('.node rect, .edge .call')]
+      .filter((shape) => outside(shape.getBoundingClientRect(), box))
+      .map((shape) => shape.parentElement.getAttribute('aria-label'));
+    if (frame.scrollWidth > frame.clientWidth + 1) found.push(`the map is ${frame.scrollWidth} px wide in ${frame.clientWidth}`);
+    const { left, right } = frame.getBoundingClientRect();
+    if (box.left < left - 1 || box.right > right + 1) found.push('the drawing reaches beyond its panel');
+    return found;
+  });
+  assert.deepEqual(cut, []);
+  // Legible: a name is not drawn smaller than 10 px.
+  const name = await page.locator('.map .node .name').first().boundingBox();
+  assert.ok(name.height >= 10, `names are ${name.height} px high`);
+}
+
+/// A picture in good health with these services and calls, "a>b" each.
+function system(names, calls) {
+  const picture = fixture('normal');
+  const [node] = picture.topology.nodes;
+  const [edge] = picture.topology.edges;
+  const id = (name) => (names.indexOf(name) + 1).toString(16).padStart(16, '0');
+  picture.topology.nodes = names.map((name) => ({ ...node, id: id(name), name, kind: 'service' }));
+  picture.topology.edges = calls.map((call) => {
+    const [caller, callee] = call.split('>');
+    return { ...edge, caller: id(caller), caller_name: caller, callee: id(callee), callee_name: callee };
+  });
+  picture.axes = {};
+  picture.changes = [];
+  return picture;
+}
+
+const numbered = (n) => Array.from({ length: n }, (_, i) => `service-of-some-team-${i}`);
+const shapes = {
+  'a chain of twelve': () => {
+    const names = numbered(12);
+    return system(names, names.slice(1).map((name, i) => `${names[i]}>${name}`));
+  },
+  'thirty called by one': () => {
+    const names = numbered(31);
+    return system(names, names.slice(1).map((name) => `${names[0]}>${name}`));
+  },
+  'a circle, a call back and a call to itself': () =>
+    system(['a', 'b', 'c', 'd'], ['a>b', 'b>c', 'c>d', 'd>a', 'd>b', 'c>c', 'a>a', 'd>d']),
+  'nobody calls anybody': () => system(numbered(9), []),
+  'one alone': () => system(['only'], []),
+};
+
+/// `services` with `calls` between them, half of the first forty ill.
+function wideIncident(services, calls) {
+  const names = numbered(services);
+  let seed = 1;
+  const next = (n) => (seed = (seed * 48271) % 2147483647) % n;
+  const pairs = new Set();
+  while (pairs.size < calls) {
+    const [a, b] = [next(services), next(services)];
+    if (a !== b) pairs.add(`${names[Math.min(a, b)]}>${names[Math.max(a, b)]}`);
+  }
+  const picture = system(names, [...pairs]);
+  const incident = structuredClone(fixture('incident').incidents[0]);
+  const { nodes } = picture.topology;
+  incident.hypotheses = incident.hypotheses.slice(0, 1).map((h) => ({ ...h, entity: nodes[7].id, name: nodes[7].name, posterior: 0.91 }));
+  incident.members = nodes.slice(0, 120).map(({ id, name }) => ({ id, name }));
+  picture.incidents = [incident];
+  return picture;
+}
+
 async function fitsItsWidth(page) {
   const width = await page.evaluate(() => document.documentElement.scrollWidth);
   assert.ok(width <= page.viewportSize().width, `page is ${width} px wide`);
@@ -84,7 +159,7 @@ describe('states of the page', () => {
       await page.locator('article').first().waitFor();
       assert.match(await headline(page), /checkout is slow most likely because payment is slow/);
       assert.match(await page.locator('.headline').innerText(), /68 % probable\. What would change it: Roll/);
-      assert.equal(await page.locator('article').count(), 4);
+      assert.equal(await page.locator('article').count(), 3);
       assert.match(await page.locator('article').last().innerText(), /none of these/);
       assert.equal(await page.locator('svg .node').count(), 11);
       assert.equal(await page.locator('svg .node.cause').count(), 2);
@@ -94,6 +169,72 @@ describe('states of the page', () => {
       const numbers = page.getByText('Numbers as a table');
       await numbers.click();
       assert.match(await page.locator('.numbers').innerText(), /missing: no span of this service arrived/);
+    }));
+
+  test('a cause for which nothing was measured is no finding, and no mass is lost', () =>
+    withFixture('incident', {}, async (page) => {
+      await page.locator('article').first().waitFor();
+      const cards = await page.locator('article').allInnerTexts();
+      assert.ok(!cards.join().includes('crash loop'));
+      const rest = page.locator('details.rest');
+      assert.match(await rest.locator('summary').innerText(), /Also possible, 4 % together/);
+      assert.equal(await rest.locator('li').first().isVisible(), false);
+      await rest.locator('summary').click();
+      assert.match(await rest.innerText(), /Nothing measured speaks for it[\s\S]*2 % crash loop, payment/);
+      const shown = [...cards, await rest.innerText()].map((text) => Number(/(\d+) %/.exec(text)[1]));
+      assert.equal(shown.reduce((a, b) => a + b), 100);
+    }));
+
+  test('a place whose kind of failure nothing tells is one card, not eight guesses', async () => {
+    const picture = fixture('incident');
+    const [incident] = picture.incidents;
+    const [first] = incident.hypotheses;
+    const place = first.evidence_for.filter((e) => e.about === 'place');
+    incident.hypotheses = ['memory_leak', 'crash_loop', 'bad_deploy'].map((cause) => ({
+      ...first, cause, posterior: 0.3, support: 'none', evidence_for: place, evidence_against: [] }));
+    incident.unknown = 0.1;
+    await withFixture(picture, {}, async (page) => {
+      await page.locator('article').first().waitFor();
+      assert.equal(await page.locator('article').count(), 2);
+      assert.match(await page.locator('article').first().innerText(), /90 %\s+kind of failure unknown\s+payment/);
+      assert.match(await page.locator('.headline').innerText(), /90 % that it arises in payment; nothing measured tells what broke/);
+      assert.equal(await page.locator('details.rest').count(), 0);
+    });
+  });
+
+  test('a quantile is not called a mean', async () => {
+    const picture = fixture('normal');
+    for (const axis of Object.values(picture.axes)) {
+      for (const line of axis.lines) if (line.quantity === 'latency_p50') line.quantity = 'latency_p90';
+      axis.lines = axis.lines.filter((line) => line.quantity !== 'latency_p99');
+    }
+    await withFixture(picture, {}, async (page) => {
+      const latency = page.locator('.lane', { hasText: 'latency' });
+      await latency.waitFor();
+      assert.match(await latency.innerText(), /latency\s+p90 /);
+      assert.ok(!(await page.locator('section[aria-label="Time axis"]').innerText()).includes('mean'));
+    });
+  });
+
+  test('three hundred services and two thousand calls in an incident: bounded, and the rest is stated', () =>
+    withFixture(wideIncident(300, 2000), {}, async (page) => {
+      await page.locator('svg .node').first().waitFor();
+      assert.ok((await page.locator('svg .node').count()) <= 36);
+      assert.ok((await page.locator('svg .edge').count()) <= 90);
+      assert.equal(await page.locator('svg .node.cause').count(), 1);
+      assert.match(await page.locator('.map .below').innerText(),
+        /36 of 300 shown: the suspects first.*84 more out of range and 180 others are in the search and in the list/);
+      await mapFits(page);
+      await page.getByRole('button', { name: 'Show all 300' }).first().click();
+      assert.equal(await page.locator('svg .node').count(), 300);
+      assert.ok((await page.locator('svg .edge').count()) <= 90);
+      assert.match(await page.locator('.map .below').innerText(), /Lines are drawn for the chosen service alone/);
+      await mapFits(page);
+      await page.getByRole('searchbox').fill('nothing-like-it');
+      await page.getByText('No service is called so').waitFor();
+      await page.getByRole('searchbox').fill('team-299');
+      await page.keyboard.press('Enter');
+      assert.match(await page.locator('svg .node.chosen').getAttribute('aria-label'), /^service-of-some-team-299/);
     }));
 
   test('not knowing: the unknown mass leads', () =>
@@ -116,6 +257,19 @@ describe('states of the page', () => {
     }));
 });
 
+describe('the service map fits its box', () => {
+  for (const [shape, make] of Object.entries(shapes)) {
+    for (const [screen, viewport] of Object.entries({ desktop, phone })) {
+      test(`${shape}, ${screen}`, () =>
+        withFixture(make(), { viewport }, async (page) => {
+          await page.locator('svg .node').first().waitFor();
+          await mapFits(page);
+          await fitsItsWidth(page);
+        }));
+    }
+  }
+});
+
 describe('use', () => {
   test('evidence opens in a drawer, and Escape closes it', () =>
     withFixture('incident', {}, async (page) => {
@@ -127,6 +281,7 @@ describe('use', () => {
 
   test('evidence that is gone says why', () =>
     withFixture('incident', {}, async (page, server, complaints) => {
+      await page.locator('details.rest summary').click();
       await page.getByRole('button', { name: /in flight rose/ }).click();
       await page.getByRole('alert').getByText('no span of this trace is kept').waitFor();
       complaints.length = 0; // the browser's own line about the 404
@@ -150,6 +305,17 @@ describe('use', () => {
       complaints.length = 0; // refused connections
     }));
 
+  test('a server that publishes nothing more is not shown as live', () =>
+    withFixture('normal', {}, async (page) => {
+      await page.clock.install();
+      await page.reload();
+      await page.locator('.tag.live').waitFor();
+      assert.equal(await page.title(), 'Tomograph');
+      await page.clock.fastForward(120_000);
+      await page.getByText(/no new picture for 2 min/).waitFor();
+      assert.equal(await page.locator('.tag.live').count(), 0);
+    }));
+
   test('names from telemetry stay text', async () => {
     const picture = fixture('incident');
     const evil = '</script><img src=x onerror="document.title=1">';
@@ -160,7 +326,7 @@ describe('use', () => {
       writeFileSync(join(folder, 'report.html'), asReport(picture));
       await visit(pathToFileURL(join(folder, 'report.html')).href, {}, async (page) => {
         assert.equal(await headline(page), evil);
-        assert.equal(await page.title(), 'Tomograph');
+        assert.equal(await page.title(), '▲ Tomograph');
         assert.equal(await page.locator('img').count(), 0);
       });
     } finally {
@@ -193,6 +359,11 @@ describe('looks', () => {
       withFixture(name, { viewport: phone }, async (page) => {
         await page.waitForTimeout(200);
         await fitsItsWidth(page);
+        if (name === 'empty') return;
+        await mapFits(page);
+        const table = page.locator('section[aria-label="Services"] .scroll');
+        assert.ok(await table.evaluate((frame) => frame.scrollWidth <= frame.clientWidth), 'columns are cut');
+        for (const cell of await table.locator('tbody td:first-child').allInnerTexts()) assert.notEqual(cell.trim(), '');
       }));
   }
 

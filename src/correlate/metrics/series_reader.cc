@@ -447,7 +447,10 @@ SeriesReader::Reading ToReading(Sums* sums, bool edge, Nanos from, Nanos to) {
   for (auto& [key, parts] : sums->additive_levels)
     PoolProcesses(std::move(parts), to, &sums->levels[key]);
   // Of several statistics of one quantity the first: a value or mean before a quantile.
-  for (auto& [key, stats] : sums->levels) reading.gauges.try_emplace(key.first, stats);
+  for (auto& [key, stats] : sums->levels) {
+    stats.statistic = key.second;
+    reading.gauges.try_emplace(key.first, stats);
+  }
   if (sums->partial || !(sums->durations || sums->counters)) return reading;
   reading.covered = true;
   reading.calls = std::move(sums->durations ? sums->from_durations : sums->from_counters);

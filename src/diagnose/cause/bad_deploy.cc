@@ -17,6 +17,11 @@ constexpr double kAtOnce = 4;  // the harm began with the change, and it alone w
 constexpr double kUsualDelaySeconds = 10;
 constexpr double kOwnDoing = 0.5;
 
+std::string TellOthers(int others) {
+  if (others <= 0) return "";
+  return ", and " + std::to_string(others) + (others == 1 ? " other" : " others") + " with it";
+}
+
 class BadDeploy : public Cause {
  public:
   std::string_view name() const override { return "bad_deploy"; }
@@ -37,12 +42,12 @@ class BadDeploy : public Cause {
           e.change->kind + " of " + e.name +
               (e.change->version.empty() ? "" : " to " + e.change->version) + " at " +
               TellTimeOfDay(e.change->time) + ", " + TellValue(Quantity::kUptime, gap) +
-              " before the onset",
+              " before the onset" + TellOthers(e.changed_at_once - 1),
           EventEvidence(*e.change));
     // It explains more than itself: failures that begin, time inside, a restart.
-    j.Add(kOwnDoing *
-              ShareOfBlame(e, e.blame.latency + e.blame.errors - e.blame.network - e.blame.refused),
-          "the harm arises in " + e.name + " itself", EvidenceOf(e, Quantity::kErrorRatio));
+    j.AddOfPlace(kOwnDoing * ShareOfBlame(e, e.blame.latency + e.blame.errors - e.blame.network -
+                                                 e.blame.refused),
+                 "the harm arises in " + e.name + " itself", EvidenceOf(e, Quantity::kErrorRatio));
     return j;
   }
 };

@@ -27,6 +27,13 @@ void Judgement::Add(double weight, std::string text, telemetry::EvidenceId id) {
   list.push_back({std::move(id), std::move(text), weight});
 }
 
+void Judgement::AddOfPlace(double weight, std::string text, telemetry::EvidenceId id) {
+  log_odds += weight;
+  if (std::abs(weight) < kLeastTold) return;
+  auto& list = weight > 0 ? evidence_for : evidence_against;
+  list.push_back({std::move(id), std::move(text), weight, true});
+}
+
 const std::vector<std::unique_ptr<Cause>>& AllCauses() {
   static const auto* const kCauses = [] {
     auto* causes = new std::vector<std::unique_ptr<Cause>>;
@@ -53,7 +60,7 @@ void AddRise(const EntityEvidence& evidence, Quantity quantity, double rises, do
 }
 
 std::string TellShift(const EntityEvidence& evidence, Quantity quantity, const Shift& shift) {
-  const std::string what = TellQuantity(quantity) + " of " + evidence.name;
+  const std::string what = TellQuantity(quantity, shift.statistic) + " of " + evidence.name;
   if (!shift.known) return what + " is not measured";
   const std::string before = TellValue(quantity, shift.before),
                     after = TellValue(quantity, shift.after);

@@ -23,6 +23,8 @@ struct Judgement {
   /// Weight > 0 speaks for the kind, < 0 against it; what weighs less than 0.05 is left out of the
   /// lists.
   void Add(double weight, std::string text, telemetry::EvidenceId id);
+  /// The same for what fits this kind but is no sign of it: it would be there whatever broke here.
+  void AddOfPlace(double weight, std::string text, telemetry::EvidenceId id);
 };
 
 class Cause {

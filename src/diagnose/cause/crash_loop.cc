@@ -44,7 +44,7 @@ class CrashLoop : public Cause {
     const double refused = ShareOfBlame(e, e.blame.refused);
     j.Add(kRefused * refused,
           "callers of " + e.name + " see failures that it does not report itself: " +
-              TellValue(Quantity::kErrorRatio, refused) + " of the harm",
+              TellShare(refused) + " of the harm",
           EvidenceOf(e, Quantity::kClientErrorRatio));
     return j;
   }

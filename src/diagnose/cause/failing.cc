@@ -23,7 +23,7 @@ class Failing : public Cause {
     Judgement j;
     const double failing = ShareOfBlame(e, e.blame.errors - e.blame.refused);
     j.Add(kFails * failing - kNotFailing * (1 - failing),
-          "of the harm laid to " + e.name + ", " + TellValue(Quantity::kErrorRatio, failing) +
+          "of the harm laid to " + e.name + ", " + TellShare(failing) +
               " is failures that arise in it",
           EvidenceOf(e, Quantity::kErrorRatio));
     AddRise(e, Quantity::kErrorRatio, kMoreErrors, kMoreErrors, &j);

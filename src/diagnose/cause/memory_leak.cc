@@ -35,7 +35,7 @@ class MemoryLeak : public Cause {
       const double leak = std::min(1.0, e.memory_growth / kMuch) * e.memory_fit;
       j.Add(kGrows * leak - kSteady * (1 - leak),
             leak > 0.1 ? "memory of " + e.name + " grows steadily, by " +
-                             TellValue(Quantity::kErrorRatio, e.memory_growth) + " in one stretch"
+                             TellShare(e.memory_growth) + " in one stretch"
                        : "memory of " + e.name + " does not grow",
             EvidenceOf(e, Quantity::kMemoryBytes));
       const double restarts = std::max(0.0, e.restarts - e.restarts_before);

@@ -37,8 +37,7 @@ class NetworkDelay : public Cause {
     }
     j.log_odds = kPrior;
     j.Add(kBetween * between - kInside * (1 - between),
-          TellValue(Quantity::kErrorRatio, between) + " of the harm is time between " + e.name +
-              " and its neighbours",
+          TellShare(between) + " of the harm is time between " + e.name + " and its neighbours",
           EvidenceOf(e, Quantity::kClientLatency));
     AddRise(e, Quantity::kRetransmits, kRetransmits, 0, &j);
     // A process that does not get to run, or waits for a connection, looks the same from outside.

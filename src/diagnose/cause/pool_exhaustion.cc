@@ -36,9 +36,8 @@ class PoolExhaustion : public Cause {
       j.Add(full                         ? kPoolFull
             : e.pool_use.highest < kFull ? -kPoolFree
                                          : 0,
-            "the pool of " + e.name + " went from " +
-                TellValue(Quantity::kCpuUtilization, e.pool_use.before) + " to at most " +
-                TellValue(Quantity::kCpuUtilization, e.pool_use.highest) + " in use",
+            "of the connections of " + e.name + ", " + TellShare(e.pool_use.before) +
+                " were in use before and as many as " + TellShare(e.pool_use.highest) + " since",
             EvidenceOf(e, Quantity::kConnectionsInUse));
     }
     AddStarvation(e, kStarved, &j);

@@ -24,8 +24,7 @@ class SlowDependency : public Cause {
     Judgement j;
     const double inside = ShareOfBlame(e, e.blame.latency - e.blame.network);
     j.Add(kInside * inside - kElsewhere * (1 - inside),
-          "of the harm laid to " + e.name + ", " + TellValue(Quantity::kErrorRatio, inside) +
-              " is time spent inside it",
+          "of the harm laid to " + e.name + ", " + TellShare(inside) + " is time spent inside it",
           EvidenceOf(e, Quantity::kLatency));
     AddRise(e, Quantity::kLatency, kSlower, kSlower, &j);
     return j;

@@ -77,7 +77,20 @@ class EventReader {
 
   /// The envelope is CloudEvents' and the CDEvent its data; a bare CDEvent ({context, subject}) is
   /// read too, and so are the fields that CloudEvents without a CDEvent carry in their data.
-  void Read(const object& event) {
+  Understood Read(const object& event) {
+    Understood said;
+    if (const std::optional<Reason> reason = TryToRead(event, &said)) {
+      tally_->Lose(*reason);
+      said.repaired = said.kept;
+    } else {
+      tally_->Keep();
+    }
+    return said;
+  }
+
+ private:
+  /// Why it is repaired or dropped, if it is.
+  std::optional<Reason> TryToRead(const object& event, Understood* said) {
     const std::optional<object> data = ObjectOf(event, "data");
     const object& payload = data ? *data : event;
     const std::optional<object> cd_context = ObjectOf(payload, "context");
@@ -87,7 +100,13 @@ class EventReader {
     };
     const std::string_view type = either("type");
     const std::string_view id = either("id");
-    if (type.empty() || id.empty()) return tally_->Lose(Reason::kMalformed);
+    said->id = id;
+    if (type.empty() || id.empty()) {
+      said->problem = std::string("it has no ") + (type.empty() ? "type" : "id") +
+                      ": a CloudEvent with 'type' and 'id', or a CDEvent with both in 'context', "
+                      "is read here";
+      return Reason::kMalformed;
+    }
 
     std::optional<Reason> repaired;
     Nanos time = 0;
@@ -97,32 +116,38 @@ class EventReader {
     if (time_text.empty()) {
       time = context_.clock->Now();
       repaired = Reason::kTimeFromObserved;
+      said->problem = "it has no time: that of its arrival is taken";
     } else if (const Result<Nanos> parsed = ParseTime(time_text); parsed.ok()) {
       time = *parsed;
     } else {
-      return tally_->Lose(Reason::kBadTime);
+      said->problem = "its time '" + std::string(time_text) + "' is not RFC 3339";
+      return Reason::kBadTime;
     }
 
     events_.time_ns.push_back(time);
     events_.kind.push_back(KindOf(type));
     events_.id.push_back(Intern(id));
     events_.source.push_back(Intern(either("source")));
-    ReadSubject(event, payload);
-    const std::optional<Reason> cut = ReadRest(event, payload, type);
-    if (!repaired) repaired = cut;
-    if (repaired) {
-      tally_->Lose(*repaired);
-    } else {
-      tally_->Keep();
+    said->kept = true;
+    said->time = time;
+    said->kind = events_.kind.back();
+    ReadSubject(event, payload, said);
+    if (said->service.empty()) {
+      said->problem +=
+          std::string(said->problem.empty() ? "" : "; ") +
+          "it names no service, so that it is evidence against none: name it in data.subject.id "
+          "(CDEvents), data.service or subject (CloudEvents)";
+      if (!repaired) repaired = Reason::kNoSubject;
     }
+    const std::optional<Reason> cut = ReadRest(event, payload, type);
+    return repaired ? repaired : cut;
   }
 
- private:
   telemetry::StringId Intern(std::string_view text) {
     return strings_.Intern(CutText(text, context_.limits.max_text_bytes));
   }
 
-  void ReadSubject(const object& event, const object& payload) {
+  void ReadSubject(const object& event, const object& payload, Understood* said) {
     const std::optional<object> subject = ObjectOf(payload, "subject");
     const std::optional<object> content = subject ? ObjectOf(*subject, "content") : std::nullopt;
     const std::optional<object> environment =
@@ -132,11 +157,13 @@ class EventReader {
     };
     const std::string version =
         content ? VersionOfArtifact(TextOf(*content, "artifactId")) : std::string();
-    events_.service.push_back(
-        Intern(FirstOf({in(subject, "id"), TextOf(payload, "service"), TextOf(event, "subject")})));
-    events_.environment.push_back(
-        Intern(FirstOf({in(environment, "id"), TextOf(payload, "environment")})));
-    events_.version.push_back(Intern(FirstOf({version, TextOf(payload, "version")})));
+    said->service =
+        FirstOf({in(subject, "id"), TextOf(payload, "service"), TextOf(event, "subject")});
+    said->environment = FirstOf({in(environment, "id"), TextOf(payload, "environment")});
+    said->version = FirstOf({version, TextOf(payload, "version")});
+    events_.service.push_back(Intern(said->service));
+    events_.environment.push_back(Intern(said->environment));
+    events_.version.push_back(Intern(said->version));
   }
 
   std::optional<Reason> ReadRest(const object& event, const object& payload,
@@ -209,7 +236,8 @@ class LinesDecoder : public StreamDecoder {
 
 }  // namespace
 
-Status DecodeCdEvents(ByteView body, Format format, const DecodeContext& context, Batch* batch) {
+Status DecodeCdEvents(ByteView body, Format format, const DecodeContext& context, Batch* batch,
+                      std::vector<Understood>* understood) {
   simdjson::dom::parser parser;
   element root;
   if (parser.parse(body.data(), body.size()).get(root) != simdjson::SUCCESS) {
@@ -220,11 +248,14 @@ Status DecodeCdEvents(ByteView body, Format format, const DecodeContext& context
   EventReader reader(context, batch, &tally);
   const auto read_one = [&](const element& item) {
     object event;
+    Understood said;
     if (item.get(event) == simdjson::SUCCESS) {
-      reader.Read(event);
+      said = reader.Read(event);
     } else {
       tally.Lose(Reason::kMalformed);
+      said.problem = "it is not a JSON object";
     }
+    if (understood != nullptr) understood->push_back(std::move(said));
   };
   array list;
   if (root.get(list) == simdjson::SUCCESS) {

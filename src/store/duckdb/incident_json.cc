@@ -33,7 +33,8 @@ json FromList(const std::vector<T>& items, Convert convert) {
 }
 
 json FromEvidence(const Evidence& e) {
-  return {{"id", e.id}, {"text", e.text}, {"weight", FromNumber(e.weight)}};
+  return {
+      {"id", e.id}, {"text", e.text}, {"weight", FromNumber(e.weight)}, {"of_place", e.of_place}};
 }
 
 json FromHypothesis(const Hypothesis& h) {
@@ -112,6 +113,7 @@ Evidence ToEvidence(const json& j) {
   Read(j, "id", &e.id);
   Read(j, "text", &e.text);
   Read(j, "weight", &e.weight, ToNumber);
+  Read(j, "of_place", &e.of_place);
   return e;
 }
 

@@ -32,7 +32,7 @@ Incident FullIncident() {
   h.why = "why";
   h.next_check = "check";
   h.evidence_for = {{"trace:1", "text", -std::numeric_limits<double>::infinity()}};
-  h.evidence_against = {{"event:a:b", "", 5e-324}, {"x", "y", 1}};
+  h.evidence_against = {{"event:a:b", "", 5e-324}, {"x", "y", 1, true}};
   d.hypotheses = {h, telemetry::Hypothesis()};
   d.unknown = 0.9;
   d.certainty = telemetry::Certainty::kConfirmed;
@@ -76,6 +76,8 @@ TEST(IncidentJsonTest, EveryFieldComesBack) {
   EXPECT_EQ(h.evidence_for[0].id, "trace:1");
   EXPECT_EQ(h.evidence_for[0].text, "text");
   EXPECT_EQ(h.evidence_for[0].weight, -std::numeric_limits<double>::infinity());
+  EXPECT_FALSE(h.evidence_for[0].of_place);
+  EXPECT_TRUE(h.evidence_against[1].of_place);
   ASSERT_EQ(h.evidence_against.size(), 2u);
   EXPECT_EQ(h.evidence_against[0].weight, 5e-324);
 }

@@ -38,7 +38,7 @@ export function quantity(v, unit) {
   if (unit === 's') return duration(v);
   if (unit === '1') return percent(v);
   if (unit === 'By') return number(v) + 'B';
-  if (unit === '1/s') return number(v) + ' /s';
+  if (unit === '1/s') return number(v) + '/s';
   return number(v);
 }
 
@@ -54,6 +54,12 @@ export function clock(ms) {
 export function date(ms) {
   if (ms === null || ms === undefined) return none;
   return new Date(ms).toISOString().slice(0, 10) + ' ' + clock(ms) + ' UTC';
+}
+
+/// The time of day, with its date where that is not the day of `now`.
+export function when(ms, now) {
+  const day = (t) => new Date(t).toISOString().slice(0, 10);
+  return ms && now && day(ms) !== day(now) ? `${day(ms)} ${clock(ms)}` : clock(ms);
 }
 
 export const words = (name) => (name ?? '').replaceAll('_', ' ');

@@ -1,3 +1,5 @@
+import { placeMass } from './findings.js';
+
 // What the page says of an entity, in words, shapes and colours alike.
 export const healths = {
   cause: { glyph: '◆', word: 'likely cause' },
@@ -6,16 +8,25 @@ export const healths = {
   normal: { glyph: '', word: 'normal' },
 };
 
+const leastLikely = 0.15;
+
 /// The incident that the page is about: the newest open one; in a recording else the newest.
 export function focusOf(picture) {
   const open = picture.incidents.find((i) => i.closed_ms === null);
   return open ?? (picture.status.live ? null : (picture.incidents[0] ?? null));
 }
 
-export function healthOf(node, incident) {
-  const leader = incident?.hypotheses[0];
-  const causes = incident?.hypotheses.filter((h) => h === leader || h.posterior >= 0.15) ?? [];
-  if (causes.some((h) => h.entity === node.id)) return 'cause';
-  if (incident?.members.some((m) => m.id === node.id)) return 'abnormal';
-  return node.figures.silent ? 'silent' : 'normal';
+/// The health of each node, by id.
+export function healthsOf(nodes, incident) {
+  const causes = new Set();
+  if (incident) {
+    for (const h of incident.hypotheses) {
+      if (!causes.has(h.entity) && (h === incident.hypotheses[0] || placeMass(incident, h.entity) >= leastLikely))
+        causes.add(h.entity);
+    }
+  }
+  const members = new Set(incident?.members.map((m) => m.id));
+  const of = (node) =>
+    causes.has(node.id) ? 'cause' : members.has(node.id) ? 'abnormal' : node.figures.silent ? 'silent' : 'normal';
+  return new Map(nodes.map((n) => [n.id, of(n)]));
 }

@@ -26,10 +26,28 @@ function band(axis, state, per = 1) {
   };
 }
 
+// Which statistics of the latency are drawn: median and tail, else what there is, by its own name.
+const statistics = ['p50', 'p90', 'p95', 'p99', 'mean', 'max'];
 const shown = new Set([
-  'call_rate', 'error_ratio', 'error_rate', 'latency', 'latency_p50', 'latency_p90', 'latency_p95',
-  'latency_p99', 'in_flight', 'queue_depth',
+  'call_rate', 'error_ratio', 'error_rate', 'latency', 'in_flight', 'queue_depth',
+  ...statistics.map((s) => 'latency_' + s),
 ]);
+
+function latencies(axis) {
+  const pair = ['p50', 'p99'].map((s) => line(axis, 'latency_' + s, s)).filter(Boolean);
+  if (pair.length > 0) return pair;
+  const told = statistics.map((s) => line(axis, 'latency_' + s, s)).filter(Boolean);
+  // Nobody said what that one number is of many.
+  return told.length > 0 ? told.slice(0, 3) : [line(axis, 'latency', 'as sent')];
+}
+
+/// "scheduling_delay_p99": ["scheduling delay", "p99"]
+function named(quantity) {
+  const at = quantity.lastIndexOf('_');
+  const tail = quantity.slice(at + 1);
+  const is = at > 0 && statistics.includes(tail);
+  return [(is ? quantity.slice(0, at) : quantity).replaceAll('_', ' '), is ? tail : 'measured'];
+}
 
 export function lanesOf(axis) {
   const seconds = axis.window_length_ms / 1000;
@@ -46,16 +64,15 @@ export function lanesOf(axis) {
     one('errors', errors ? 'failed share' : 'failed calls', errors ? '1' : '1/s',
       errors ? band(axis, 'error_ratio') : band(axis, 'failed_calls', seconds),
       [errors ?? line(axis, 'error_rate', 'rate')]),
-    one('latency', 'latency', 's', null,
-      [line(axis, 'latency_p50', 'p50'), line(axis, 'latency_p99', 'p99')]
-        .concat(axis.lines.some((l) => l.quantity === 'latency_p50') ? [] : [line(axis, 'latency', 'mean')])),
+    one('latency', 'latency', 's', null, latencies(axis)),
     one('in_flight', 'in flight', '', band(axis, 'in_flight'), [line(axis, 'in_flight', 'measured')]),
     one('queue', 'waiting in queue', '', band(axis, 'queue_depth'), [line(axis, 'queue_depth', 'measured')]),
   ];
   for (const l of axis.lines) {
     if (l.caller || shown.has(l.quantity) || lanes.length >= 11) continue;
-    const measured = line(axis, l.quantity, 'measured');
-    if (measured) lanes.push(one(l.quantity, l.quantity.replaceAll('_', ' '), l.unit, null, [measured]));
+    const [title, label] = named(l.quantity);
+    const measured = line(axis, l.quantity, label);
+    if (measured) lanes.push(one(l.quantity, title, l.unit, null, [measured]));
   }
   return lanes;
 }

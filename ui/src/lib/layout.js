@@ -1,17 +1,27 @@
-// Layered layout of the service map: callers left, callees right. Deterministic: the same nodes and edges
-// give the same places, so that the map does not jump between refreshes.
-export const size = { width: 142, height: 42, gapX: 40, gapY: 14, margin: 8 };
+// Layouts of the service map, for the width that there is: whatever they place lies within the box that
+// they give, so that nothing is ever cut. Deterministic: the same nodes, edges and width give the same
+// places, so that the map does not jump between refreshes.
+//   layers: callers left, callees right; where the layers do not fit side by side, callers on top
+//   grid: many services as tiles, in the order given
+export const size = { width: 142, height: 42, gapX: 40, narrowX: 24, gapY: 14, rowY: 12, layerY: 36, margin: 8 };
 
 const byName = (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id < b.id ? -1 : 1);
 
-export function layout(nodes, edges) {
+export function layered(nodes, edges, width) {
   const sorted = [...nodes].sort(byName);
   const ids = new Set(sorted.map((n) => n.id));
   const forward = acyclic(sorted, edges.filter((e) => ids.has(e.caller) && ids.has(e.callee) && e.caller !== e.callee));
   const layers = intoLayers(sorted, forward);
   untangle(layers, forward);
-  return place(layers);
+  const gaps = Math.max(1, layers.length - 1);
+  const gap = Math.floor((width - 2 * size.margin - layers.length * size.width) / gaps);
+  return layers.length > 1 && gap >= size.narrowX
+    ? sideBySide(layers, Math.min(gap, size.gapX))
+    : below(layers, width);
 }
+
+/// `nodes` as tiles, row by row.
+export const grid = (nodes, width) => below([nodes], width);
 
 /// Edges without those that would close a circle, found depth first from the entries on.
 function acyclic(nodes, edges) {
@@ -89,41 +99,116 @@ function untangle(layers, edges) {
   }
 }
 
-function place(layers) {
+function sideBySide(layers, gap) {
   const step = size.height + size.gapY;
   const tallest = Math.max(1, ...layers.map((l) => l.length));
-  const height = tallest * step - size.gapY + 2 * size.margin;
-  const width = layers.length * (size.width + size.gapX) - size.gapX + 2 * size.margin;
+  const height = tallest * step - size.gapY;
   const places = new Map();
   layers.forEach((layer, column) => {
-    const top = (height - (layer.length * step - size.gapY)) / 2;
+    const top = size.margin + (height - (layer.length * step - size.gapY)) / 2;
     layer.forEach((node, row) => {
-      places.set(node.id, { x: size.margin + column * (size.width + size.gapX), y: top + row * step });
+      places.set(node.id, { x: size.margin + column * (size.width + gap), y: top + row * step });
     });
   });
-  return { places, width: Math.max(width, 200), height };
+  return { places, across: true };
 }
 
-/// The nodes worth showing of a large system: suspects, what is within `hops` calls of them, what the
-/// reader chose, and then the busiest, up to `limit`.
-export function neighbourhood(nodes, edges, wanted, limit, hops = 1) {
-  const keep = new Set(wanted);
-  let edge = [...wanted];
-  for (let hop = 0; hop < hops; hop++) {
-    const next = [];
-    for (const e of edges) {
-      for (const [from, to] of [[e.caller, e.callee], [e.callee, e.caller]]) {
-        if (edge.includes(from) && !keep.has(to) && keep.size < limit) {
-          keep.add(to);
-          next.push(to);
-        }
-      }
+/// Layers below each other, each in as many rows as it needs.
+function below(layers, width) {
+  const room = width - 2 * size.margin;
+  const inRow = Math.max(1, Math.floor((room + size.rowY) / (size.width + size.rowY)));
+  const places = new Map();
+  let y = size.margin;
+  for (const layer of layers) {
+    for (let from = 0; from < layer.length; from += inRow) {
+      const row = layer.slice(from, from + inRow);
+      // The last row of many stands below the others, a short layer in the middle.
+      const beside = layer.length > inRow ? inRow : row.length;
+      const gap = Math.min(size.gapX, beside > 1 ? (room - beside * size.width) / (beside - 1) : 0);
+      const left = size.margin + Math.max(0, (room - beside * size.width - (beside - 1) * gap) / 2);
+      row.forEach((node, i) => places.set(node.id, { x: left + i * (size.width + gap), y }));
+      y += size.height + (from + inRow < layer.length ? size.rowY : size.layerY);
     }
-    edge = next;
+  }
+  return { places, across: false };
+}
+
+/// Where the line of a call runs: start, two control points, end. A call against the order of the layers,
+/// or of a service to itself, goes around the boxes.
+export function route({ places, across }, edge) {
+  const a = places.get(edge.caller);
+  const b = places.get(edge.callee);
+  const { width: w, height: h } = size;
+  const midX = (p) => p.x + w / 2;
+  const midY = (p) => p.y + h / 2;
+  if (a === b) {
+    const [x, y] = [a.x + w, a.y];
+    return [[x, y + h * 0.7], [x + 18, y + h], [x + 18, y], [x, y + h * 0.3]];
+  }
+  if (across) {
+    const [x1, x2] = [a.x + w, b.x];
+    if (x2 > x1) {
+      const bend = Math.min((x2 - x1) / 2, 60);
+      return [[x1, midY(a)], [x1 + bend, midY(a)], [x2 - bend, midY(b)], [x2, midY(b)]];
+    }
+    const low = Math.max(a.y, b.y) + h + 24;
+    return [[midX(a), a.y + h], [midX(a), low], [midX(b), low], [midX(b), b.y + h]];
+  }
+  if (b.y > a.y) {
+    const [y1, y2] = [a.y + h, b.y];
+    const bend = Math.max(12, Math.min((y2 - y1) / 2, 60));
+    return [[midX(a), y1], [midX(a), y1 + bend], [midX(b), y2 - bend], [midX(b), y2]];
+  }
+  const right = Math.max(a.x, b.x) + w + 24;
+  return [[a.x + w, midY(a)], [right, midY(a)], [right, midY(b)], [b.x + w, midY(b)]];
+}
+
+export const pathOf = ([from, c1, c2, to]) => `M${from.join(' ')}C${c1.join(' ')} ${c2.join(' ')} ${to.join(' ')}`;
+
+/// The box around all places and routes (a curve lies within its control points), with a margin.
+export function boundsOf(places, routes) {
+  const box = { left: 0, top: 0, right: 0, bottom: 0 };
+  const take = (x, y) => {
+    box.left = Math.min(box.left, x - size.margin);
+    box.top = Math.min(box.top, y - size.margin);
+    box.right = Math.max(box.right, x + size.margin);
+    box.bottom = Math.max(box.bottom, y + size.margin);
+  };
+  for (const { x, y } of places.values()) {
+    take(x, y);
+    take(x + size.width, y + size.height);
+  }
+  for (const points of routes) for (const [x, y] of points) take(x, y);
+  return box;
+}
+
+/// The nodes worth showing of a large system, at most `limit`: `wanted` in their order, then what calls them
+/// or is called by them, the nearest and busiest first, then the busiest of all that is left.
+export function neighbourhood(nodes, edges, wanted, limit) {
+  const known = new Set(nodes.map((n) => n.id));
+  const keep = new Set(wanted.filter((id) => known.has(id)).slice(0, limit));
+  const beside = new Map();
+  const link = (from, edge, to) => {
+    if (!beside.has(from)) beside.set(from, []);
+    beside.get(from).push({ id: to, rate: edge.figures.call_rate.value ?? 0 });
+  };
+  for (const e of edges) {
+    link(e.caller, e, e.callee);
+    link(e.callee, e, e.caller);
+  }
+  const busy = (a, b) => b.rate - a.rate || (a.id < b.id ? -1 : 1);
+  let ring = [...keep];
+  while (ring.length > 0 && keep.size < limit) {
+    const next = ring.flatMap((id) => beside.get(id) ?? []).filter((n) => known.has(n.id) && !keep.has(n.id)).sort(busy);
+    ring = [];
+    for (const { id } of next) {
+      if (keep.size >= limit || keep.has(id)) continue;
+      keep.add(id);
+      ring.push(id);
+    }
   }
   const rate = (n) => n.figures.call_rate.value ?? 0;
   const busiest = [...nodes].sort((a, b) => rate(b) - rate(a) || byName(a, b));
-  const room = wanted.length === 0 ? limit : keep.size;
-  for (const node of busiest) if (keep.size < room) keep.add(node.id);
+  for (const node of busiest) if (keep.size < limit) keep.add(node.id);
   return nodes.filter((n) => keep.has(n.id));
 }

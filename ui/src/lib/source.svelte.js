@@ -8,6 +8,7 @@ export const source = $state({
   connection: report ? 'report' : 'loading',
   trouble: '',
   revision: 0,
+  received: Date.now(), // when the picture came, by this browser's clock
 });
 
 async function getJson(path) {
@@ -32,6 +33,7 @@ async function refresh() {
       again = false;
       source.picture = await getJson('/api/v1/picture');
       source.revision += 1;
+      source.received = Date.now();
       source.connection = 'live';
       source.trouble = '';
     } while (again);
