@@ -92,7 +92,8 @@ class Calls {
  private:
   /// Under the lock: the calls that may be read now, and those that are refused.
   struct Next {
-    std::vector<Call*> read, refused;
+    std::vector<Call*> read;
+    std::vector<std::function<void()>> refusals;
   };
   Next TakeNext();
   static void Run(const Next& next);
@@ -127,9 +128,6 @@ class Call : public grpc::ServerGenericBidiReactor {
 
   BodyShare* share() { return &share_; }
   void Read() { StartRead(&request_); }
-  void RefuseForNow() {
-    AnswerOnce(answer_, Status::Unavailable("too many bytes of requests are in memory, try again"));
-  }
 
   void OnReadDone(bool ok) override {
     const std::shared_ptr<Calls> calls = calls_;
@@ -142,10 +140,10 @@ class Call : public grpc::ServerGenericBidiReactor {
 
   void OnDone() override { delete this; }
 
-  /// From Stop, under the lock of Calls: the call is open.
-  std::function<void()> Refusal() {
+  /// Made under the lock of Calls, while the call is open; may be run when it no longer is.
+  std::function<void()> Refusal(std::string why) {
     return
-        [answer = answer_] { AnswerOnce(answer, Status::Unavailable("the server is stopping")); };
+        [answer = answer_, why = std::move(why)] { AnswerOnce(answer, Status::Unavailable(why)); };
   }
 
  private:
@@ -222,7 +220,8 @@ Calls::Next Calls::TakeNext() {
     ++reading_;
   }
   if (reading_ == 0) {
-    next.refused.assign(waiting_.begin(), waiting_.end());
+    for (Call* call : waiting_)
+      next.refusals.push_back(call->Refusal("too many bytes of requests are in memory, try again"));
     waiting_.clear();
   }
   return next;
@@ -230,7 +229,7 @@ Calls::Next Calls::TakeNext() {
 
 void Calls::Run(const Next& next) {
   for (Call* call : next.read) call->Read();
-  for (Call* call : next.refused) call->RefuseForNow();
+  for (const auto& refuse : next.refusals) refuse();
 }
 
 void Calls::Stop() {
@@ -239,7 +238,7 @@ void Calls::Stop() {
     std::unique_lock lock(mutex_);
     stopping_ = true;
     changed_.wait_for(lock, kStopGrace, [&] { return open_.empty(); });
-    for (Call* call : open_) refusals.push_back(call->Refusal());
+    for (Call* call : open_) refusals.push_back(call->Refusal("the server is stopping"));
   }
   for (const auto& refuse : refusals) refuse();
 }

@@ -18,6 +18,7 @@ using boost::system::error_code;
 namespace {
 
 constexpr size_t kMaxDrainedBytes = 1u << 20;
+constexpr size_t kBodyReadBytes = 64u << 10;
 constexpr std::chrono::seconds kLingerTime{1};
 constexpr std::string_view kEventStreamHead =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"
@@ -152,6 +153,8 @@ void HttpConnection::OnHeader(error_code error) {
 }
 
 void HttpConnection::ReadBody() {
+  // Beast reads as much as there is capacity, and would go on with the 512 bytes it begins with.
+  buffer_.reserve(kBodyReadBytes);
   stream_.expires_after(std::chrono::nanoseconds(shared_->limits.idle_timeout));
   ReadMoreOfBody();
 }
