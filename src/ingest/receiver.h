@@ -3,11 +3,11 @@
 //   POST /v1/traces /v1/metrics /v1/logs   OTLP, protobuf or JSON, gzip
 //   POST /api/v1/write                     Prometheus remote write v1
 //   POST /v1/events                        CloudEvents (CDEvents), structured JSON, one or a batch
+//                                          (answered one by one: ingest/changes/answer.h)
 //   gRPC  opentelemetry.proto.collector.{trace,metrics,logs}.v1.*Service/Export
-// Answers: 200 (with partial_success; of events: what was understood), 202 an event that names no
-// known service or no time, with what is missing, 400 malformed, 413 too large, 415 wrong content
-// type, 404, 405, 429 with Retry-After when the sink is full, 503 when the store cannot write. Each
-// is in the ledger.
+// Answers: 200 (with partial_success), 400 malformed, 413 too large, 415 wrong content type, 404,
+// 405, 429 with Retry-After when the sink is full, 503 when the store cannot write. Each is in the
+// ledger.
 #pragma once
 
 #include <functional>
