@@ -216,7 +216,7 @@ std::optional<Reason> LossOf(Fate fate) {
   return std::nullopt;
 }
 
-int HttpStatusOf(Fate fate) {
+int HttpStatusOf(Fate fate, Kind kind) {
   switch (fate) {
     case Fate::kDurable:
       return 200;
@@ -225,7 +225,7 @@ int HttpStatusOf(Fate fate) {
     case Fate::kTryLater:
       return 503;
     case Fate::kNever:
-      return 500;
+      return kind == Kind::kRemoteWrite ? 400 : 500;  // its senders try again after any 5xx
   }
   return 500;
 }
@@ -269,7 +269,7 @@ Batch NewBatch(Format format, std::string_view peer, const DecodeContext& contex
 /// What the sender is told when all went well.
 struct Decoded {
   otlp::Decoded otlp;
-  std::vector<changes::Understood> events;
+  changes::Answer changes;
 };
 
 Result<Decoded> DecodeBody(const Route& route, ByteView body, Encoding encoding,
@@ -288,10 +288,13 @@ Result<Decoded> DecodeBody(const Route& route, ByteView body, Encoding encoding,
     case Kind::kRemoteWrite:
       status = prometheus::DecodeRemoteWrite(body, context, batch);
       break;
-    case Kind::kEvents:
-      status = changes::DecodeCdEvents(body, format, context, batch, &decoded.events);
-      changes::CountUnmatched(decoded.events, context.identities->entities, context.ledger);
+    case Kind::kEvents: {
+      std::vector<changes::Understood> events;
+      status = changes::DecodeCdEvents(body, format, context, batch, &events);
+      changes::CountUnmatched(events, context.identities->entities, context.ledger);
+      decoded.changes = changes::AnswerTo(events, context.identities->entities);
       break;
+    }
   }
   if (!status.ok()) return status;
   return decoded;
@@ -303,8 +306,7 @@ void CountUnread(Format format, Reason reason, LossLedger* ledger) {
   ledger->Lost(format, Signal::kMessage, reason);
 }
 
-HttpResponse SuccessAnswer(const Route& route, const Decoded& decoded, Encoding encoding,
-                           const telemetry::Identities& identities) {
+HttpResponse SuccessAnswer(const Route& route, const Decoded& decoded, Encoding encoding) {
   HttpResponse response;
   switch (route.kind) {
     case Kind::kOtlp:
@@ -314,12 +316,10 @@ HttpResponse SuccessAnswer(const Route& route, const Decoded& decoded, Encoding 
     case Kind::kRemoteWrite:
       response.status = 204;
       break;
-    case Kind::kEvents: {
-      changes::Answer answer = changes::AnswerTo(decoded.events, identities.entities);
-      response.status = answer.status;
+    case Kind::kEvents:
+      response.status = decoded.changes.status;
       response.content_type = kJsonType;
-      response.body = std::move(answer.json);
-    }
+      response.body = decoded.changes.json;
   }
   return response;
 }
@@ -361,14 +361,14 @@ void Receiver::HandleHttp(net::HttpRequest&& request, std::shared_ptr<net::Respo
         decoded.status().message() + std::string(HintAt(*route, *encoding, request.body));
     return responder->Respond(ErrorAnswer(too_large ? 413 : 400, why, encoding));
   }
-  HandOn(std::move(batch), counted, context_.ledger, accept_,
-         [route, responder, encoding = *encoding, decoded = *decoded,
-          identities = context_.identities](Fate fate, const Status& why) {
-           if (fate == Fate::kDurable) {
-             return responder->Respond(SuccessAnswer(*route, decoded, encoding, *identities));
-           }
-           responder->Respond(ErrorAnswer(HttpStatusOf(fate), why.message(), encoding));
-         });
+  HandOn(
+      std::move(batch), counted, context_.ledger, accept_,
+      [route, responder, encoding = *encoding, decoded = *decoded](Fate fate, const Status& why) {
+        if (fate == Fate::kDurable) {
+          return responder->Respond(SuccessAnswer(*route, decoded, encoding));
+        }
+        responder->Respond(ErrorAnswer(HttpStatusOf(fate, route->kind), why.message(), encoding));
+      });
 }
 
 void Receiver::HandleGrpc(std::string_view method, std::string_view peer, ByteView request,

@@ -194,6 +194,21 @@ TEST_F(ReceiverTest, SaysWhenTheStoreCannotWriteForNow) {
   EXPECT_EQ(Lost(Signal::kSpan, Reason::kStoreFailed), 8u);
 }
 
+TEST_F(ReceiverTest, TellsRemoteWriteToGiveUpWithA4xx) {
+  const Message label = Message().Bytes(1, "__name__").Bytes(2, "up");
+  const Message sample = Message().Int(2, 1'700'000'000'000);
+  const std::string plain = Message().Bytes(
+      1, std::string(Message().Bytes(1, std::string(label)).Bytes(2, std::string(sample))));
+  ASSERT_LT(plain.size(), 60u);  // one snappy literal: its length, a tag, itself
+  const std::string body = std::string(1, static_cast<char>(plain.size())) +
+                           static_cast<char>((plain.size() - 1) << 2) + plain;
+  EXPECT_EQ(Post("/api/v1/write", kProtobuf, body, "snappy")->status, 204);
+  stored_ = Status::Corrupt("the file is damaged");
+  EXPECT_EQ(Post("/api/v1/write", kProtobuf, body, "snappy")->status, 400);
+  stored_ = Status::Unavailable("no space");
+  EXPECT_EQ(Post("/api/v1/write", kProtobuf, body, "snappy")->status, 503);
+}
+
 TEST_F(ReceiverTest, DoesNotAskToTryAgainWhatWillNeverBeStored) {
   for (const Status& never : {Status::Corrupt("the file is damaged"), Status::Internal("no table"),
                               Status::InvalidArgument("columns of unequal length")}) {

@@ -60,6 +60,18 @@ TEST(TerminalReport, TellsNoDataFromGoodHealth) {
   EXPECT_THAT(TerminalReport(Picture{}, 1, false), HasSubstr("No telemetry yet"));
 }
 
+TEST(TerminalReport, DoesNotCallHealthyWhatNobodyJudged) {
+  Picture picture = NormalPicture();
+  const auto of_calls = [](const std::string& name) {
+    return name == "call_rate" || name == "call_volume";
+  };
+  std::erase_if(picture.lines, [&](const auto& line) { return of_calls(line.name); });
+  std::erase_if(picture.estimates, [&](const auto& e) { return of_calls(e.state); });
+  const std::string report = TerminalReport(picture, 100, false);
+  EXPECT_THAT(report, HasSubstr("Not judged: no service tells how often it is called."));
+  EXPECT_THAT(report, Not(HasSubstr("Nothing is out of its normal")));
+}
+
 TEST(TerminalReport, DoesNotLetTelemetryDriveTheTerminal) {
   Picture picture = IncidentPicture();
   picture.entities[0].name = "evil\033[2J\r\nname";

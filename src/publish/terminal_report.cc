@@ -139,8 +139,32 @@ class Terminal {
     } else if (picture_.window_starts.size() < 2) {
       Text("Too little telemetry yet to say what is normal.");
     } else {
+      const auto [services, unjudged] = CountServices();
+      if (unjudged > 0 && unjudged == services) {
+        Text("Not judged: no service tells how often it is called.");
+        return;
+      }
       Text("Nothing is out of its normal range.");
+      if (unjudged > 0) {
+        Text(std::to_string(unjudged) + " of " + std::to_string(services) +
+             " services not judged: they do not tell how often they are called.");
+      }
     }
+  }
+
+  /// Those that speak, and those of them whose calls nobody counts: without them a service has no
+  /// normal range.
+  std::pair<size_t, size_t> CountServices() const {
+    const FigureTable figures(picture_);
+    size_t services = 0, unjudged = 0;
+    for (const auto& entity : picture_.entities) {
+      if (entity.kind != telemetry::EntityKind::kService) continue;
+      const Figures& f = figures.Of({entity.id, telemetry::kNoEntity});
+      if (f.silent) continue;
+      ++services;
+      unjudged += !f.only_callers && std::isnan(f.call_rate.value) ? 1 : 0;
+    }
+    return {services, unjudged};
   }
 
   void ShowIncident(const Incident& incident) {

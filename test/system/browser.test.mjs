@@ -154,6 +154,21 @@ describe('states of the page', () => {
       assert.equal(await page.locator('svg .node').count(), 11);
     }));
 
+  test('no counts of calls: not judged is not healthy', async () => {
+    const picture = fixture('normal');
+    const without = (nodes) => nodes.forEach((n) => (n.figures.call_rate = { value: null, basis: 'missing' }));
+    const services = picture.topology.nodes.filter((n) => n.kind === 'service' && !n.figures.silent);
+    without(services.slice(0, 1));
+    await withFixture(picture, {}, async (page) => {
+      await page.getByText(`1 of ${services.length} services is not judged`).waitFor();
+    });
+    without(services);
+    await withFixture(picture, {}, async (page) => {
+      await page.getByText('Not judged: no service tells how often it is called').waitFor();
+      assert.equal(await page.getByText('Nothing is out of its normal range').count(), 0);
+    });
+  });
+
   test('incident: sentence, probability, cards, map, bands', () =>
     withFixture('incident', {}, async (page) => {
       await page.locator('article').first().waitFor();
@@ -227,8 +242,9 @@ describe('states of the page', () => {
       await mapFits(page);
       await page.getByRole('button', { name: 'Show all 300' }).first().click();
       assert.equal(await page.locator('svg .node').count(), 300);
-      assert.ok((await page.locator('svg .edge').count()) <= 90);
-      assert.match(await page.locator('.map .below').innerText(), /Lines are drawn for the chosen service alone/);
+      assert.equal(await page.locator('svg .edge').count(), 0);
+      assert.match(await page.locator('.map .below').innerText(), /Framed: what service-of-some-team-7 calls, and who calls it/);
+      assert.ok((await page.locator('svg .node.beside').count()) > 1);
       await mapFits(page);
       await page.getByRole('searchbox').fill('nothing-like-it');
       await page.getByText('No service is called so').waitFor();
@@ -363,6 +379,9 @@ describe('looks', () => {
         await mapFits(page);
         const table = page.locator('section[aria-label="Services"] .scroll');
         assert.ok(await table.evaluate((frame) => frame.scrollWidth <= frame.clientWidth), 'columns are cut');
+        const cells = await table.locator('td:visible').evaluateAll((all) =>
+          all.filter((cell) => cell.scrollWidth > cell.clientWidth + 1).map((cell) => cell.innerText));
+        assert.deepEqual(cells, [], 'cells run into each other');
         for (const cell of await table.locator('tbody td:first-child').allInnerTexts()) assert.notEqual(cell.trim(), '');
       }));
   }

@@ -45,7 +45,8 @@ function latencies(axis) {
 function named(quantity) {
   const at = quantity.lastIndexOf('_');
   const tail = quantity.slice(at + 1);
-  const is = at > 0 && statistics.includes(tail);
+  // connections_max is a size and no statistic.
+  const is = at > 0 && statistics.includes(tail) && quantity !== 'connections_max';
   return [(is ? quantity.slice(0, at) : quantity).replaceAll('_', ' '), is ? tail : 'measured'];
 }
 

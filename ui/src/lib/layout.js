@@ -1,9 +1,10 @@
 // Layouts of the service map, for the width that there is: whatever they place lies within the box that
 // they give, so that nothing is ever cut. Deterministic: the same nodes, edges and width give the same
 // places, so that the map does not jump between refreshes.
-//   layers: callers left, callees right; where the layers do not fit side by side, callers on top
+//   layers: callers left, callees right; where the layers do not fit side by side (drawn a little
+//     smaller at most), callers on top
 //   grid: many services as tiles, in the order given
-export const size = { width: 142, height: 42, gapX: 40, narrowX: 24, gapY: 14, rowY: 12, layerY: 36, margin: 8 };
+export const size = { width: 142, height: 42, gapX: 40, narrowX: 24, gapY: 14, rowY: 12, layerY: 36, margin: 8, leastScale: 0.85 };
 
 const byName = (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id < b.id ? -1 : 1);
 
@@ -14,7 +15,7 @@ export function layered(nodes, edges, width) {
   const layers = intoLayers(sorted, forward);
   untangle(layers, forward);
   const gaps = Math.max(1, layers.length - 1);
-  const gap = Math.floor((width - 2 * size.margin - layers.length * size.width) / gaps);
+  const gap = Math.floor((width / size.leastScale - 2 * size.margin - layers.length * size.width) / gaps);
   return layers.length > 1 && gap >= size.narrowX
     ? sideBySide(layers, Math.min(gap, size.gapX))
     : below(layers, width);
