@@ -2,6 +2,7 @@
 // from a call to the request that caused it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "base/nanotime.h"
@@ -34,12 +35,16 @@ struct CallRecord {
 
 /// Says which request of the same service caused a call.
 struct Link {
+  struct Choice {
+    uint64_t request = 0;  // 0: none of the requests that were seen
+    float posterior = 0;   // 0: there is no such choice
+  };
   uint64_t call = 0;
-  uint64_t request = 0;   // 0: none of the requests that were seen
-  float posterior = 0;    // probability of `request`
-  uint64_t runner_up = 0;  // the likeliest other answer (0: none of those seen)
-  float runner_up_posterior = 0;
-  bool by_id = false;  // a fact that was given, no inference
+  uint64_t request = 0;  // 0: none of the requests that were seen
+  float posterior = 0;   // probability of `request`
+  bool by_id = false;    // a fact that was given, no inference
+  /// The next likeliest, the runner-up first. Empty when nothing was sampled.
+  std::array<Choice, 4> others;
 };
 
 }  // namespace tomograph::correlate::linking

@@ -39,7 +39,7 @@ class GapDensity {
   size_t bytes() const { return bins_.capacity() * sizeof(BinValue); }
 
  private:
-  static constexpr int kShift = 19;     // bits of a float below the bin number: 16 bins an octave
+  static constexpr int kShift = 19;      // bits of a float below the bin number: 16 bins an octave
   static constexpr int kSide = 16 * 26;  // bins on each side of 0
   struct BinValue {
     float log_density;

@@ -62,14 +62,13 @@ struct LinkerStats {
   uint64_t chunks = 0;
   uint64_t learned = 0;    // times that a model was learned from scratch
   uint64_t refreshed = 0;  // times that a learned model took in what came since
-  double learn_seconds = 0;  // of processor time, spent on `learned` and `refreshed`
   // Limits and refusals: records that ...
-  uint64_t late = 0;               // came after their time was decided; calls get no request
-  uint64_t negative = 0;           // end before they start
-  uint64_t too_long = 0;           // last longer than the horizon
-  uint64_t impossible_time = 0;    // lie outside of +-100 years around 1970 + 100 years
-  uint64_t too_many_classes = 0;   // are of one (service, peer, operation) too many
-  uint64_t decided_early = 0;      // left because of max_records
+  uint64_t late = 0;                // came after their time was decided; calls get no request
+  uint64_t negative = 0;            // end before they start
+  uint64_t too_long = 0;            // last longer than the horizon
+  uint64_t impossible_time = 0;     // lie more than 146 years (2^62 ns) from 1970
+  uint64_t too_many_classes = 0;    // are of one (service, peer, operation) too many
+  uint64_t decided_early = 0;       // left because of max_records
   uint64_t candidates_limited = 0;  // calls that lost candidates to max_candidates
 };
 
