@@ -255,13 +255,18 @@ double MeasureSpeed(const std::vector<CallRecord>& records, LinkMode mode,
   correlate::linking::LinkerOptions linker_options = options.linker;
   linker_options.mode = mode;
   linker_options.seed = options.seed;
-  RequestLinker linker(linker_options);
   Nanos first = INT64_MAX, last = INT64_MIN;
   for (const CallRecord& r : records) {
     first = std::min(first, r.start);
     last = std::max(last, r.end);
   }
   const Nanos period = last - first + kMillisecond;
+  // No wait for requests longer than there are: all would be decided at the end.
+  linker_options.horizon = kMillisecond;
+  for (const CallRecord& r : records) {
+    linker_options.horizon = std::max(linker_options.horizon, r.end - r.start);
+  }
+  RequestLinker linker(linker_options);
   uint64_t linked = 0;
   const auto sink = [&](const Link& link) { linked += link.request != 0; };
   double learned_at = -1, started = ProcessorSeconds();

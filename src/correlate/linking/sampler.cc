@@ -12,7 +12,7 @@ namespace {
 constexpr float kNobodyShare = 0.1f;
 constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
 // A proposal that is so much less likely by itself is not worth a look at the joins.
-constexpr double kHopeless = 40;
+constexpr double kHopeless = 20;
 // A call whose only other choice is so much less likely (log odds) is not sampled.
 constexpr double kSettled = 12;
 
@@ -31,6 +31,7 @@ Sampler::Sampler(LinkWindow* window, const LinkModel& model, const JoinModel* jo
 
 void Sampler::Refresh() {
   likelihood_.assign(w_.requests.size(), kUnknown);
+  join_likelihood_.assign(joins_ != nullptr && joins_->on() ? w_.requests.size() : 0, kUnknown);
   counted_.assign(w_.calls.size(), 0);
   since_.assign(w_.calls.size(), 0);
 }
@@ -331,10 +332,15 @@ void Sampler::Decide(Draft* a, Draft* b, int freed, double gain, double log_rati
       root_b = JoinModel::RootOf(w_, b->request);
       if (root_b == root_a) root_b = kNobody;
     }
-    const auto joins = [&] {
-      return joins_->LogLikelihood(w_, model_, root_a) +
-             (root_b != kNobody ? joins_->LogLikelihood(w_, model_, root_b) : 0);
+    const auto known = [&](int root) {
+      float& value = join_likelihood_[root];
+      if (std::isnan(value)) {
+        value = static_cast<float>(joins_->LogLikelihood(w_, model_, root));
+      }
+      return value;
     };
+    gain -= known(root_a);
+    if (root_b != kNobody) gain -= known(root_b);
     const auto put = [&](const Draft& d) {
       const Request& r = w_.requests[d.request];
       for (int s = 0, n = model_.kinds[r.kind].slots(); s < n; ++s) {
@@ -349,14 +355,25 @@ void Sampler::Decide(Draft* a, Draft* b, int freed, double gain, double log_rati
         loose_.push_back(a->slots[s]);
       }
     }
-    gain -= joins();
     put(*a);
     if (b != nullptr) put(*b);
     if (freed != kNobody) w_.calls[freed].owner = kNobody;
-    gain += joins();
+    const auto new_a = static_cast<float>(joins_->LogLikelihood(w_, model_, root_a));
+    const auto new_b =
+        root_b == kNobody ? 0 : static_cast<float>(joins_->LogLikelihood(w_, model_, root_b));
+    gain += new_a + new_b;
     for (const int c : loose_) w_.calls[c].owner = kNobody;
     put(old_a);
     if (b != nullptr) put(old_b);
+    if (gain < needed) return;
+    join_likelihood_[root_a] = new_a;
+    if (root_b != kNobody) join_likelihood_[root_b] = new_b;
+    // What hangs below a call that is no longer nobody's, or that is now, was or is a tree.
+    for (const int c : {freed, loose_.empty() ? kNobody : loose_.front()}) {
+      if (c != kNobody && w_.calls[c].callee != kNobody) {
+        join_likelihood_[w_.calls[c].callee] = kUnknown;
+      }
+    }
   }
   if (gain < needed) return;
   Write(*a, freed);

@@ -86,7 +86,8 @@ class Sampler {
   const LinkModel& model_;
   const JoinModel* joins_;
   ProposalRandom random_;
-  std::vector<float> likelihood_;  // per request; NaN: to be computed
+  std::vector<float> likelihood_;       // per request; NaN: to be computed
+  std::vector<float> join_likelihood_;  // per root; NaN: to be computed
   // While counting: where each call's shares are, and since when it has its owner.
   std::vector<int> counted_;  // per call: 1 + index into shares, 0: not counted
   std::vector<int> since_;
