@@ -17,6 +17,7 @@ constexpr int kSweeps = 6;           // per round
 constexpr float kFirstCome = -6;     // order weight to start from
 constexpr int kMostPerClass = 8;     // slots of one class in one request
 constexpr double kLeftOver = .01;    // of a class's calls: more slots are tried beyond
+constexpr double kOrphanDoubt = 20;  // log-likelihood per class by which it must be better
 constexpr double kOrphanPrior = .1;  // calls
 
 /// The kind's groups: every class of calls that some request of it may hold, those with the most
@@ -117,8 +118,9 @@ double LearnOrphans(const LinkWindow& window, int service, double until, LinkMod
   const double span = std::max(1e3, last - first);
   double weight = 0;
   for (int k = 0; k < of.classes; ++k) {
-    of.log_orphan_rate[k] = static_cast<float>(std::log((orphans[k] + kOrphanPrior) / span));
-    weight += orphans[k] * of.log_orphan_rate[k];
+    const double expected = (of.loses_requests ? orphans[k] : 0) + kOrphanPrior;
+    of.log_orphan_rate[k] = static_cast<float>(std::log(expected / span));
+    weight += orphans[k] * of.log_orphan_rate[k] - expected;
   }
   return weight;
 }
@@ -157,21 +159,29 @@ class ServiceLearner {
     if (range.first_request == range.end_request || of_.classes == 0) return;
     room_.assign(of_.classes, 1);
     Start(false);
-    Rounds();
+    Rounds(kRounds);
     State best = Save();
     const std::vector<int> more = RoomNeeded();
 
     Start(true);
-    Rounds();
+    Rounds(kRounds);
     if (State other = Save(); other.likelihood > best.likelihood) best = std::move(other);
 
     if (more != room_) {
       room_ = more;
       Start(false);
-      Rounds();
+      Rounds(kRounds);
       if (State other = Save(); other.likelihood > best.likelihood) best = std::move(other);
     }
     Restore(std::move(best));
+
+    // From the best of these: are there calls that are better off without any request?
+    best = Save();
+    of_.loses_requests = true;
+    Rounds(kRounds / 2);
+    State other = Save();
+    const double doubt = kOrphanDoubt * of_.classes;
+    if (other.likelihood < best.likelihood + doubt) Restore(std::move(best));
   }
 
  private:
@@ -197,6 +207,7 @@ class ServiceLearner {
     GuessAny(service_, true, &w_, &m_);
     LeftOver();
     of_.first_come = first_come;
+    of_.loses_requests = false;
     of_.order_weight.assign(of_.classes, first_come ? kFirstCome : 0);
     if (first_come) {
       // GuessAny ran for the gaps that later guesses need; its owners are not wanted.
@@ -234,12 +245,12 @@ class ServiceLearner {
     return room;
   }
 
-  void Rounds() {
+  void Rounds(int rounds) {
     std::vector<int> open;
     Sampler sampler(&w_, m_, nullptr, random_.Next());
     const ServiceRange& range = w_.services[service_];
-    for (int round = 0; round < kRounds; ++round) {
-      LearnStep(w_, service_, until_, round > 1, random_.Next(), &m_);
+    for (int round = 0; round < rounds; ++round) {
+      LearnStep(w_, service_, until_, round > 1 || rounds < kRounds, random_.Next(), &m_);
       sampler.Refresh();
       open.clear();
       for (int c = range.first_call; c < range.end_call; ++c) {

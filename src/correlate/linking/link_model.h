@@ -25,6 +25,8 @@ struct ServiceModel {
   bool ordered = false;
   /// Per class: log-odds of one inversion of the order of arrival (0: order says nothing).
   std::vector<float> order_weight;
+  /// Are there calls whose request is not there? Without, each is held to be one in a great many.
+  bool loses_requests = false;
   /// Per class: log of the calls per microsecond whose request is not there.
   std::vector<float> log_orphan_rate;
 };

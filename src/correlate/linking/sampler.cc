@@ -11,8 +11,9 @@ namespace {
 // How often a call that has a request is proposed to have none. Rare, since it rarely is so.
 constexpr float kNobodyShare = 0.1f;
 constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
-// A proposal that is so much less likely by itself is not worth a look at the joins.
-constexpr double kHopeless = 20;
+// Joins are dear to look at: a proposal first has to pass with half of what it gains by itself
+// (delayed acceptance, Christen & Fox 2005: the states are visited as if there were one step).
+constexpr double kFirstStep = .5;
 // A call whose only other choice is so much less likely (log odds) is not sampled.
 constexpr double kSettled = 12;
 
@@ -157,7 +158,7 @@ void Sampler::ProposeNobody(int call, double temperature) {
   const double n = c.candidates;
   const double back = (group->count - (used - 1.0)) / group->count / n;
   const double there = c.candidates == 1 ? 1 : kNobodyShare;
-  Decide(&a, nullptr, call, gain, std::log(back / there), temperature);
+  Decide(a, nullptr, call, gain, std::log(back / there), temperature);
 }
 
 void Sampler::ProposeFromNobody(int call, int request, double temperature) {
@@ -187,7 +188,7 @@ void Sampler::ProposeFromNobody(int call, int request, double temperature) {
   a.likelihood = Evaluate(a);
   gain +=
       a.likelihood - LogLikelihood(request) + Order(a, nullptr, true) - Order(a, nullptr, false);
-  Decide(&a, nullptr, freed, gain, log_ratio, temperature);
+  Decide(a, nullptr, freed, gain, log_ratio, temperature);
 }
 
 void Sampler::ProposeSwap(int call, int request, double temperature) {
@@ -200,7 +201,7 @@ void Sampler::ProposeSwap(int call, int request, double temperature) {
   b.likelihood = Evaluate(b);
   const double gain = static_cast<double>(a.likelihood) + b.likelihood - LogLikelihood(a.request) -
                       LogLikelihood(b.request) + Order(a, &b, true) - Order(a, &b, false);
-  Decide(&a, &b, kNobody, gain, log_ratio, temperature);
+  Decide(a, &b, kNobody, gain, log_ratio, temperature);
 }
 
 bool Sampler::Swap(int call, Draft* a, Draft* b, double* log_ratio) {
@@ -317,67 +318,74 @@ double Sampler::Order(const Draft& a, const Draft* b, bool drafted) const {
   return total;
 }
 
-void Sampler::Decide(Draft* a, Draft* b, int freed, double gain, double log_ratio,
+void Sampler::Decide(const Draft& a, const Draft* b, int freed, double gain, double log_ratio,
                      double temperature) {
-  const double needed =
-      temperature * (std::log(static_cast<double>(random_.Uniform())) - log_ratio);
+  gain += temperature * log_ratio;
+  const auto chance = [&](double of) {
+    return of >= temperature * std::log(static_cast<double>(random_.Uniform()));
+  };
   if (joins_ != nullptr && joins_->on()) {
-    if (gain < needed - kHopeless) return;
-    // The joins are those of whole trees: the change is made, looked at, and taken back.
-    Draft old_a, old_b;
-    Load(a->request, &old_a);
-    int root_a = JoinModel::RootOf(w_, a->request), root_b = kNobody;
-    if (b != nullptr) {
-      Load(b->request, &old_b);
-      root_b = JoinModel::RootOf(w_, b->request);
-      if (root_b == root_a) root_b = kNobody;
-    }
-    const auto known = [&](int root) {
-      float& value = join_likelihood_[root];
-      if (std::isnan(value)) {
-        value = static_cast<float>(joins_->LogLikelihood(w_, model_, root));
-      }
-      return value;
-    };
-    gain -= known(root_a);
-    if (root_b != kNobody) gain -= known(root_b);
-    const auto put = [&](const Draft& d) {
-      const Request& r = w_.requests[d.request];
-      for (int s = 0, n = model_.kinds[r.kind].slots(); s < n; ++s) {
-        w_.slots[r.first_slot + s] = d.slots[s];
-        if (d.slots[s] != kNobody) w_.calls[d.slots[s]].owner = d.request;
-      }
-    };
-    // A call that comes from nobody or goes there: owners are put back by hand.
-    loose_.clear();
-    for (int s = 0, n = model_.kinds[w_.requests[a->request].kind].slots(); s < n; ++s) {
-      if (b == nullptr && a->slots[s] != kNobody && w_.calls[a->slots[s]].owner != a->request) {
-        loose_.push_back(a->slots[s]);
-      }
-    }
-    put(*a);
-    if (b != nullptr) put(*b);
-    if (freed != kNobody) w_.calls[freed].owner = kNobody;
-    const auto new_a = static_cast<float>(joins_->LogLikelihood(w_, model_, root_a));
-    const auto new_b =
-        root_b == kNobody ? 0 : static_cast<float>(joins_->LogLikelihood(w_, model_, root_b));
-    gain += new_a + new_b;
-    for (const int c : loose_) w_.calls[c].owner = kNobody;
-    put(old_a);
-    if (b != nullptr) put(old_b);
-    if (gain < needed) return;
-    join_likelihood_[root_a] = new_a;
-    if (root_b != kNobody) join_likelihood_[root_b] = new_b;
-    // What hangs below a call that is no longer nobody's, or that is now, was or is a tree.
-    for (const int c : {freed, loose_.empty() ? kNobody : loose_.front()}) {
+    if (!chance(kFirstStep * gain)) return;
+    const JoinChange change = TryJoins(a, b, freed);
+    if (!chance((1 - kFirstStep) * gain + change.gain)) return;
+    join_likelihood_[change.root_a] = change.new_a;
+    if (change.root_b != kNobody) join_likelihood_[change.root_b] = change.new_b;
+    // What hangs below a call that is nobody's is a tree of its own, unknown so far.
+    for (const int c : {freed, change.taken}) {
       if (c != kNobody && w_.calls[c].callee != kNobody) {
         join_likelihood_[w_.calls[c].callee] = kUnknown;
       }
     }
+  } else if (!chance(gain)) {
+    return;
   }
-  if (gain < needed) return;
-  Write(*a, freed);
+  Write(a, freed);
   if (b != nullptr) Write(*b, kNobody);
+}
+
+double Sampler::JoinLikelihood(int root) {
+  float& known = join_likelihood_[root];
+  if (std::isnan(known)) known = static_cast<float>(joins_->LogLikelihood(w_, model_, root));
+  return known;
+}
+
+Sampler::JoinChange Sampler::TryJoins(const Draft& a, const Draft* b, int freed) {
+  // Joins are those of whole trees: the change is made, looked at, and taken back.
+  JoinChange change;
+  Draft old_a, old_b;
+  Load(a.request, &old_a);
+  change.root_a = JoinModel::RootOf(w_, a.request);
+  change.gain -= JoinLikelihood(change.root_a);
+  if (b != nullptr) {
+    Load(b->request, &old_b);
+    change.root_b = JoinModel::RootOf(w_, b->request);
+    if (change.root_b == change.root_a) change.root_b = kNobody;
+    if (change.root_b != kNobody) change.gain -= JoinLikelihood(change.root_b);
+  }
+  const auto put = [&](const Draft& d) {
+    const Request& r = w_.requests[d.request];
+    for (int s = 0, n = model_.kinds[r.kind].slots(); s < n; ++s) {
+      w_.slots[r.first_slot + s] = d.slots[s];
+      if (d.slots[s] != kNobody) w_.calls[d.slots[s]].owner = d.request;
+    }
+  };
+  const int slots = model_.kinds[w_.requests[a.request].kind].slots();
+  for (int s = 0; s < slots; ++s) {
+    const int c = a.slots[s];
+    if (c != kNobody && w_.calls[c].owner == kNobody) change.taken = c;
+  }
+  put(a);
+  if (b != nullptr) put(*b);
+  if (freed != kNobody) w_.calls[freed].owner = kNobody;
+  change.new_a = static_cast<float>(joins_->LogLikelihood(w_, model_, change.root_a));
+  if (change.root_b != kNobody) {
+    change.new_b = static_cast<float>(joins_->LogLikelihood(w_, model_, change.root_b));
+  }
+  change.gain += change.new_a + change.new_b;
+  if (change.taken != kNobody) w_.calls[change.taken].owner = kNobody;
+  put(old_a);
+  if (b != nullptr) put(old_b);
+  return change;
 }
 
 void Sampler::Write(const Draft& draft, int freed) {

@@ -77,7 +77,17 @@ class Sampler {
   void InsertInto(const CallGroup& group, int call, Draft* draft) const;
   void RemoveFrom(const CallGroup& group, int call, Draft* draft) const;
   /// Takes the drafts if chance will have it. `freed`: loses its owner by that.
-  void Decide(Draft* a, Draft* b, int freed, double gain, double log_ratio, double temperature);
+  void Decide(const Draft& a, const Draft* b, int freed, double gain, double log_ratio,
+              double temperature);
+  /// What a change does to the joins.
+  struct JoinChange {
+    int root_a = kNobody, root_b = kNobody;
+    float new_a = 0, new_b = 0;
+    double gain = 0;
+    int taken = kNobody;  // was nobody's
+  };
+  JoinChange TryJoins(const Draft& a, const Draft* b, int freed);
+  double JoinLikelihood(int root);
   void Write(const Draft& draft, int freed);
   void SetOwner(int call, int owner);
   int OptionOf(const Call& call, int owner) const;
@@ -93,7 +103,6 @@ class Sampler {
   std::vector<int> since_;
   std::vector<Shares>* shares_ = nullptr;
   int now_ = 0;
-  std::vector<int> loose_;  // of Decide
 };
 
 }  // namespace tomograph::correlate::linking
