@@ -15,6 +15,7 @@ namespace {
 constexpr int kRounds = 8;
 constexpr int kSweeps = 6;           // per round
 constexpr float kFirstCome = -6;     // order weight to start from
+constexpr float kFaintOrder = -.2f;  // order weights above count as 0
 constexpr int kMostPerClass = 8;     // slots of one class in one request
 constexpr double kLeftOver = .01;    // of a class's calls: more slots are tried beyond
 constexpr double kOrphanDoubt = 20;  // log-likelihood per class by which it must be better

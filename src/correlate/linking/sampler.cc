@@ -14,6 +14,8 @@ constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
 // Joins are dear to look at: a proposal first has to pass with half of what it gains by itself
 // (delayed acceptance, Christen & Fox 2005: the states are visited as if there were one step).
 constexpr double kFirstStep = .5;
+// A swap that is so much less likely by itself is not worth a look at the order of arrival.
+constexpr double kHopeless = 40;
 // A call whose only other choice is so much less likely (log odds) is not sampled.
 constexpr double kSettled = 12;
 
@@ -199,8 +201,10 @@ void Sampler::ProposeSwap(int call, int request, double temperature) {
   if (!Swap(call, &a, &b, &log_ratio)) return;
   a.likelihood = Evaluate(a);
   b.likelihood = Evaluate(b);
-  const double gain = static_cast<double>(a.likelihood) + b.likelihood - LogLikelihood(a.request) -
-                      LogLikelihood(b.request) + Order(a, &b, true) - Order(a, &b, false);
+  double gain = static_cast<double>(a.likelihood) + b.likelihood - LogLikelihood(a.request) -
+                LogLikelihood(b.request);
+  if (gain < -kHopeless) return;
+  gain += Order(a, &b, true) - Order(a, &b, false);
   Decide(a, &b, kNobody, gain, log_ratio, temperature);
 }
 
