@@ -14,6 +14,8 @@ constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
 // Joins are dear to look at: a proposal first has to pass with half of what it gains by itself
 // (delayed acceptance, Christen & Fox 2005: the states are visited as if there were one step).
 constexpr double kFirstStep = .5;
+constexpr double kNever = -20;  // log of a probability that does not happen
+constexpr uint32_t kStride = 7919;
 // A swap that is so much less likely by itself is not worth a look at the order of arrival.
 constexpr double kHopeless = 40;
 // A call whose only other choice is so much less likely (log odds) is not sampled.
@@ -35,8 +37,6 @@ Sampler::Sampler(LinkWindow* window, const LinkModel& model, const JoinModel* jo
 void Sampler::Refresh() {
   likelihood_.assign(w_.requests.size(), kUnknown);
   join_likelihood_.assign(joins_ != nullptr && joins_->on() ? w_.requests.size() : 0, kUnknown);
-  counted_.assign(w_.calls.size(), 0);
-  since_.assign(w_.calls.size(), 0);
 }
 
 void Sampler::Load(int request, Draft* draft) const {
@@ -79,19 +79,24 @@ void Sampler::Count(std::span<const int> calls, int sweeps, double temperature,
   shares->resize(calls.size());
   for (size_t x = 0; x < calls.size(); ++x) {
     (*shares)[x].of.assign(w_.calls[calls[x]].candidates + 1, 0.0f);
-    counted_[calls[x]] = static_cast<int>(x) + 1;
-    since_[calls[x]] = 0;
   }
-  shares_ = shares;
-  for (now_ = 0; now_ < sweeps; ++now_) Sweep(calls, temperature);
-  for (size_t x = 0; x < calls.size(); ++x) {
-    const Call& call = w_.calls[calls[x]];
-    std::vector<float>& of = (*shares)[x].of;
-    of[OptionOf(call, call.owner)] += static_cast<float>(now_ - since_[calls[x]]);
-    for (float& share : of) share /= static_cast<float>(std::max(1, sweeps));
-    counted_[calls[x]] = 0;
+  const auto n = static_cast<uint32_t>(calls.size());
+  for (int sweep = 0; sweep < sweeps; ++sweep) {
+    for (uint32_t y = 0; y < n; ++y) {
+      // Each call once a sweep: all shares rest on as many proposals.
+      const uint32_t x = (y + static_cast<uint32_t>(sweep) * kStride) % n;
+      const Call& call = w_.calls[calls[x]];
+      std::vector<float>& of = (*shares)[x].of;
+      const int from = OptionOf(call, call.owner);
+      accepted_ = 0;
+      const int to = Propose(calls[x], temperature);
+      of[from] += 1 - accepted_;
+      of[to] += accepted_;
+    }
   }
-  shares_ = nullptr;
+  for (Shares& s : *shares) {
+    for (float& share : s.of) share /= static_cast<float>(std::max(1, sweeps));
+  }
 }
 
 int Sampler::OptionOf(const Call& call, int owner) const {
@@ -99,16 +104,6 @@ int Sampler::OptionOf(const Call& call, int owner) const {
   const auto candidates = w_.CandidatesOf(call);
   return static_cast<int>(std::lower_bound(candidates.begin(), candidates.end(), owner) -
                           candidates.begin());
-}
-
-void Sampler::SetOwner(int call, int owner) {
-  Call& c = w_.calls[call];
-  if (shares_ != nullptr && counted_[call] != 0 && c.owner != owner) {
-    (*shares_)[counted_[call] - 1].of[OptionOf(c, c.owner)] +=
-        static_cast<float>(now_ - since_[call]);
-    since_[call] = now_;
-  }
-  c.owner = owner;
 }
 
 bool Sampler::Open(int call) {
@@ -125,23 +120,25 @@ bool Sampler::Open(int call) {
   return gain > -kSettled;
 }
 
-void Sampler::Propose(int call, double temperature) {
+int Sampler::Propose(int call, double temperature) {
   const Call& c = w_.calls[call];
   const auto candidates = w_.CandidatesOf(c);
   const auto n = static_cast<uint32_t>(candidates.size());
-  if (n == 0) return;
+  if (n == 0) return 0;
   if (c.owner == kNobody) {
-    ProposeFromNobody(call, candidates[random_.Below(n)], temperature);
-    return;
+    const uint32_t pick = random_.Below(n);
+    ProposeFromNobody(call, candidates[pick], temperature);
+    return static_cast<int>(pick);
   }
   if (n == 1 || random_.Uniform() < kNobodyShare) {
     ProposeNobody(call, temperature);
-    return;
+    return static_cast<int>(n);
   }
   // One of the others: candidates are ascending, so the owner is stepped over by its index.
   uint32_t pick = random_.Below(n - 1);
   if (candidates[pick] >= c.owner) ++pick;
   ProposeSwap(call, candidates[pick], temperature);
+  return static_cast<int>(pick);
 }
 
 void Sampler::ProposeNobody(int call, double temperature) {
@@ -325,13 +322,24 @@ double Sampler::Order(const Draft& a, const Draft* b, bool drafted) const {
 void Sampler::Decide(const Draft& a, const Draft* b, int freed, double gain, double log_ratio,
                      double temperature) {
   gain += temperature * log_ratio;
+  float probability = 1;
   const auto chance = [&](double of) {
-    return of >= temperature * std::log(static_cast<double>(random_.Uniform()));
+    if (of >= 0) return true;
+    if (of < kNever * temperature) {
+      probability = 0;
+      return false;
+    }
+    const auto p = std::exp(static_cast<float>(of / temperature));
+    probability = p;
+    return random_.Uniform() < p;
   };
   if (joins_ != nullptr && joins_->on()) {
     if (!chance(kFirstStep * gain)) return;
     const JoinChange change = TryJoins(a, b, freed);
-    if (!chance((1 - kFirstStep) * gain + change.gain)) return;
+    probability = 1;
+    const bool taken = chance((1 - kFirstStep) * gain + change.gain);
+    accepted_ = probability;
+    if (!taken) return;
     join_likelihood_[change.root_a] = change.new_a;
     if (change.root_b != kNobody) join_likelihood_[change.root_b] = change.new_b;
     // What hangs below a call that is nobody's is a tree of its own, unknown so far.
@@ -340,8 +348,10 @@ void Sampler::Decide(const Draft& a, const Draft* b, int freed, double gain, dou
         join_likelihood_[w_.calls[c].callee] = kUnknown;
       }
     }
-  } else if (!chance(gain)) {
-    return;
+  } else {
+    const bool taken = chance(gain);
+    accepted_ = probability;
+    if (!taken) return;
   }
   Write(a, freed);
   if (b != nullptr) Write(*b, kNobody);
@@ -394,10 +404,10 @@ Sampler::JoinChange Sampler::TryJoins(const Draft& a, const Draft* b, int freed)
 
 void Sampler::Write(const Draft& draft, int freed) {
   const Request& r = w_.requests[draft.request];
-  if (freed != kNobody) SetOwner(freed, kNobody);
+  if (freed != kNobody) w_.calls[freed].owner = kNobody;
   for (int s = 0, n = model_.kinds[r.kind].slots(); s < n; ++s) {
     w_.slots[r.first_slot + s] = draft.slots[s];
-    if (draft.slots[s] != kNobody) SetOwner(draft.slots[s], draft.request);
+    if (draft.slots[s] != kNobody) w_.calls[draft.slots[s]].owner = draft.request;
   }
   likelihood_[draft.request] = draft.likelihood;
 }

@@ -3,8 +3,9 @@
 // other classes), or the call is given to nobody. At temperature 1 states are visited as often as
 // the model finds them likely; cooling down ends in a likely answer.
 //
-// The share of sweeps that a call spends with a request is its posterior. The same seed gives the
-// same states.
+// Posteriors count probabilities and not visits: a proposal that is taken with probability p adds p
+// to the request proposed and 1 - p to the present one (Frenkel's waste recycling), so that a
+// choice of one in a thousand shows after a few dozen sweeps. The same seed gives the same states.
 #pragma once
 
 #include <cmath>
@@ -65,7 +66,8 @@ class Sampler {
     float likelihood = 0;
   };
 
-  void Propose(int call, double temperature);
+  /// Returns the option that was proposed: a candidate's place, or their number for nobody.
+  int Propose(int call, double temperature);
   void ProposeNobody(int call, double temperature);
   void ProposeFromNobody(int call, int request, double temperature);
   void ProposeSwap(int call, int request, double temperature);
@@ -89,7 +91,6 @@ class Sampler {
   JoinChange TryJoins(const Draft& a, const Draft* b, int freed);
   double JoinLikelihood(int root);
   void Write(const Draft& draft, int freed);
-  void SetOwner(int call, int owner);
   int OptionOf(const Call& call, int owner) const;
 
   LinkWindow& w_;
@@ -98,11 +99,7 @@ class Sampler {
   ProposalRandom random_;
   std::vector<float> likelihood_;       // per request; NaN: to be computed
   std::vector<float> join_likelihood_;  // per root; NaN: to be computed
-  // While counting: where each call's shares are, and since when it has its owner.
-  std::vector<int> counted_;  // per call: 1 + index into shares, 0: not counted
-  std::vector<int> since_;
-  std::vector<Shares>* shares_ = nullptr;
-  int now_ = 0;
+  float accepted_ = 0;                  // probability with which the last proposal was taken
 };
 
 }  // namespace tomograph::correlate::linking
