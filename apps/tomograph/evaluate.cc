@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "evaluate/incidents.h"
 #include "evaluate/recordings.h"
+#include "evaluate/requests.h"
 
 namespace tomograph::app {
 namespace {
@@ -44,6 +45,22 @@ int EvaluateSampling(const SamplingCommand& options) {
   return 0;
 }
 
+struct RequestsCommand {
+  evaluate::RequestsOptions run;
+  bool no_speed = false;
+  bool json = false;
+};
+
+int EvaluateRequests(RequestsCommand options) {
+  options.run.speed = !options.no_speed;
+  const auto result = evaluate::RunRequests(options.run);
+  if (!result.ok()) return Fail(result.status());
+  std::printf(
+      "%s\n",
+      (options.json ? evaluate::RequestsJson(*result) : evaluate::RequestsText(*result)).c_str());
+  return 0;
+}
+
 void AddIncidents(CLI::App* command, Run* run) {
   CLI::App* incidents =
       command->add_subcommand("incidents", "Root causes: AC@k, calibration, specificity");
@@ -76,6 +93,32 @@ void AddSampling(CLI::App* command, Run* run) {
   sampling->callback([run, options] { *run = [options] { return EvaluateSampling(*options); }; });
 }
 
+void AddRequests(CLI::App* command, Run* run) {
+  CLI::App* requests =
+      command->add_subcommand("requests", "Requests without ids: which request caused which call?");
+  auto options = std::make_shared<RequestsCommand>();
+  evaluate::RequestsOptions& to = options->run;
+  requests->add_option("--data", to.data, "folder of the set (observed.csv)")->required();
+  requests->add_option("--predictions", to.predictions,
+                       "also write the predictions here, as JSON lines");
+  requests->add_option("--seed", to.seed, "of the sampler, and of what is left out")
+      ->capture_default_str();
+  requests->add_option("--ids", to.ids, "share of the calls whose request is given")
+      ->check(CLI::Range(0.0, 1.0));
+  requests->add_option("--drop", to.drop, "share of the calls that are taken away")
+      ->check(CLI::Range(0.0, 1.0));
+  requests->add_option("--drop-requests", to.drop_requests, "the same of received requests")
+      ->check(CLI::Range(0.0, 1.0));
+  requests->add_option("--horizon", to.linker.horizon, "longest request, in ns")
+      ->capture_default_str();
+  requests->add_option("--learn-records", to.linker.learn_records, "length of the first learning")
+      ->capture_default_str();
+  requests->add_flag("--stream", to.stream, "hand the records over piece by piece");
+  requests->add_flag("--no-speed", options->no_speed, "don't measure the speeds");
+  requests->add_flag("--json", options->json, "print one JSON object");
+  requests->callback([run, options] { *run = [options] { return EvaluateRequests(*options); }; });
+}
+
 }  // namespace
 
 void AddEvaluate(CLI::App& app, Run* run) {
@@ -83,6 +126,7 @@ void AddEvaluate(CLI::App& app, Run* run) {
   command->require_subcommand(1);
   AddIncidents(command, run);
   AddSampling(command, run);
+  AddRequests(command, run);
 }
 
 }  // namespace tomograph::app

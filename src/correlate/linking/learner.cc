@@ -1,0 +1,350 @@
+#include "correlate/linking/learner.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "correlate/linking/first_guess.h"
+#include "correlate/linking/queue_order.h"
+#include "correlate/linking/sampler.h"
+
+namespace tomograph::correlate::linking {
+namespace {
+
+constexpr int kRounds = 8;
+constexpr int kSweeps = 6;           // per round
+constexpr float kFirstCome = -6;     // order weight to start from
+constexpr float kFaintOrder = -.2f;  // order weights above count as 0
+constexpr int kMostPerClass = 8;     // slots of one class in one request
+constexpr double kLeftOver = .01;    // of a class's calls: more slots are tried beyond
+constexpr double kOrphanDoubt = 20;  // log-likelihood per class by which it must be better
+constexpr double kOrphanPrior = .1;  // calls
+
+/// The kind's groups: every class of calls that some request of it may hold, those with the most
+/// pairs first where there are too many; `room`: slots per class.
+std::vector<CallGroup> GroupsOf(const LinkWindow& window, const LinkModel& model, int service,
+                                int kind, const std::vector<int>& room) {
+  std::vector<std::pair<int64_t, int>> pairs(model.services[service].classes);
+  for (size_t k = 0; k < pairs.size(); ++k) pairs[k] = {0, static_cast<int>(k)};
+  const ServiceRange& range = window.services[service];
+  for (int c = range.first_call; c < range.end_call; ++c) {
+    const Call& call = window.calls[c];
+    if (call.owner != kNobody && window.requests[call.owner].kind == kind) {
+      --pairs[call.call_class].first;
+    }
+    for (const int i : window.CandidatesOf(call)) {
+      if (window.requests[i].kind == kind) --pairs[call.call_class].first;
+    }
+  }
+  std::sort(pairs.begin(), pairs.end());
+  std::vector<CallGroup> groups;
+  int slots = 0;
+  for (const auto& [negative, call_class] : pairs) {
+    if (negative == 0 || slots + room[call_class] > RequestModel::kMaxSlots) break;
+    CallGroup group;
+    group.call_class = call_class;
+    group.count = room[call_class];
+    slots += group.count;
+    groups.push_back(std::move(group));
+  }
+  std::sort(groups.begin(), groups.end(),
+            [](const CallGroup& a, const CallGroup& b) { return a.call_class < b.call_class; });
+  return groups;
+}
+
+/// The greatest step of which nearly all timestamps are multiples, up to a common remainder.
+TimeGrain GrainOf(const LinkWindow& window, int service) {
+  const ServiceRange& range = window.services[service];
+  std::vector<double> times;
+  for (int i = range.first_request; i < range.end_request && times.size() < 4'000; ++i) {
+    times.push_back(window.requests[i].time.start);
+    times.push_back(window.requests[i].time.end);
+  }
+  for (int c = range.first_call; c < range.end_call && times.size() < 8'000; ++c) {
+    times.push_back(window.calls[c].time.start);
+    times.push_back(window.calls[c].time.end);
+  }
+  if (times.size() < 50) return {};
+  std::vector<int64_t> remainder(times.size());
+  for (const double quantum : {1e6, 1e5, 1e4, 1e3, 1e2, 1e1}) {
+    for (size_t i = 0; i < times.size(); ++i) {
+      remainder[i] = std::llround((times[i] / quantum - std::floor(times[i] / quantum)) * quantum);
+      if (remainder[i] == static_cast<int64_t>(quantum)) remainder[i] = 0;
+    }
+    std::sort(remainder.begin(), remainder.end());
+    size_t most = 0;
+    for (size_t at = 0; at < remainder.size();) {
+      const auto end = std::upper_bound(remainder.begin(), remainder.end(), remainder[at]);
+      most = std::max(most, static_cast<size_t>(end - remainder.begin()) - at);
+      at = static_cast<size_t>(end - remainder.begin());
+    }
+    if (most >= .99 * static_cast<double>(remainder.size())) return {quantum};
+  }
+  return {1};
+}
+
+void Gather(const LinkWindow& window, const LinkModel& model, int service, int kind, double until,
+            RequestExamples* examples) {
+  const int slots = model.kinds[kind].slots();
+  examples->Clear(slots);
+  const ServiceRange& range = window.services[service];
+  for (int i = range.first_request; i < range.end_request; ++i) {
+    const Request& r = window.requests[i];
+    if (r.kind != kind || r.time.end > until) continue;
+    examples->requests.push_back(r.time);
+    uint64_t used = 0;
+    for (int s = 0; s < slots; ++s) {
+      const int c = window.slots[r.first_slot + s];
+      examples->calls.push_back(c == kNobody ? Interval{} : window.calls[c].time);
+      if (c != kNobody) used |= uint64_t{1} << s;
+    }
+    examples->used.push_back(used);
+  }
+}
+
+/// Per class: calls without request, and the rate of these.
+double LearnOrphans(const LinkWindow& window, int service, double until, LinkModel* model) {
+  const ServiceRange& range = window.services[service];
+  ServiceModel& of = model->services[service];
+  std::vector<double> orphans(of.classes, 0.0);
+  double first = std::numeric_limits<double>::infinity(), last = -first;
+  for (int c = range.first_call; c < range.end_call; ++c) {
+    const Call& call = window.calls[c];
+    if (call.time.end > until) continue;
+    first = std::min(first, call.time.start);
+    last = std::max(last, call.time.start);
+    orphans[call.call_class] += call.owner == kNobody && !call.pinned;
+  }
+  const double span = std::max(1e3, last - first);
+  double weight = 0;
+  for (int k = 0; k < of.classes; ++k) {
+    const double expected = (of.loses_requests ? orphans[k] : 0) + kOrphanPrior;
+    of.log_orphan_rate[k] = static_cast<float>(std::log(expected / span));
+    weight += orphans[k] * of.log_orphan_rate[k] - expected;
+  }
+  return weight;
+}
+
+/// One step of learning from the present owners; returns the order's and orphans' part of the
+/// likelihood.
+double LearnStep(const LinkWindow& window, int service, double until, bool order, uint64_t seed,
+                 LinkModel* model) {
+  ServiceModel& of = model->services[service];
+  RequestExamples examples;
+  for (const int kind : of.kinds) {
+    Gather(window, *model, service, kind, until, &examples);
+    model->kinds[kind].Learn(examples, of.grain);
+  }
+  double weight = LearnOrphans(window, service, until, model);
+  if (order) weight += LearnQueueOrder(window, service, until, seed, model);
+  of.ordered =
+      std::any_of(of.order_weight.begin(), of.order_weight.end(), [](float w) { return w != 0; });
+  return weight;
+}
+
+class ServiceLearner {
+ public:
+  ServiceLearner(int service, double until, uint64_t seed, LinkWindow* window, LinkModel* model)
+      : service_(service),
+        until_(until),
+        random_(seed),
+        w_(*window),
+        m_(*model),
+        of_(m_.services[service]) {}
+
+  void Run() {
+    of_.learned = true;
+    of_.grain = GrainOf(w_, service_);
+    const ServiceRange& range = w_.services[service_];
+    if (range.first_request == range.end_request || of_.classes == 0) return;
+    room_.assign(of_.classes, 1);
+    Start(false);
+    Rounds(kRounds);
+    State best = Save();
+    const std::vector<int> more = RoomNeeded();
+
+    Start(true);
+    Rounds(kRounds);
+    if (State other = Save(); other.likelihood > best.likelihood) best = std::move(other);
+
+    if (more != room_) {
+      room_ = more;
+      Start(false);
+      Rounds(kRounds);
+      if (State other = Save(); other.likelihood > best.likelihood) best = std::move(other);
+    }
+    Restore(std::move(best));
+
+    // From the best of these: are there calls that are better off without any request?
+    best = Save();
+    of_.loses_requests = true;
+    Rounds(kRounds / 2);
+    State other = Save();
+    const double doubt = kOrphanDoubt * of_.classes;
+    if (other.likelihood < best.likelihood + doubt) Restore(std::move(best));
+  }
+
+ private:
+  struct State {
+    double likelihood = 0;
+    ServiceModel service;
+    std::vector<RequestModel> kinds;
+    std::vector<int> owners;
+  };
+
+  void Start(bool first_come) {
+    for (const int kind : of_.kinds) {
+      m_.kinds[kind].SetGroups(GroupsOf(w_, m_, service_, kind, room_), of_.classes);
+    }
+    const ServiceRange& range = w_.services[service_];
+    for (int c = range.first_call; c < range.end_call; ++c) {
+      Call& call = w_.calls[c];
+      if (call.pinned || call.decided) continue;
+      call.owner = kNobody;
+      call.fresh = true;
+    }
+    w_.LayOut(m_);
+    GuessAny(service_, true, &w_, &m_);
+    LeftOver();
+    of_.first_come = first_come;
+    of_.loses_requests = false;
+    of_.order_weight.assign(of_.classes, first_come ? kFirstCome : 0);
+    if (first_come) {
+      // GuessAny ran for the gaps that later guesses need; its owners are not wanted.
+      for (int c = range.first_call; c < range.end_call; ++c) {
+        Call& call = w_.calls[c];
+        if (call.pinned || call.decided) continue;
+        w_.Take(m_, c);
+        call.fresh = true;
+      }
+      GuessFirstCome(service_, &w_, m_);
+    }
+  }
+
+  void LeftOver() {
+    const ServiceRange& range = w_.services[service_];
+    left_over_.assign(of_.classes, 0);
+    all_.assign(of_.classes, 0);
+    for (int c = range.first_call; c < range.end_call; ++c) {
+      const Call& call = w_.calls[c];
+      ++all_[call.call_class];
+      left_over_[call.call_class] += call.owner == kNobody && call.candidates > 0;
+    }
+  }
+
+  /// Slots per class so that few calls are left over, by how many are with one.
+  std::vector<int> RoomNeeded() {
+    std::vector<int> room(of_.classes, 1);
+    for (int k = 0; k < of_.classes; ++k) {
+      const double served = all_[k] - left_over_[k];
+      if (left_over_[k] < 3 || left_over_[k] < kLeftOver * all_[k]) continue;
+      // The mean would do if all requests made as many; some make more.
+      room[k] = std::clamp(static_cast<int>(std::ceil(all_[k] / std::max(1.0, served))) + 1, 2,
+                           kMostPerClass);
+    }
+    return room;
+  }
+
+  void Rounds(int rounds) {
+    std::vector<int> open;
+    Sampler sampler(&w_, m_, nullptr, random_.Next());
+    const ServiceRange& range = w_.services[service_];
+    for (int round = 0; round < rounds; ++round) {
+      LearnStep(w_, service_, until_, round > 1 || rounds < kRounds, random_.Next(), &m_);
+      sampler.Refresh();
+      open.clear();
+      for (int c = range.first_call; c < range.end_call; ++c) {
+        if (sampler.Open(c)) open.push_back(c);
+      }
+      for (int sweep = 0; sweep < kSweeps; ++sweep) sampler.Sweep(open, 1);
+    }
+    weight_ = LearnStep(w_, service_, until_, true, random_.Next(), &m_);
+  }
+
+  State Save() {
+    State state;
+    state.service = of_;
+    state.likelihood = weight_;
+    Sampler sampler(&w_, m_, nullptr, 0);
+    const ServiceRange& range = w_.services[service_];
+    int requests = 0, slots = 0;
+    for (int i = range.first_request; i < range.end_request; ++i) {
+      if (w_.requests[i].time.end > until_) continue;
+      state.likelihood += sampler.LogLikelihood(i);
+      ++requests;
+    }
+    for (const int kind : of_.kinds) {
+      state.kinds.push_back(m_.kinds[kind]);
+      slots += m_.kinds[kind].slots();
+    }
+    // Every slot brings a density of its own, which fits better than none: some 30 numbers.
+    state.likelihood -= 3 * slots * std::log(1.0 + requests);
+    for (int c = range.first_call; c < range.end_call; ++c) {
+      state.owners.push_back(w_.calls[c].owner);
+    }
+    return state;
+  }
+
+  void Restore(State state) {
+    of_ = std::move(state.service);
+    for (size_t k = 0; k < of_.kinds.size(); ++k) {
+      m_.kinds[of_.kinds[k]] = std::move(state.kinds[k]);
+    }
+    const ServiceRange& range = w_.services[service_];
+    for (int c = range.first_call; c < range.end_call; ++c) {
+      w_.calls[c].owner = state.owners[c - range.first_call];
+    }
+    w_.LayOut(m_);
+  }
+
+  const int service_;
+  const double until_;
+  Random random_;
+  LinkWindow& w_;
+  LinkModel& m_;
+  ServiceModel& of_;
+  std::vector<int> room_;
+  double weight_ = 0;
+  std::vector<double> left_over_, all_;
+};
+
+void LearnJoins(const std::vector<int>& services, double until, uint64_t seed, LinkWindow* window,
+                LinkModel* model, JoinModel* joins) {
+  Random random(seed);
+  joins->Learn(*window, *model, until);
+  if (!joins->on()) return;
+  std::vector<int> open;
+  Sampler sampler(window, *model, joins, random.Next());
+  for (int round = 0; round < kRounds; ++round) {
+    for (const int s : services) LearnStep(*window, s, until, true, random.Next(), model);
+    joins->Learn(*window, *model, until);
+    sampler.Refresh();
+    open.clear();
+    for (int c = 0, n = static_cast<int>(window->calls.size()); c < n; ++c) {
+      if (sampler.Open(c)) open.push_back(c);
+    }
+    for (int sweep = 0; sweep < kSweeps; ++sweep) sampler.Sweep(open, 1);
+  }
+  for (const int s : services) LearnStep(*window, s, until, true, random.Next(), model);
+}
+
+}  // namespace
+
+void LearnFromScratch(const std::vector<int>& services, double until, uint64_t seed,
+                      LinkWindow* window, LinkModel* model, JoinModel* joins) {
+  for (const int service : services) {
+    ServiceLearner(service, until, MixBits(seed ^ MixBits(service)), window, model).Run();
+  }
+  LearnJoins(services, until, MixBits(seed), window, model, joins);
+}
+
+void Refresh(double until, uint64_t seed, const LinkWindow& window, LinkModel* model,
+             JoinModel* joins) {
+  for (int s = 0, n = static_cast<int>(model->services.size()); s < n; ++s) {
+    if (model->services[s].learned) LearnStep(window, s, until, true, MixBits(seed ^ s), model);
+  }
+  joins->Learn(window, *model, until);
+}
+
+}  // namespace tomograph::correlate::linking

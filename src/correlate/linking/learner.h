@@ -1,0 +1,28 @@
+// Learner: a model from records that nobody labelled. From a first guess, rounds of (learn from the
+// present owners, sample owners under what was learned). What a round ends in depends on where it
+// starts, so a service is learned from several starts and keeps the likeliest:
+//   any order      the first guess by gaps
+//   first come     each call to the request that came first, as one thread with a queue would
+//   several calls  more slots per class, where many calls find all their requests taken
+// Joins are looked for afterwards, over all services.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "correlate/linking/join_model.h"
+#include "correlate/linking/link_window.h"
+
+namespace tomograph::correlate::linking {
+
+/// Learns `services` from the window's calls, which keep the last state as their owners. Requests
+/// that end after `until` may still lack calls: nothing is learned from them.
+void LearnFromScratch(const std::vector<int>& services, double until, uint64_t seed,
+                      LinkWindow* window, LinkModel* model, JoinModel* joins);
+
+/// Takes the present owners for granted and learns from them what the model says of gaps, patterns
+/// and orders; slots stay as they are.
+void Refresh(double until, uint64_t seed, const LinkWindow& window, LinkModel* model,
+             JoinModel* joins);
+
+}  // namespace tomograph::correlate::linking

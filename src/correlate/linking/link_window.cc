@@ -1,0 +1,128 @@
+#include "correlate/linking/link_window.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace tomograph::correlate::linking {
+
+void LinkWindow::Index(size_t services_known) {
+  services.assign(services_known, {});
+  for (int i = 0, n = static_cast<int>(requests.size()); i < n;) {
+    ServiceRange& range = services[requests[i].service];
+    range.first_request = i;
+    double latest_end = -1e300;
+    int oldest = i;
+    for (const int service = requests[i].service; i < n && requests[i].service == service; ++i) {
+      // All before `oldest` have ended: they can't overlap this one, nor any later.
+      if (latest_end <= requests[i].time.start) oldest = i;
+      while (oldest < i && requests[oldest].time.end <= requests[i].time.start) ++oldest;
+      requests[i].oldest_overlap = oldest;
+      latest_end = std::max(latest_end, requests[i].time.end);
+    }
+    range.end_request = i;
+  }
+  for (int c = 0, n = static_cast<int>(calls.size()); c < n;) {
+    ServiceRange& range = services[calls[c].service];
+    range.first_call = c;
+    for (const int service = calls[c].service; c < n && calls[c].service == service; ++c) {
+    }
+    range.end_call = c;
+  }
+}
+
+void LinkWindow::FindCandidates(size_t limit) {
+  candidates.clear();
+  for (const ServiceRange& range : services) FindCandidatesOf(range, limit);
+}
+
+void LinkWindow::FindCandidatesOf(const ServiceRange& range, size_t limit) {
+  // Requests that have begun and may not have ended, in order of start. Those that have ended are
+  // swept out once they could be half of them; a scan from the latest to start stops at a bound.
+  std::vector<int> open;
+  size_t sweep_at = 16;
+  int next = range.first_request;
+  std::vector<int> found;
+  for (int c = range.first_call; c < range.end_call; ++c) {
+    Call& call = calls[c];
+    call.first_candidate = static_cast<uint32_t>(candidates.size());
+    call.candidates = 0;
+    call.limited = false;
+    if (call.decided || call.pinned) continue;
+    while (next < range.end_request && requests[next].time.start <= call.time.start + slack) {
+      open.push_back(next++);
+    }
+    if (open.size() >= sweep_at) {
+      std::erase_if(open, [&](int i) { return requests[i].time.end + slack < call.time.start; });
+      sweep_at = std::max<size_t>(16, 2 * open.size());
+    }
+    found.clear();
+    const size_t most = 4 * limit;  // looked at
+    size_t looked = 0;
+    for (size_t at = open.size(); at-- > 0;) {
+      if (looked++ >= most || found.size() >= limit) {
+        call.limited = true;
+        break;
+      }
+      if (Holds(requests[open[at]], call)) found.push_back(open[at]);
+    }
+    candidates.insert(candidates.end(), found.rbegin(), found.rend());
+    call.candidates = static_cast<uint16_t>(found.size());
+  }
+}
+
+void LinkWindow::LayOut(const LinkModel& model) {
+  int total = 0;
+  for (Request& request : requests) {
+    request.first_slot = total;
+    total += model.kinds[request.kind].slots();
+  }
+  slots.assign(total, kNobody);
+  for (int c = 0, n = static_cast<int>(calls.size()); c < n; ++c) {
+    const int owner = calls[c].owner;
+    if (owner == kNobody) continue;
+    if (FreeSlot(model, owner, calls[c].call_class) == kNobody) {
+      if (!calls[c].pinned) calls[c].owner = kNobody;
+    } else {
+      Give(model, c, owner);
+    }
+  }
+}
+
+int LinkWindow::FreeSlot(const LinkModel& model, int request, int call_class) const {
+  const CallGroup* group = model.kinds[requests[request].kind].GroupOf(call_class);
+  if (group == nullptr) return kNobody;
+  const int first = requests[request].first_slot + group->first;
+  for (int s = first; s < first + group->count; ++s) {
+    if (slots[s] == kNobody) return s;
+  }
+  return kNobody;
+}
+
+void LinkWindow::Give(const LinkModel& model, int call, int request) {
+  int s = FreeSlot(model, request, calls[call].call_class);
+  TG_CHECK(s != kNobody);
+  const CallGroup* group = model.kinds[requests[request].kind].GroupOf(calls[call].call_class);
+  const int first = requests[request].first_slot + group->first;
+  // Calls are in order of start, so indices compare like starts.
+  for (; s > first && slots[s - 1] > call; --s) slots[s] = slots[s - 1];
+  slots[s] = call;
+  calls[call].owner = request;
+}
+
+void LinkWindow::Take(const LinkModel& model, int call) {
+  const int request = calls[call].owner;
+  calls[call].owner = kNobody;
+  if (request == kNobody) return;
+  const CallGroup* group = model.kinds[requests[request].kind].GroupOf(calls[call].call_class);
+  if (group == nullptr) return;
+  const int first = requests[request].first_slot + group->first;
+  for (int s = first; s < first + group->count; ++s) {
+    if (slots[s] != call) continue;
+    for (; s + 1 < first + group->count; ++s) slots[s] = slots[s + 1];
+    slots[s] = kNobody;
+    return;
+  }
+}
+
+}  // namespace tomograph::correlate::linking

@@ -1,0 +1,88 @@
+// LinkWindow: the requests and calls that the linker is busy with, and who owns whom at the moment.
+// Arrays in order of (service, start, end, id); everything refers to everything by index.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "correlate/linking/link_model.h"
+#include "correlate/linking/request_model.h"
+
+namespace tomograph::correlate::linking {
+
+inline constexpr int kNobody = -1;
+
+struct Request {
+  Interval time;
+  uint64_t id = 0;
+  int service = 0;
+  int kind = 0;
+  int first_slot = 0;        // in LinkWindow::slots
+  int oldest_overlap = 0;    // the first request of the service that may overlap this one
+  int caller = kNobody;      // the call that this request is the other side of
+  uint64_t counterpart = 0;  // its id
+  uint64_t sequence = 0;     // place in the order of all records
+};
+
+struct Call {
+  Interval time;
+  uint64_t id = 0;
+  int service = 0;
+  int call_class = 0;
+  int owner = kNobody;           // a request, or none of those seen
+  int callee = kNobody;          // the request that is the other side of this call
+  uint32_t first_candidate = 0;  // in LinkWindow::candidates, ascending
+  uint16_t candidates = 0;
+  bool pinned = false;       // the owner is a fact
+  bool decided = false;      // the link has left
+  bool fresh = true;         // not guessed yet
+  float share = 0;           // of the owner, by the first guess
+  uint64_t parent_id = 0;    // of the owner, where it is a fact
+  uint64_t counterpart = 0;  // id of the callee's record
+  uint64_t sequence = 0;
+  bool limited = false;  // there were more candidates than may be looked at
+};
+
+struct ServiceRange {
+  int first_request = 0, end_request = 0;
+  int first_call = 0, end_call = 0;
+};
+
+class LinkWindow {
+ public:
+  std::vector<Request> requests;
+  std::vector<Call> calls;
+  std::vector<ServiceRange> services;
+  std::vector<int> slots;
+  std::vector<int> candidates;
+  double slack = 1;
+
+  bool Holds(const Request& request, const Call& call) const {
+    return request.time.start - slack <= call.time.start &&
+           call.time.end <= request.time.end + slack;
+  }
+  std::span<const int> CandidatesOf(const Call& call) const {
+    return {candidates.data() + call.first_candidate, call.candidates};
+  }
+
+  /// Ranges and overlaps; to be called once the arrays are in order.
+  void Index(size_t services_known);
+  /// Candidates of every call that is neither decided nor pinned, at most `limit` each.
+  void FindCandidates(size_t limit);
+  /// Lays slots out by the model's groups and puts every owned call into one; a call for which
+  /// there is none loses its owner, unless it is pinned.
+  void LayOut(const LinkModel& model);
+
+  /// First free slot for a call of this class in `request`, or kNobody.
+  int FreeSlot(const LinkModel& model, int request, int call_class) const;
+  /// Gives `call` to `request`, in which there must be a free slot.
+  void Give(const LinkModel& model, int call, int request);
+  /// Takes it away from its owner.
+  void Take(const LinkModel& model, int call);
+
+ private:
+  void FindCandidatesOf(const ServiceRange& range, size_t limit);
+};
+
+}  // namespace tomograph::correlate::linking

@@ -1,0 +1,591 @@
+#include "correlate/linking/request_linker.h"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <unordered_map>
+#include <vector>
+
+#include "base/random.h"
+#include "correlate/linking/first_guess.h"
+#include "correlate/linking/learner.h"
+#include "correlate/linking/link_window.h"
+#include "correlate/linking/sampler.h"
+
+namespace tomograph::correlate::linking {
+namespace {
+
+constexpr Nanos kFarthest = Nanos{1} << 62;
+constexpr size_t kBlock = 1'000;  // calls sampled together: what fits into a cache
+constexpr int kBurnSweeps = 12;
+constexpr int kCountedSweeps = 40;
+constexpr double kTemperature = 1.4;  // of counted sweeps: the model is surer than it should be
+constexpr int kAnnealSweeps = 20;
+constexpr int kAssignSweeps = 10;  // of annealing, when nothing is counted
+constexpr double kColdest = .05;
+// A service is learned from scratch again each time that its calls have doubled, up to here.
+constexpr size_t kEnoughCalls = 2'000;
+// Records between refreshes, and how many a refresh learns from.
+constexpr size_t kRefreshEvery = 1'000'000;
+constexpr size_t kRefreshFrom = 32'768;
+
+/// Requests come before the calls that start with them.
+bool Before(const CallRecord& a, const CallRecord& b) {
+  if (a.start != b.start) return a.start < b.start;
+  if (a.end != b.end) return a.end > b.end;
+  if (a.outgoing != b.outgoing) return b.outgoing;
+  return a.id < b.id;
+}
+
+template <typename T>
+bool InWindowOrder(const T& a, const T& b) {
+  return a.service != b.service ? a.service < b.service : a.sequence < b.sequence;
+}
+
+}  // namespace
+
+class RequestLinker::Impl {
+ public:
+  explicit Impl(const LinkerOptions& options) : options_(options) {
+    options_.horizon = std::clamp<Nanos>(options_.horizon, kMillisecond, kHour * 24);
+    options_.chunk_records = std::max<size_t>(options_.chunk_records, 16);
+    options_.learn_records = std::max<size_t>(options_.learn_records, 16);
+    options_.max_candidates = std::clamp<size_t>(options_.max_candidates, 1, 60'000);
+    options_.max_records = std::max<size_t>(options_.max_records, 1'024);
+    bucket_width_ = std::max<Nanos>(options_.horizon / 8, kMillisecond);
+    window_.slack = static_cast<double>(options_.nesting_slack) * 1e-3;
+  }
+
+  void Add(std::span<const CallRecord> records) {
+    for (const CallRecord& record : records) {
+      ++stats_.records;
+      if (!Accept(record)) {
+        if (record.outgoing) outbox_.push_back(Unlinked(record));
+        continue;
+      }
+      waiting_[BucketOf(record.start)].push_back(record);
+      ++waiting_records_;
+    }
+    if (waiting_records_ + ready_.size() > options_.max_records) DecideEarly();
+  }
+
+  void Advance(Nanos watermark, const Sink& sink) {
+    watermark = std::clamp(watermark, -kFarthest, kFarthest);
+    TakeUntil(watermark - options_.horizon);
+    Pump(false);
+    Hand(sink);
+  }
+
+  void Finish(const Sink& sink) {
+    TakeUntil(INT64_MAX);
+    Pump(true);
+    Hand(sink);
+  }
+
+  const LinkerStats& stats() const { return stats_; }
+
+  size_t bytes() const {
+    size_t total = model_.bytes() + outbox_.capacity() * sizeof(Link);
+    for (const auto& [bucket, records] : waiting_) {
+      total += records.capacity() * sizeof(CallRecord);
+    }
+    total += ready_.size() * sizeof(CallRecord);
+    total += window_.requests.capacity() * sizeof(Request);
+    total += window_.calls.capacity() * sizeof(Call);
+    total += (window_.slots.capacity() + window_.candidates.capacity()) * sizeof(int);
+    return total;
+  }
+
+ private:
+  struct Chunk {
+    uint64_t end_sequence = 0;
+    Nanos last_start = 0;
+  };
+
+  // ---- records that wait ----
+
+  bool Accept(const CallRecord& record) {
+    if (record.start < -kFarthest || record.start > kFarthest || record.end < -kFarthest ||
+        record.end > kFarthest) {
+      ++stats_.impossible_time;
+    } else if (record.end < record.start) {
+      ++stats_.negative;
+    } else if (record.end - record.start > options_.horizon) {
+      ++stats_.too_long;
+    } else if (record.start < taken_until_) {
+      ++stats_.late;
+    } else {
+      return true;
+    }
+    return false;
+  }
+
+  int64_t BucketOf(Nanos t) const {
+    return t >= 0 ? t / bucket_width_ : -((-t + bucket_width_ - 1) / bucket_width_);
+  }
+
+  /// Whole buckets that end by `frontier` become ready.
+  void TakeUntil(Nanos frontier) {
+    while (!waiting_.empty()) {
+      const auto first = waiting_.begin();
+      if (frontier != INT64_MAX && (first->first + 1) * bucket_width_ > frontier) break;
+      TakeBucket(first);
+    }
+    const Nanos whole = frontier == INT64_MAX ? kFarthest : BucketOf(frontier) * bucket_width_;
+    taken_until_ = std::max(taken_until_, whole);
+  }
+
+  void TakeBucket(std::map<int64_t, std::vector<CallRecord>>::iterator bucket) {
+    std::vector<CallRecord>& records = bucket->second;
+    std::sort(records.begin(), records.end(), Before);
+    ready_.insert(ready_.end(), records.begin(), records.end());
+    waiting_records_ -= records.size();
+    waiting_.erase(bucket);
+  }
+
+  /// Makes room by half: what is oldest is held complete.
+  void DecideEarly() {
+    const size_t most = options_.max_records / 2;
+    const size_t decided_before = ready_.size();
+    while (waiting_records_ > most && waiting_.size() > 1) {
+      const Nanos end = (waiting_.begin()->first + 1) * bucket_width_;
+      TakeBucket(waiting_.begin());
+      taken_until_ = std::max(taken_until_, end);
+    }
+    if (waiting_records_ > most) {
+      std::vector<CallRecord>& records = waiting_.begin()->second;
+      std::sort(records.begin(), records.end(), Before);
+      const size_t taken = waiting_records_ - most;
+      ready_.insert(ready_.end(), records.begin(), records.begin() + static_cast<ptrdiff_t>(taken));
+      records.erase(records.begin(), records.begin() + static_cast<ptrdiff_t>(taken));
+      waiting_records_ -= taken;
+      taken_until_ = std::max(taken_until_, ready_.back().start);
+    }
+    stats_.decided_early += ready_.size() - decided_before;
+    Pump(false);
+  }
+
+  // ---- chunks ----
+
+  void Pump(bool final) {
+    if (!learned_ && !LearnPrefix(final)) return;
+    for (;;) {
+      if (chunks_.size() >= 2) {
+        Decide();
+        continue;
+      }
+      if (!chunks_.empty() && NothingFollows(chunks_.front(), final)) {
+        Decide();
+        continue;
+      }
+      const size_t n = ChunkLength(ready_, 0, ready_.size(), final);
+      if (n == 0) return;
+      Append(n);
+      chunks_.push_back({next_sequence_, last_start_});
+    }
+  }
+
+  /// Does the chunk end in silence, so that there is nothing to wait for?
+  bool NothingFollows(const Chunk& chunk, bool final) const {
+    const Nanos until = chunk.last_start + options_.chunk_time;
+    if (!ready_.empty()) return ready_.front().start > until;
+    return final || taken_until_ > until;
+  }
+
+  /// Records of the chunk that begins at `from`; 0: it is not complete yet.
+  size_t ChunkLength(const std::deque<CallRecord>& records, size_t from, size_t end,
+                     bool final) const {
+    if (from >= end) return 0;
+    const Nanos until = records[from].start + options_.chunk_time;
+    size_t n = 0;
+    while (from + n < end && n < options_.chunk_records && records[from + n].start < until) ++n;
+    const bool closed =
+        n == options_.chunk_records || from + n < end || taken_until_ >= until || final;
+    return closed ? n : 0;
+  }
+
+  bool LearnPrefix(bool final) {
+    if (ready_.empty()) return false;
+    const Nanos until = ready_.front().start + options_.learn_time;
+    size_t n = 0;
+    while (n < ready_.size() && n < options_.learn_records && ready_[n].start < until) ++n;
+    const bool closed =
+        n == options_.learn_records || n < ready_.size() || taken_until_ >= until || final;
+    if (!closed) return false;
+    learned_ = true;
+    origin_ = ready_.front().start;
+    // Chunks of the prefix; all of them are in the window from the start.
+    std::vector<Chunk> chunks;
+    for (size_t at = 0; at < n;) {
+      at += ChunkLength(ready_, at, n, true);
+      chunks.push_back({next_sequence_ + at, ready_[at - 1].start});
+    }
+    complete_ = final && n == ready_.size();
+    Append(n);
+    chunks_.assign(chunks.begin(), chunks.end());
+    return true;
+  }
+
+  // ---- the window ----
+
+  double Micros(Nanos t) const { return static_cast<double>(t - origin_) * 1e-3; }
+
+  /// The first n ready records enter the window; what nobody needs any more leaves it.
+  void Append(size_t n) {
+    Retire();
+    bool facts = false;
+    for (size_t x = 0; x < n; ++x) {
+      const CallRecord& record = ready_[x];
+      int service = 0, number = 0;
+      if (!vocabulary_.Find(record, &model_, &service, &number)) {
+        ++stats_.too_many_classes;
+        if (record.outgoing) outbox_.push_back(Unlinked(record));
+        ++next_sequence_;
+        continue;
+      }
+      const Interval time{Micros(record.start), Micros(record.end)};
+      if (record.outgoing) {
+        Call call;
+        call.time = time;
+        call.id = record.id;
+        call.service = service;
+        call.call_class = number;
+        call.parent_id = record.known_parent;
+        call.pinned = record.known_parent != 0;
+        call.counterpart = record.counterpart;
+        call.sequence = next_sequence_++;
+        facts |= call.pinned;
+        window_.calls.push_back(call);
+      } else {
+        Request request;
+        request.time = time;
+        request.id = record.id;
+        request.service = service;
+        request.kind = number;
+        request.counterpart = record.counterpart;
+        request.sequence = next_sequence_++;
+        window_.requests.push_back(request);
+      }
+    }
+    last_start_ = ready_[n - 1].start;
+    since_refresh_ += n;
+    ready_.erase(ready_.begin(), ready_.begin() + static_cast<ptrdiff_t>(n));
+    Arrange();
+    ResolveIds(facts);
+    window_.Index(model_.services.size());
+    window_.FindCandidates(options_.max_candidates);
+    window_.LayOut(model_);
+    Guess();
+  }
+
+  /// Brings new records among the old ones, and what refers to them along.
+  void Arrange() {
+    const auto arrange = [](auto* items) {
+      std::vector<int> order(items->size()), place(items->size());
+      for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
+      std::sort(order.begin(), order.end(),
+                [&](int a, int b) { return InWindowOrder((*items)[a], (*items)[b]); });
+      auto sorted = *items;
+      for (size_t i = 0; i < order.size(); ++i) {
+        sorted[i] = (*items)[order[i]];
+        place[order[i]] = static_cast<int>(i);
+      }
+      items->swap(sorted);
+      return place;
+    };
+    Renumber(arrange(&window_.requests), arrange(&window_.calls));
+  }
+
+  /// Everything that refers to request i now means request_place[i] (kNobody: gone); calls too.
+  void Renumber(const std::vector<int>& request_place, const std::vector<int>& call_place) {
+    for (Call& call : window_.calls) {
+      if (call.owner != kNobody) call.owner = request_place[call.owner];
+      if (call.callee != kNobody) call.callee = request_place[call.callee];
+    }
+    for (Request& request : window_.requests) {
+      if (request.caller != kNobody) request.caller = call_place[request.caller];
+    }
+  }
+
+  /// Drops requests that can hold no undecided call, and decided calls of nobody who is left.
+  void Retire() {
+    if (window_.requests.empty() && window_.calls.empty()) return;
+    const bool keep_examples =
+        since_refresh_ + kRefreshFrom >= refresh_every_ && since_refresh_ < refresh_every_;
+    double earliest = 1e300;
+    for (const Call& call : window_.calls) {
+      if (!call.decided) earliest = std::min(earliest, call.time.start);
+    }
+    // With nothing undecided, what can still be called for starts after the last record.
+    if (earliest > 1e299) earliest = Micros(last_start_);
+    const double needed = earliest - window_.slack;
+    std::vector<int> in_time(window_.requests.size());
+    for (size_t i = 0; i < in_time.size(); ++i) in_time[i] = static_cast<int>(i);
+    std::vector<bool> keep(window_.requests.size());
+    if (joins_.on()) {
+      std::sort(in_time.begin(), in_time.end(), [&](int a, int b) {
+        return window_.requests[a].sequence < window_.requests[b].sequence;
+      });
+    }
+    for (const int i : in_time) {
+      const Request& request = window_.requests[i];
+      keep[i] = keep_examples || request.time.end >= needed;
+      if (keep[i] || !joins_.on() || request.caller == kNobody) continue;
+      // Joins look at whole trees: a request stays as long as the one that caused it.
+      const int owner = window_.calls[request.caller].owner;
+      keep[i] = owner != kNobody && keep[owner];
+    }
+    std::vector<int> request_place(window_.requests.size(), kNobody);
+    std::vector<int> call_place(window_.calls.size(), kNobody);
+    size_t left = 0;
+    for (size_t c = 0; c < window_.calls.size(); ++c) {
+      const Call& call = window_.calls[c];
+      const bool owned = call.owner != kNobody && keep[call.owner];
+      if (call.decided && !owned && !keep_examples) continue;
+      call_place[c] = static_cast<int>(left);
+      window_.calls[left++] = call;
+    }
+    window_.calls.resize(left);
+    left = 0;
+    for (size_t i = 0; i < window_.requests.size(); ++i) {
+      if (!keep[i]) continue;
+      request_place[i] = static_cast<int>(left);
+      window_.requests[left++] = window_.requests[i];
+    }
+    window_.requests.resize(left);
+    Renumber(request_place, call_place);
+  }
+
+  void ResolveIds(bool facts) {
+    bool pending = facts;
+    for (const Call& call : window_.calls) {
+      pending |= call.pinned && !call.decided && call.owner == kNobody;
+    }
+    const bool trees = joins_.on() || (stats_.learned == 0 && JoinsPossible());
+    if (!pending && !trees) return;
+    std::unordered_map<uint64_t, int> request_of;
+    request_of.reserve(window_.requests.size());
+    for (size_t i = 0; i < window_.requests.size(); ++i) {
+      request_of.emplace(window_.requests[i].id, static_cast<int>(i));
+    }
+    for (Call& call : window_.calls) {
+      if (!call.pinned || call.owner != kNobody) continue;
+      const auto found = request_of.find(call.parent_id);
+      if (found == request_of.end()) continue;
+      // An id of another service's request is said as it was given, but pins nothing here.
+      if (window_.requests[found->second].service == call.service) call.owner = found->second;
+    }
+    if (!trees) return;
+    std::unordered_map<uint64_t, int> call_of;
+    call_of.reserve(window_.calls.size());
+    for (size_t c = 0; c < window_.calls.size(); ++c) {
+      call_of.emplace(window_.calls[c].id, static_cast<int>(c));
+    }
+    const auto join = [&](int request, int call) {
+      if (window_.requests[request].caller != kNobody) return;
+      if (window_.calls[call].callee != kNobody) return;
+      window_.requests[request].caller = call;
+      window_.calls[call].callee = request;
+    };
+    for (size_t i = 0; i < window_.requests.size(); ++i) {
+      const auto found = call_of.find(window_.requests[i].counterpart);
+      if (found != call_of.end()) join(static_cast<int>(i), found->second);
+    }
+    for (size_t c = 0; c < window_.calls.size(); ++c) {
+      const auto found = request_of.find(window_.calls[c].counterpart);
+      if (found != request_of.end()) join(found->second, static_cast<int>(c));
+    }
+  }
+
+  bool JoinsPossible() const {
+    return std::any_of(model_.services.begin(), model_.services.end(),
+                       [](const ServiceModel& s) { return s.kinds.size() > 1 && s.classes > 0; });
+  }
+
+  // ---- learning and guessing ----
+
+  /// Nothing is learned from requests that may have calls after this.
+  double LearnableUntil() const { return complete_ ? 1e300 : Micros(last_start_); }
+
+  void Guess() {
+    std::vector<int> fresh;
+    learned_from_.resize(model_.services.size());
+    for (int s = 0; s < static_cast<int>(model_.services.size()); ++s) {
+      const ServiceRange& range = window_.services[s];
+      const auto calls = static_cast<size_t>(range.end_call - range.first_call);
+      if (calls == 0) continue;
+      LearnedFrom& from = learned_from_[s];
+      const ServiceModel& of = model_.services[s];
+      const bool grown = from.calls < kEnoughCalls && calls >= 2 * from.calls;
+      const bool unknown = from.classes != of.classes || from.kinds != of.kinds.size();
+      if (!of.learned || grown || unknown) {
+        fresh.push_back(s);
+        from = {calls, of.classes, of.kinds.size()};
+      }
+    }
+    const uint64_t seed = MixBits(options_.seed ^ MixBits(next_sequence_));
+    if (!fresh.empty()) {
+      LearnFromScratch(fresh, LearnableUntil(), seed, &window_, &model_, &joins_);
+      ++stats_.learned;
+    } else if (since_refresh_ >= refresh_every_) {
+      Refresh(LearnableUntil(), seed, window_, &model_, &joins_);
+      ++stats_.refreshed;
+      since_refresh_ = 0;
+    }
+    for (int s = 0; s < static_cast<int>(model_.services.size()); ++s) {
+      if (!model_.services[s].learned) continue;
+      if (model_.services[s].first_come) {
+        GuessFirstCome(s, &window_, model_);
+      } else {
+        GuessAny(s, false, &window_, &model_);
+      }
+    }
+  }
+
+  // ---- deciding ----
+
+  void Decide() {
+    const Chunk chunk = chunks_.front();
+    chunks_.pop_front();
+    ++stats_.chunks;
+    std::vector<int> mine, open;
+    for (size_t c = 0; c < window_.calls.size(); ++c) {
+      const Call& call = window_.calls[c];
+      if (!call.decided && call.sequence < chunk.end_sequence) mine.push_back(static_cast<int>(c));
+    }
+    std::sort(mine.begin(), mine.end(),
+              [&](int a, int b) { return window_.calls[a].sequence < window_.calls[b].sequence; });
+    Sampler sampler(&window_, model_, &joins_, 0);
+    for (const int c : mine) {
+      if (sampler.Open(c)) open.push_back(c);
+    }
+    std::vector<Sampler::Shares> shares;
+    std::vector<Link> links(mine.size());
+    size_t at = 0;  // in mine: all before are settled
+    for (size_t from = 0; from < open.size(); from += kBlock) {
+      const std::span<const int> block(open.data() + from, std::min(kBlock, open.size() - from));
+      sampler.Reseed(options_.seed ^ MixBits(window_.calls[block.front()].sequence));
+      const bool count = options_.mode == LinkMode::kPosteriors;
+      if (count) {
+        for (int x = 0; x < kBurnSweeps; ++x) sampler.Sweep(block, kTemperature);
+        sampler.Count(block, kCountedSweeps, kTemperature, &shares);
+      }
+      const int anneal = count ? kAnnealSweeps : kAssignSweeps;
+      for (int x = 0; x < anneal; ++x) {
+        sampler.Sweep(block, std::pow(kColdest, (x + 1.0) / anneal));
+      }
+      for (size_t x = 0; x < block.size(); ++x) {
+        while (mine[at] != block[x]) links[at] = Settled(mine[at]), ++at;
+        links[at++] = count ? Counted(block[x], shares[x].of) : Settled(block[x]);
+      }
+    }
+    for (; at < mine.size(); ++at) links[at] = Settled(mine[at]);
+    for (size_t x = 0; x < mine.size(); ++x) {
+      Call& call = window_.calls[mine[x]];
+      call.decided = true;
+      stats_.candidates_limited += call.limited;
+      outbox_.push_back(links[x]);
+    }
+  }
+
+  static Link Unlinked(const CallRecord& record) {
+    Link link;
+    link.call = record.id;
+    link.request = record.known_parent;
+    link.by_id = record.known_parent != 0;
+    link.posterior = link.by_id ? 1 : 0;
+    return link;
+  }
+
+  /// A call that was not sampled.
+  Link Settled(int c) const {
+    const Call& call = window_.calls[c];
+    Link link;
+    link.call = call.id;
+    if (call.pinned) {
+      link.request = call.parent_id;
+      link.posterior = 1;
+      link.by_id = true;
+      return link;
+    }
+    link.request = call.owner == kNobody ? 0 : window_.requests[call.owner].id;
+    link.posterior =
+        options_.mode == LinkMode::kPosteriors || call.candidates <= 1 ? 1 : call.share;
+    return link;
+  }
+
+  Link Counted(int c, const std::vector<float>& shares) const {
+    const Call& call = window_.calls[c];
+    const auto candidates = window_.CandidatesOf(call);
+    const auto id_of = [&](size_t option) {
+      return option == candidates.size() ? 0 : window_.requests[candidates[option]].id;
+    };
+    size_t mine = candidates.size();
+    for (size_t x = 0; x < candidates.size(); ++x) {
+      if (candidates[x] == call.owner) mine = x;
+    }
+    Link link;
+    link.call = call.id;
+    link.request = id_of(mine);
+    link.posterior = shares[mine];
+    for (size_t x = 0; x < shares.size(); ++x) {
+      Link::Choice choice{id_of(x), shares[x]};
+      if (x == mine || choice.posterior == 0) continue;
+      for (Link::Choice& other : link.others) {
+        if (choice.posterior > other.posterior) std::swap(choice, other);
+      }
+    }
+    return link;
+  }
+
+  void Hand(const Sink& sink) {
+    for (const Link& link : outbox_) {
+      ++stats_.links;
+      stats_.by_id += link.by_id;
+      stats_.without_request += link.request == 0;
+      sink(link);
+    }
+    outbox_.clear();
+  }
+
+  struct LearnedFrom {
+    size_t calls = 0;
+    int classes = 0;
+    size_t kinds = 0;
+  };
+
+  LinkerOptions options_;
+  LinkerStats stats_;
+  Nanos bucket_width_ = 0;
+  std::map<int64_t, std::vector<CallRecord>> waiting_;  // by start
+  size_t waiting_records_ = 0;
+  Nanos taken_until_ = INT64_MIN;  // no record that starts before is waited for
+  std::deque<CallRecord> ready_;   // complete and in order
+  Nanos origin_ = 0;
+  bool learned_ = false;   // the prefix
+  bool complete_ = false;  // the window holds all that will ever come
+  uint64_t next_sequence_ = 0;
+  Nanos last_start_ = 0;
+  std::deque<Chunk> chunks_;  // in the window and not decided
+  Vocabulary vocabulary_;
+  LinkModel model_;
+  JoinModel joins_;
+  LinkWindow window_;
+  std::vector<LearnedFrom> learned_from_;  // per service
+  size_t since_refresh_ = 0;
+  size_t refresh_every_ = kRefreshEvery;
+  std::vector<Link> outbox_;
+};
+
+RequestLinker::RequestLinker(const LinkerOptions& options)
+    : impl_(std::make_unique<Impl>(options)) {}
+RequestLinker::~RequestLinker() = default;
+RequestLinker::RequestLinker(RequestLinker&&) noexcept = default;
+
+void RequestLinker::Add(std::span<const CallRecord> records) { impl_->Add(records); }
+void RequestLinker::Advance(Nanos watermark, const Sink& sink) { impl_->Advance(watermark, sink); }
+void RequestLinker::Finish(const Sink& sink) { impl_->Finish(sink); }
+const LinkerStats& RequestLinker::stats() const { return impl_->stats(); }
+size_t RequestLinker::bytes() const { return impl_->bytes(); }
+
+}  // namespace tomograph::correlate::linking
