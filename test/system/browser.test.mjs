@@ -1,5 +1,4 @@
-// The page in a real browser, over fixtures of the API. With TOMOGRAPH_URL set, the last test also opens
-// that server's page.
+// The page in a real browser: over fixtures of the API, and the last test over a running tomograph.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,6 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 import { asReport, fixture, serve } from './browser_server.mjs';
+import { Tomograph, postJson, traceRequest, until } from './tomograph.mjs';
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const args = [
@@ -400,8 +400,19 @@ describe('looks', () => {
   });
 });
 
-test('a running tomograph', { skip: !process.env.TOMOGRAPH_URL }, () =>
-  visit(process.env.TOMOGRAPH_URL, {}, async (page) => {
+test('a running tomograph: a service that it was just told of is on the map', async (t) => {
+  const tomograph = await Tomograph.start({ flags: ['--window', '1s', '--lateness', '1s'] });
+  t.after(() => tomograph.stop());
+  for (let i = 1n; i <= 5n; i++) {
+    const endNs = BigInt(Date.now()) * 1_000_000n;
+    const answer = await postJson(`${tomograph.otlp}/v1/traces`, traceRequest('bakery', [{ trace: i, span: i, startNs: endNs - 5_000_000n, endNs }]));
+    assert.equal(answer.status, 200);
+    await new Promise((done) => setTimeout(done, 700));
+  }
+  await until(async () => (await tomograph.get('/api/v1/topology')).nodes.length > 0, 20, 'the service is in the picture');
+  await visit(tomograph.page, {}, async (page) => {
+    await page.getByText('bakery').first().waitFor({ state: 'attached', timeout: 10_000 });
     assert.ok((await headline(page)).length > 0);
     await fitsItsWidth(page);
-  }));
+  });
+});
