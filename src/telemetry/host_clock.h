@@ -21,7 +21,8 @@ inline constexpr Nanos kUnbounded = INT64_MAX;
 
 /// A stretch of time over which a host's offset is a line.
 struct ClockSegment {
-  Nanos from = 0, to = 0;  // time of the reference; [from, to)
+  Nanos from = 0, to = 0;          // time of the reference; [from, to)
+  EntityId reference = kNoEntity;  // against whose clock; the host itself: it was the reference
   Nanos offset = 0;        // in the middle of it
   double drift = 0;        // seconds a second
   Nanos error = 0;         // one standard error of `offset`, as far as noise goes: no asymmetry
@@ -45,7 +46,7 @@ struct ClockStep {
 struct HostClock {
   EntityId id = kNoEntity;  // of kind host
   std::string host;
-  EntityId reference = kNoEntity;  // == id: this host's clock is the reference
+  EntityId reference = kNoEntity;  // of the newest segment; == id: this host is the reference
   std::string reference_host;
   uint64_t calls = 0;                  // that its clock was compared by, in all
   Nanos last_contact = 0;              // end of the newest window with such calls; 0: never

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <deque>
 #include <limits>
+#include <optional>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -53,6 +54,46 @@ struct Host {
   std::vector<ClockSegment> segments;
   uint64_t inside_calls = 0;  // of this window: within the host, against its own clock
   Nanos inside_size = 0, inside_from = 0, inside_to = 0;
+};
+
+/// The pairs that stepped in a window.
+struct Steps {
+  struct One {
+    size_t a = 0, b = 0;
+    const Pair* pair = nullptr;
+  };
+  std::vector<One> inside, at_start;
+
+  void Add(size_t a, size_t b, const Pair& pair) {
+    (pair.window.at_start ? at_start : inside).push_back({a, b, &pair});
+  }
+
+  /// A pair beside one that stepped, with no calls late enough to say that it did not.
+  bool MayHaveMissed(size_t a, size_t b, const Pair& pair) const {
+    if (pair.window.verdict == PairWindow::Verdict::kStep) return false;
+    return std::any_of(inside.begin(), inside.end(), [&](const One& s) {
+      const bool beside = a == s.a || a == s.b || b == s.a || b == s.b;
+      return beside && pair.window.vouched_to < s.pair->window.step_to;
+    });
+  }
+
+  TimeRange ZoneInside(Nanos start, Nanos length) const {
+    double from = 1e300, to = -1e300;
+    for (const One& s : inside) {
+      from = std::min(from, s.pair->window.step_from);
+      to = std::max(to, s.pair->window.step_to);
+    }
+    const Nanos middle = start + length / 2;
+    const Nanos first = std::clamp(middle + FromSeconds(from), start, start + length);
+    return {first, std::clamp(middle + FromSeconds(to), first, start + length)};
+  }
+
+  TimeRange ZoneAtStart(Nanos start, Nanos length) const {
+    double to = -1e300;
+    for (const One& s : at_start) to = std::max(to, s.pair->window.step_to);
+    return {start - length / 2,
+            std::clamp(start + length / 2 + FromSeconds(to), start, start + length)};
+  }
 };
 
 Nanos CoarserStep(Nanos quantum, Nanos t) {
@@ -154,34 +195,39 @@ struct ClockModel::Impl {
       ids.push_back(id);
     }
     std::vector<GraphPair> before, after;
-    std::vector<const Pair*> stepped;
+    std::vector<const Pair*> of_edge;
+    Steps steps;
     std::vector<uint8_t> fresh(ids.size(), 0);
     for (auto& [key, pair] : pairs) {
       Host& a = hosts[key.first];
       Host& b = hosts[key.second];
+      const size_t ia = index[key.first], ib = index[key.second];
       pair.fresh = !pair.band.empty();
       if (pair.fresh) {
         const Nanos slack = 2 * std::max(a.quantum, b.quantum);
         pair.window = pair.clock.Close(pair.band, start, length, slack);
         Report(key, pair, end);
         a.last_contact = b.last_contact = end;
-        fresh[index[key.first]] = fresh[index[key.second]] = 1;
+        fresh[ia] = fresh[ib] = 1;
+        if (pair.window.verdict == PairWindow::Verdict::kStep) steps.Add(ia, ib, pair);
       } else if (const auto predicted = pair.clock.Predict(start, length)) {
         pair.window = *predicted;
       } else {
         continue;
       }
-      before.push_back(Edge(index[key.first], index[key.second], pair.window, true));
-      after.push_back(Edge(index[key.first], index[key.second], pair.window, false));
-      if (pair.fresh && pair.window.verdict == PairWindow::Verdict::kStep) stepped.push_back(&pair);
+      of_edge.push_back(&pair);
+      before.push_back(Edge(ia, ib, pair.window, true));
+      after.push_back(Edge(ia, ib, pair.window, false));
     }
     if (!before.empty()) {
+      for (size_t e = 0; e < after.size(); ++e)
+        if (steps.MayHaveMissed(after[e].a, after[e].b, *of_edge[e])) Void(&after[e]);
       const std::vector<double> rank = Ranks(ids);
       const auto now = SolveHosts(rank, after, half);
-      const auto then = stepped.empty() ? now : SolveHosts(rank, before, half);
+      const auto then = steps.inside.empty() ? now : SolveHosts(rank, before, half);
       for (size_t i = 0; i < ids.size(); ++i)
         if (fresh[i] != 0) fresh[now[i].reference] |= 2;
-      Record(ids, then, now, stepped, fresh);
+      Record(ids, then, now, steps, fresh);
     }
     ReportWithin(ids);
     for (auto& [key, pair] : pairs) {
@@ -214,108 +260,153 @@ struct ClockModel::Impl {
     return rank;
   }
 
+  /// An edge that nothing is known of.
+  static void Void(GraphPair* edge) {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    edge->measured = false;
+    edge->bounds.fill({-kInfinity, kInfinity});
+  }
+
+  using Moves = std::vector<Nanos>;  // by host: how much its clock seems to have jumped
+
+  static bool Near(Nanos moved, Nanos jump) { return std::abs(moved - jump) <= std::abs(jump) / 4; }
+
   /// Did the reference of a part jump? Then most of its hosts seem to have jumped by one amount.
-  std::map<size_t, Nanos> Jumps(const std::vector<GraphHost>& then,
-                                const std::vector<GraphHost>& now) {
+  std::map<size_t, Nanos> Jumps(const Moves& moves, const std::vector<GraphHost>& now) const {
     std::map<size_t, std::vector<Nanos>> moved;
-    for (size_t i = 0; i < now.size(); ++i) {
-      if (!now[i].measured || !then[i].measured || now[i].reference == i) continue;
-      if (then[i].reference == now[i].reference)
-        moved[now[i].reference].push_back(now[i].offset - then[i].offset);
-    }
+    for (size_t i = 0; i < now.size(); ++i)
+      if (now[i].measured && now[i].reference != i) moved[now[i].reference].push_back(moves[i]);
     std::map<size_t, Nanos> jumps;
     for (auto& [reference, by] : moved) {
       if (by.size() < 2) continue;
       std::sort(by.begin(), by.end());
       const Nanos median = by[by.size() / 2];
-      const Nanos near = std::abs(median) / 4;
-      const auto agreeing = std::count_if(by.begin(), by.end(),
-                                          [&](Nanos d) { return std::abs(d - median) <= near; });
+      const auto agreeing =
+          std::count_if(by.begin(), by.end(), [&](Nanos d) { return Near(d, median); });
       if (median != 0 && 2 * static_cast<size_t>(agreeing) > by.size()) jumps[reference] = -median;
     }
     return jumps;
   }
 
+  /// Lays jumps that all others seem to have made to the reference; true when it did any.
+  void BlameReferences(const std::vector<EntityId>& ids, const std::vector<GraphHost>& now,
+                       Moves* moves) {
+    for (const auto& [reference, jump] : Jumps(*moves, now)) {
+      for (size_t i = 0; i < now.size(); ++i)
+        if (now[i].reference == reference && now[i].measured)
+          (*moves)[i] = Near((*moves)[i], -jump) && i != reference ? 0 : (*moves)[i] + jump;
+      hosts[ids[reference]].jumped += jump;
+    }
+  }
+
   void Record(const std::vector<EntityId>& ids, const std::vector<GraphHost>& then,
-              const std::vector<GraphHost>& now, const std::vector<const Pair*>& stepped,
+              const std::vector<GraphHost>& now, const Steps& steps,
               const std::vector<uint8_t>& fresh) {
     const Nanos end = start + length;
-    Nanos zone_from = start, zone_to = start;
-    if (!stepped.empty()) {
-      double from = 1e300, to = -1e300;
-      for (const Pair* pair : stepped) {
-        from = std::min(from, pair->window.step_from);
-        to = std::max(to, pair->window.step_to);
-      }
-      const Nanos middle = start + length / 2;
-      zone_from = std::clamp(middle + FromSeconds(from), start - length / 2, end);
-      zone_to = std::clamp(middle + FromSeconds(to), start, end);
-    }
-    const std::map<size_t, Nanos> jumps =
-        stepped.empty() ? std::map<size_t, Nanos>{} : Jumps(then, now);
-    for (size_t i = 0; i < ids.size(); ++i) {
-      const bool known = now[i].reference != i || now[i].measured;
-      if (!known || (fresh[now[i].reference] == 0 && fresh[i] == 0)) continue;
+    const size_t n = ids.size();
+    std::vector<uint8_t> shown(n, 0);
+    for (size_t i = 0; i < n; ++i) {
+      const bool known = now[i].reference != i || now[i].measured || then[i].measured;
+      shown[i] = known && (fresh[now[i].reference] != 0 || fresh[i] != 0);
+      if (!shown[i]) continue;
       Host& host = hosts[ids[i]];
-      Host& reference = hosts[ids[now[i].reference]];
-      if (now[i].measured && now[i].reference == i) host.was_reference = true;
-      if (now[i].reference != i) {
-        host.was_reference = false;
-        host.jumped = 0;
-      }
+      host.was_reference = now[i].measured && now[i].reference == i;
+      if (!host.was_reference) host.jumped = 0;
       host.reference = ids[now[i].reference];
       host.loop_residual = now[i].loop_residual * 1e-9;
-      const auto jump = jumps.find(now[i].reference);
-      const Nanos before_jump = reference.jumped;
-      const Nanos after_jump = before_jump + (jump == jumps.end() ? 0 : jump->second);
-      ClockSegment whole = Segment(now[i], after_jump);
-      whole.from = start;
-      whole.to = end;
-      const ClockSegment old = Segment(then[i], before_jump);
-      const Nanos size = whole.offset - old.offset;
-      // Only who moved: the other hosts of the part are what they were.
-      const bool moved = !stepped.empty() && then[i].measured && now[i].measured &&
-                         then[i].reference == now[i].reference && size != 0 &&
-                         std::abs(size) > Nearness(stepped);
-      if (!moved) {
-        Append(&host, whole);
+    }
+    // Jumps between the last window and this one, and then those inside of it.
+    Moves at_start(n, 0), inside(n, 0);
+    if (!steps.at_start.empty()) {
+      for (size_t i = 0; i < n; ++i)
+        if (const auto last = LastLine(ids[i], ids, then[i]))
+          at_start[i] = Significant(OffsetAtStart(ids, then[i]) - *last, steps.at_start);
+      BlameReferences(ids, then, &at_start);
+    }
+    std::vector<ClockSegment> old(n);
+    for (size_t i = 0; i < n; ++i) old[i] = Segment(ids, then[i], end);
+    if (!steps.inside.empty()) {
+      for (size_t i = 0; i < n; ++i)
+        if (then[i].measured && now[i].measured && then[i].reference == now[i].reference)
+          inside[i] = Significant(now[i].offset - then[i].offset, steps.inside);
+      BlameReferences(ids, now, &inside);
+    }
+    for (size_t i = 0; i < n; ++i) {
+      if (!shown[i]) continue;
+      Host& host = hosts[ids[i]];
+      const ClockSegment whole = Segment(ids, now[i], end);
+      Nanos settled = start;
+      if (at_start[i] != 0) {
+        // Up to the first call after the jump the clock may still have been what it was.
+        const TimeRange zone = steps.ZoneAtStart(start, length);
+        settled = zone.to;
+        ClockSegment unmoved = old[i];
+        unmoved.offset -= at_start[i];
+        Append(&host, Widened(Part(old[i], start, settled), unmoved));
+        TellStep(&host, ids[i], zone, at_start[i], steps);
+      }
+      if (steps.inside.empty()) {
+        Append(&host, Part(whole, settled, end));
         continue;
       }
-      ClockSegment early = old;
-      early.from = start;
-      early.to = end;
       // In the zone either may be true: before its middle the old line, after it the new one.
-      const Nanos first = std::max(start, zone_from), last = std::max(first, zone_to);
-      const Nanos cut = first + (last - first) / 2;
-      Append(&host, Part(early, start, first));
-      Append(&host, Widened(Part(early, first, cut), whole));
-      Append(&host, Widened(Part(whole, cut, last), early));
-      Append(&host, Part(whole, last, end));
-      host.steps.push_back({zone_from, zone_to, size});
-      if (host.steps.size() > kMaxSteps) host.steps.pop_front();
-      ClockFinding finding;
-      finding.kind = ClockFinding::Kind::kStep;
-      finding.from = zone_from;
-      finding.to = zone_to;
-      finding.host = NameOf(ids[i]);
-      finding.other = now[i].reference == i ? "" : NameOf(host.reference);
-      finding.size = size;
-      for (const Pair* pair : stepped) finding.calls += pair->calls;
-      Tell(std::move(finding));
+      TimeRange zone = steps.ZoneInside(start, length);
+      zone.from = std::max(zone.from, settled);
+      zone.to = std::max(zone.to, settled);
+      const Nanos cut = zone.from + (zone.to - zone.from) / 2;
+      Append(&host, Part(old[i], settled, zone.from));
+      Append(&host, Widened(Part(old[i], zone.from, cut), whole));
+      Append(&host, Widened(Part(whole, cut, zone.to), old[i]));
+      Append(&host, Part(whole, zone.to, end));
+      if (inside[i] != 0) TellStep(&host, ids[i], zone, inside[i], steps);
     }
-    for (const auto& [reference, jump] : jumps) hosts[ids[reference]].jumped += jump;
   }
 
-  /// Half of the smallest step: less is what the pooling makes of it for others.
-  static Nanos Nearness(const std::vector<const Pair*>& stepped) {
+  /// Where the host's last segment puts its offset at the start of the window.
+  std::optional<Nanos> LastLine(EntityId id, const std::vector<EntityId>& ids,
+                                const GraphHost& then) const {
+    const Host& host = hosts.at(id);
+    if (!then.measured || host.segments.empty()) return std::nullopt;
+    const ClockSegment& last = host.segments.back();
+    if (!last.measured || last.reference != ids[then.reference] || last.to + length < start)
+      return std::nullopt;
+    return static_cast<Nanos>(std::llround(last.OffsetAt(start)));
+  }
+
+  Nanos OffsetAtStart(const std::vector<EntityId>& ids, const GraphHost& host) const {
+    return host.offset + hosts.at(ids[host.reference]).jumped -
+           static_cast<Nanos>(std::llround(host.drift * ToSeconds(length) / 2));
+  }
+
+  /// Less than half of the smallest step is what pooling makes of one for others.
+  static Nanos Significant(Nanos moved, const std::vector<Steps::One>& steps) {
     double least = 9e18;
-    for (const Pair* pair : stepped) least = std::min(least, std::abs(pair->window.size));
-    return static_cast<Nanos>(least / 2);
+    for (const Steps::One& s : steps) least = std::min(least, std::abs(s.pair->window.size));
+    return std::abs(static_cast<double>(moved)) > least / 2 ? moved : 0;
   }
 
-  static ClockSegment Segment(const GraphHost& host, Nanos jumped) {
+  void TellStep(Host* host, EntityId id, TimeRange zone, Nanos size, const Steps& steps) {
+    host->steps.push_back({zone.from, zone.to, size});
+    if (host->steps.size() > kMaxSteps) host->steps.pop_front();
+    ClockFinding finding;
+    finding.kind = ClockFinding::Kind::kStep;
+    finding.from = zone.from;
+    finding.to = zone.to;
+    finding.host = NameOf(id);
+    if (host->reference != id) finding.other = NameOf(host->reference);
+    finding.size = size;
+    for (const auto* list : {&steps.at_start, &steps.inside})
+      for (const Steps::One& s : *list) finding.calls += s.pair->calls;
+    Tell(std::move(finding));
+  }
+
+  /// The whole window as the solution has it.
+  ClockSegment Segment(const std::vector<EntityId>& ids, const GraphHost& host, Nanos end) const {
     ClockSegment s;
-    s.offset = host.offset + jumped;
+    s.from = start;
+    s.to = end;
+    s.reference = ids[host.reference];
+    s.offset = host.offset + hosts.at(s.reference).jumped;
     s.drift = host.drift * 1e-9;
     s.error = host.measured ? static_cast<Nanos>(std::llround(host.error)) : 0;
     s.measured = host.measured;

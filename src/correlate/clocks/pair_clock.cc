@@ -99,7 +99,7 @@ PairClock::Reading PairClock::Read(const BandPoints& points) const {
         scale_squared_ > 0 ? std::max(scale_squared_, (now + scale_squared_) / 2) : 2 * now;
     if (reading.gap > 0) reading.variance = std::min(reading.variance, uniform);
   }
-  reading.variance = std::max(reading.variance, Square(kMicrosecond));
+  reading.variance = std::max(reading.variance, Square(coarse_));
   return reading;
 }
 
@@ -172,6 +172,7 @@ bool PairClock::TryOutliers(BandPoints* points, PairWindow* out) const {
     }
     out->verdict = PairWindow::Verdict::kOutliers;
     out->left_out = k;
+    out->vouched_to = -kInfinity;  // they may as well be the first after a step
     out->size = std::max(contradiction, std::abs(Read(*points).middle - reading.middle));
     *points = std::move(rest);
     return true;
@@ -220,9 +221,23 @@ bool PairClock::TryStep(const BandPoints& points, double half, PairWindow* out) 
     first = std::min(first, i);
     last = std::max(last, i);
   }
-  const BandPoints before = part(0, first), after = part(last, times.size());
-  if (!after.two_sided()) return false;
+  if (first > 0 && TakeStep(part(0, first), part(last, times.size()), half, out)) {
+    out->step_from = times[first - 1];
+    out->step_to = times[last];
+    return true;
+  }
+  // Or all of the window comes after it.
+  if (cost[0] == kInfinity || !TakeStep({}, points, half, out)) return false;
+  out->step_from = -2 * half;
+  out->step_to = times[0];
+  out->at_start = true;
+  out->before = out->after;
+  return true;
+}
 
+bool PairClock::TakeStep(const BandPoints& before, const BandPoints& after, double half,
+                         PairWindow* out) {
+  if (!after.two_sided()) return false;
   PairClock earlier = *this;
   if (before.two_sided()) {
     const Reading reading = earlier.Read(before);
@@ -230,21 +245,17 @@ bool PairClock::TryStep(const BandPoints& points, double half, PairWindow* out) 
       earlier.Start(reading);
     } else if (earlier.Agrees(reading)) {
       earlier.Update(reading);
-    } else if (first > 0) {
-      return false;  // two steps, or none that explains this
+    } else {
+      return false;
     }
   } else if (!known_) {
     return false;
   }
   const Reading reading = earlier.Read(after);
   const double size = reading.middle - earlier.offset_;
-  const double sd = std::sqrt(earlier.p00_ + reading.variance);
-  if (std::abs(size) < kSuspicious * sd) return false;
-
+  if (std::abs(size) < kSuspicious * std::sqrt(earlier.p00_ + reading.variance)) return false;
   out->verdict = PairWindow::Verdict::kStep;
   out->size = size;
-  out->step_from = first == 0 ? -2 * half : times[first - 1];
-  out->step_to = times[last];
   out->before = earlier.Level(before, half);
   *this = earlier;
   const double drift_variance = p11_;
@@ -262,13 +273,16 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
   if (known_) Advance(ToSeconds(middle - at_));
   at_ = middle;
   last_contact_ = start + length;
+  coarse_ = std::max<double>(kMicrosecond, static_cast<double>(slack) / 4);
   PairWindow out;
   out.base = base_;
   BandPoints points = band.Points(base_, slack, length);
+  if (points.two_sided()) out.vouched_to = std::min(points.upper.back().t, points.lower.back().t);
   const Reading reading = points.two_sided() ? Read(points) : Reading{};
   const BandFit fit(points);
   if (!points.two_sided()) {
     // One direction bounds from one side, and can only refute what was known.
+    out.vouched_to = -kInfinity;
     const OffsetInterval at = fit.At(0);
     const double beyond = std::max(offset_ - at.upper, at.lower - offset_);
     if (known_ && beyond > kSure * std::sqrt(p00_)) {
@@ -311,6 +325,7 @@ std::optional<PairWindow> PairClock::Predict(Nanos start, Nanos length) const {
   PairWindow out;
   out.base = base_;
   out.measured = known_;
+  out.vouched_to = -kInfinity;
   out.after = {later.offset_, later.p00_, later.drift_, later.p11_, {}};
   const double half = ToSeconds(length) / 2;
   for (size_t i = 0; i < 3; ++i) {

@@ -37,9 +37,12 @@ struct PairWindow {
   bool measured = false;  // offset and drift are known (from this window or before)
   Nanos base = 0;
   PairLevel before, after;            // the same without a step
-  double step_from = 0, step_to = 0;  // seconds from the window's middle; may reach back before it
-  double size = 0;                    // of the step, or of the contradiction; ns
-  size_t left_out = 0;                // points
+  double step_from = 0, step_to = 0;  // seconds from the window's middle
+  bool at_start = false;  // the step was over before the window: `before` is `after`, and step_from
+                          // may reach back before it
+  double vouched_to = 0;  // until here calls in both directions say that there was no other step
+  double size = 0;        // of the step, or of the contradiction; ns
+  size_t left_out = 0;    // points
 };
 
 class PairClock {
@@ -55,6 +58,7 @@ class PairClock {
     double middle = 0, variance = 0, gap = 0;
   };
   Reading Read(const BandPoints& points) const;
+  bool TakeStep(const BandPoints& before, const BandPoints& after, double half, PairWindow* out);
   void Advance(double seconds);
   void Update(const Reading& reading);
   bool Agrees(const Reading& reading) const;
@@ -65,6 +69,7 @@ class PairClock {
   void Learn(const BandPoints& points);
 
   bool known_ = false;
+  double coarse_ = 0;  // ns: how exactly a band can be read at all
   Nanos base_ = 0;
   Nanos at_ = 0;                        // of the state: a window's middle
   double offset_ = 0, drift_ = 0;       // ns above base_, ns a second
