@@ -6,6 +6,7 @@
 #include <map>
 #include <tuple>
 
+#include "publish/clock_json.h"
 #include "publish/figures.h"
 #include "telemetry/batch.h"
 
@@ -234,6 +235,7 @@ Json StatusJson(const Picture& picture) {
            picture.window_starts.empty() ? Json(nullptr) : Time(picture.window_starts.front())},
           {"entities", picture.entities.size()},
           {"join_match_rate", Number(picture.join_match_rate)},
+          {"span_times", TimesShown(picture)},
           {"self", std::move(self)}};
 }
 

@@ -44,11 +44,6 @@ Json LineJson(const telemetry::TimeLine& line, const EntityNames& names);
 Json ChangeJson(const telemetry::ChangeEvent& change);
 Json HypothesisJson(const telemetry::Hypothesis& hypothesis, const EntityNames& names);
 Json IncidentJson(const telemetry::Incident& incident, const EntityNames& names);
-/// The clock's newest line against its reference, and whether times are shown by it.
-Json ClockJson(const telemetry::HostClock& clock);
-Json ClockFindingJson(const telemetry::ClockFinding& finding);
-/// "corrected" when some host's times are, else "raw".
-std::string_view TimesShown(const telemetry::Picture& picture);
 Json LossJson(const telemetry::Picture& picture);
 Json StatusJson(const telemetry::Picture& picture);
 /// {"nodes": entities with their newest figures, "edges": ...}

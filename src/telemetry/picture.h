@@ -53,9 +53,9 @@ struct Picture {
   std::vector<Edge> edges;
   std::vector<Nanos> window_starts;
   std::vector<TimeLine> lines;
-  std::vector<Estimate> estimates;  // ordered by state, entity, caller, start
-  std::vector<HostClock> clocks;               // by host
-  std::vector<ClockFinding> clock_findings;    // newest first
+  std::vector<Estimate> estimates;           // ordered by state, entity, caller, start
+  std::vector<HostClock> clocks;             // by host
+  std::vector<ClockFinding> clock_findings;  // newest first
   std::vector<ChangeEvent> changes;
   std::vector<Incident> incidents;  // newest first
   std::vector<LossLedger::Row> loss;

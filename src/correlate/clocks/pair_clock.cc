@@ -224,11 +224,13 @@ bool PairClock::TryStep(const BandPoints& points, double half, PairWindow* out) 
   if (first > 0 && TakeStep(part(0, first), part(last, times.size()), half, out)) {
     out->step_from = times[first - 1];
     out->step_to = times[last];
+    out->step_at = (times[best - 1] + times[best]) / 2;
     return true;
   }
   // Or all of the window comes after it.
   if (cost[0] == kInfinity || !TakeStep({}, points, half, out)) return false;
   out->step_from = -2 * half;
+  out->step_at = -half;
   out->step_to = times[0];
   out->at_start = true;
   out->before = out->after;

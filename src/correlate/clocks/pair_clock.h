@@ -38,6 +38,7 @@ struct PairWindow {
   Nanos base = 0;
   PairLevel before, after;            // the same without a step
   double step_from = 0, step_to = 0;  // seconds from the window's middle
+  double step_at = 0;                 // most likely
   bool at_start = false;  // the step was over before the window: `before` is `after`, and step_from
                           // may reach back before it
   double vouched_to = 0;  // until here calls in both directions say that there was no other step
