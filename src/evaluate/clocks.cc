@@ -23,7 +23,7 @@ using telemetry::ResourceId;
 using telemetry::StringId;
 
 constexpr char kFile[] = "jaeger.ndjson";
-constexpr char kAhead[] = "host-b", kOther[] = "host-a";
+constexpr char kFirstHost[] = "host-a", kSecondHost[] = "host-b";
 
 /// Which services share the second machine of the hotel sets (their SOURCE.txt says so; the
 /// containers' own names don't). Other sets have one clock or one side of each call.
@@ -41,7 +41,7 @@ struct Recording {
 /// The same resource on the machine that it is known to run on.
 ResourceId Moved(ResourceId resource, Identities* ids) {
   const telemetry::Resource old = ids->resources.Get(resource);
-  const std::string host = OnSecondHost(ids->strings.Get(old.service)) ? kAhead : kOther;
+  const std::string host = OnSecondHost(ids->strings.Get(old.service)) ? kSecondHost : kFirstHost;
   const std::string key = std::to_string(static_cast<uint32_t>(resource)) + " on " + host;
   return ids->resources.FindOrAdd(telemetry::FingerprintOf(key), [&] {
     telemetry::Resource moved = old;
@@ -66,10 +66,21 @@ Result<Recording> Read(const std::string& path) {
   return recording;
 }
 
+/// Least squares through the middles of the segments: ns = offset + slope (t - origin).
+struct Line {
+  double offset = 0, slope = 0;
+  Nanos origin = 0;
+  double At(Nanos t) const { return offset + slope * static_cast<double>(t - origin); }
+};
+
+/// The injected error as a function of the reference's time.
 class Injected {
  public:
-  Injected(const ClockInjection& injection, const Recording& recording)
+  Injected(const ClockInjection& injection, const Recording& recording, std::string host,
+           const Line& natural)
       : injection_(injection),
+        host_(std::move(host)),
+        natural_(natural),
         start_(recording.start),
         step_at_(recording.start +
                  static_cast<Nanos>(injection.step_at *
@@ -81,10 +92,15 @@ class Injected {
     if (t >= step_at_) ahead += injection_.step_ms * 1e6;
     return ahead;
   }
+  /// The reference's time when the host's own clock, without injection, shows `raw`.
+  Nanos TimeOf(Nanos raw) const { return raw - static_cast<Nanos>(natural_.At(raw)); }
+  const std::string& host() const { return host_; }
   Nanos step_at() const { return step_at_; }
 
  private:
   ClockInjection injection_;
+  std::string host_;
+  Line natural_;
   Nanos start_, step_at_;
 };
 
@@ -93,48 +109,32 @@ class Injected {
 void Inject(const Injected& injected, const Identities& ids, Batch* batch) {
   for (size_t i = 0; i < batch->spans.rows(); ++i) {
     const auto& resource = ids.resources.Get(batch->spans.resource[i]);
-    if (ids.strings.Get(resource.host) != kAhead) continue;
+    if (ids.strings.Get(resource.host) != injected.host()) continue;
     const Nanos length = batch->spans.end_ns[i] - batch->spans.start_ns[i];
     batch->spans.start_ns[i] +=
-        static_cast<Nanos>(std::llround(injected.At(batch->spans.start_ns[i])));
+        static_cast<Nanos>(std::llround(injected.At(injected.TimeOf(batch->spans.start_ns[i]))));
     // The recording is exact to the microsecond.
     batch->spans.start_ns[i] -= batch->spans.start_ns[i] % kMicrosecond;
     batch->spans.end_ns[i] = batch->spans.start_ns[i] + length;
   }
 }
 
-/// What the model says of the difference of the two hosts.
+/// What the model says of the host that is not the reference.
 struct Answer {
-  std::vector<ClockSegment> first, second;  // of kOther, of kAhead
-  std::vector<ClockFinding> findings;       // oldest first
+  std::string host;
+  std::vector<ClockSegment> segments;
+  std::vector<ClockFinding> findings;  // oldest first
   std::vector<telemetry::ClockStep> steps;
   std::map<int, size_t> steps_by_window;  // steps known at the end of each window
   uint64_t calls = 0;
   int windows = 0;
   Nanos first_window = 0;
 
-  static const ClockSegment* Find(const std::vector<ClockSegment>& segments, Nanos t) {
-    for (const ClockSegment& s : segments)
-      if (t >= s.from && t < s.to && s.measured) return &s;
-    return nullptr;
-  }
-  /// Second minus first; nothing where one is not known.
   std::optional<double> Offset(Nanos t) const {
-    const ClockSegment *a = Find(first, t), *b = Find(second, t);
-    if (a == nullptr || b == nullptr) return std::nullopt;
-    return b->OffsetAt(t) - a->OffsetAt(t);
+    for (const ClockSegment& s : segments)
+      if (t >= s.from && t < s.to && s.measured) return s.OffsetAt(t);
+    return std::nullopt;
   }
-  std::optional<double> Drift(Nanos t) const {
-    const ClockSegment *a = Find(first, t), *b = Find(second, t);
-    if (a == nullptr || b == nullptr) return std::nullopt;
-    return b->drift - a->drift;
-  }
-  /// The one that is not the reference carries the bounds, and its segments the times.
-  const std::vector<ClockSegment>& bounded() const {
-    const bool first_is_reference = !first.empty() && first.back().below[1] == 0;
-    return first_is_reference ? second : first;
-  }
-  double sign() const { return &bounded() == &second ? 1 : -1; }
 };
 
 Answer Ask(Recording* recording, const Injected* injected) {
@@ -159,25 +159,20 @@ Answer Ask(Recording* recording, const Injected* injected) {
   }
   correlator.Finish(closed);
   for (const HostClock& c : correlator.clocks().Clocks()) {
-    (c.host == kAhead ? answer.second : answer.first) = c.segments;
-    answer.steps.insert(answer.steps.end(), c.steps.begin(), c.steps.end());
-    if (c.host == kAhead) answer.calls = c.calls;
+    if (c.is_reference()) continue;
+    answer.host = c.host;
+    answer.segments = c.segments;
+    answer.steps = c.steps;
+    answer.calls = c.calls;
   }
   answer.findings = correlator.clocks().Findings();
   std::reverse(answer.findings.begin(), answer.findings.end());
   return answer;
 }
 
-/// Least squares through the middles of the segments: ns = offset + slope (t - origin).
-struct Line {
-  double offset = 0, slope = 0;
-  Nanos origin = 0;
-  double At(Nanos t) const { return offset + slope * static_cast<double>(t - origin); }
-};
-
 Line LineThrough(const Answer& answer, Nanos origin) {
   double n = 0, x = 0, y = 0, xx = 0, xy = 0;
-  for (const ClockSegment& s : answer.bounded()) {
+  for (const ClockSegment& s : answer.segments) {
     const Nanos t = s.from + (s.to - s.from) / 2;
     const auto offset = answer.Offset(t);
     if (!offset) continue;
@@ -221,8 +216,8 @@ void ScoreErrors(const Recording& recording, const Answer& answer, const Answer&
   for (const Batch& batch : recording.batches) {
     for (size_t i = 0; i < batch.spans.rows(); ++i) {
       const auto& resource = recording.identities->resources.Get(batch.spans.resource[i]);
-      if (recording.identities->strings.Get(resource.host) != kAhead) continue;
-      const Nanos t = batch.spans.start_ns[i];
+      if (recording.identities->strings.Get(resource.host) != injected.host()) continue;
+      const Nanos t = injected.TimeOf(batch.spans.start_ns[i]);
       if (const auto error = error_at(t)) at_calls.push_back(*error);
       const auto with = answer.Offset(t), without = natural.Offset(t);
       if (with && without) own.push_back(std::abs(*with - *without - injected.At(t)) * 1e-3);
@@ -232,13 +227,12 @@ void ScoreErrors(const Recording& recording, const Answer& answer, const Answer&
   for (int w = 0; w < answer.windows; ++w)
     if (const auto error = error_at(answer.first_window + w * length + length / 2))
       middles.push_back(*error);
-  for (const ClockSegment& s : answer.bounded()) {
+  for (const ClockSegment& s : answer.segments) {
     const Nanos at[] = {s.from, s.from + (s.to - s.from) / 2, s.to - 1};
     for (size_t k = 0; k < 3; ++k) {
       const auto estimate = answer.Offset(at[k]);
       if (!estimate || s.BoundAt(at[k]) == telemetry::kUnknownBound) continue;
-      const double up = static_cast<double>(answer.sign() > 0 ? s.above[k] : s.below[k]);
-      const double down = static_cast<double>(answer.sign() > 0 ? s.below[k] : s.above[k]);
+      const double up = static_cast<double>(s.above[k]), down = static_cast<double>(s.below[k]);
       const auto holds = [&](double t) { return t <= *estimate + up && t >= *estimate - down; };
       const double truth = line.At(at[k]) + injected.At(at[k]);
       const auto without = natural.Offset(at[k]);
@@ -247,8 +241,7 @@ void ScoreErrors(const Recording& recording, const Answer& answer, const Answer&
       score->inside +=
           holds(truth) && holds(without ? *without + injected.At(at[k]) : truth) ? 1 : 0;
     }
-    if (const auto drift = answer.Drift(at[1]))
-      score->drift_error_ppm = (*drift - line.slope) * 1e6;  // the last one stays
+    if (s.measured) score->drift_error_ppm = (s.drift - line.slope) * 1e6;  // the last one stays
   }
   score->rms_us = RmsOf(at_calls);
   score->p95_us = QuantileOf(at_calls, 0.95);
@@ -269,7 +262,7 @@ ClockScore ScoreOf(const std::string& set, Recording* recording, const ClockInje
   score.natural_drift_ppm = line.slope * 1e6;
   score.natural_findings = natural.findings;
 
-  const Injected injected(injection, *recording);
+  const Injected injected(injection, *recording, natural.host, line);
   const Answer answer = Ask(recording, &injected);
   score.windows = answer.windows;
   score.calls = answer.calls;
@@ -287,7 +280,7 @@ ClockScore ScoreOf(const std::string& set, Recording* recording, const ClockInje
       continue;
     score.step_from_s = ToSeconds(step.from - recording->start);
     score.step_to_s = ToSeconds(step.to - recording->start);
-    score.step_found_ms = answer.sign() * ToSeconds(step.size) * 1e3;
+    score.step_found_ms = ToSeconds(step.size) * 1e3;
   }
   for (const auto& [window, steps] : answer.steps_by_window) {
     if (steps == 0) continue;

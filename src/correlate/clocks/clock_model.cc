@@ -164,17 +164,18 @@ struct ClockModel::Impl {
     ++server->calls;
     // theta = clock of the second minus clock of the first.
     const Nanos request = c.server_start - c.client_start, answer = c.server_end - c.client_end;
+    const double lasted = ToSeconds(c.ended - c.started) / ToSeconds(length);
     if (c.started >= start) {
       if (forward)
-        pair.band.AtMost(Share(c.started), request);
+        pair.band.AtMost(Share(c.started), request, 0);
       else
-        pair.band.AtLeast(Share(c.started), -request);
+        pair.band.AtLeast(Share(c.started), -request, 0);
     }
     if (!awaited) return;
     if (forward)
-      pair.band.AtLeast(Share(c.ended), answer);
+      pair.band.AtLeast(Share(c.ended), answer, lasted);
     else
-      pair.band.AtMost(Share(c.ended), -answer);
+      pair.band.AtMost(Share(c.ended), -answer, lasted);
   }
 
   double Share(Nanos t) const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 namespace tomograph::correlate {
 namespace {
@@ -100,7 +101,7 @@ OffsetInterval BandFit::At(double t) const {
   return at;
 }
 
-void OffsetBand::Tighten(Side* side, double share, Nanos offset, bool upper) {
+void OffsetBand::Tighten(Side* side, double share, Nanos offset, double lasted, bool upper) {
   ++count_;
   if (side->empty()) side->resize(kSlots);
   share = std::clamp(share, 0.0, 1.0);
@@ -108,8 +109,11 @@ void OffsetBand::Tighten(Side* side, double share, Nanos offset, bool upper) {
   Slot& slot = (*side)[at];
   const float exact = static_cast<float>(share);
   const bool tighter = upper ? offset < slot.offset : offset > slot.offset;
-  if (slot.used && !tighter && !(offset == slot.offset && exact < slot.share)) return;
-  slot = {exact, offset, true};
+  const float length = static_cast<float>(std::max(0.0, lasted));
+  const bool equal_and_first =
+      offset == slot.offset && std::tie(exact, length) < std::tie(slot.share, slot.lasted);
+  if (slot.used && !tighter && !equal_and_first) return;
+  slot = {exact, length, offset, true};
 }
 
 Nanos OffsetBand::Base() const {
@@ -131,7 +135,8 @@ BandPoints OffsetBand::Points(Nanos base, Nanos slack, Nanos window_length) cons
       Nanos exact;
       const bool fits = !__builtin_sub_overflow(slot.offset, base, &exact);
       out->push_back({(static_cast<double>(slot.share) - 0.5) * seconds,
-                      fits ? static_cast<double>(exact + wider) : above_base});
+                      fits ? static_cast<double>(exact + wider) : above_base,
+                      static_cast<double>(slot.lasted) * seconds});
     }
   };
   take(upper_, slack, &points.upper);

@@ -32,10 +32,13 @@
 
 namespace tomograph::correlate {
 
-/// A point of the band: seconds since the window's middle, ns above the band's base.
+/// A point of the band: seconds since the window's middle, ns above the band's base. The clocks
+/// were read at t or up to `lasted` seconds before (tracers read the wall clock at the start of a
+/// span, and a steady clock for its length).
 struct BandPoint {
   double t = 0;
   double value = 0;
+  double lasted = 0;
 };
 
 /// What holds at one instant; infinite: not bounded on that side.
@@ -84,10 +87,15 @@ class OffsetBand {
  public:
   static constexpr size_t kSlots = 64;
 
-  /// theta(t) <= offset. `slot_share` is where in the window t lies, in [0, 1].
-  void AtMost(double slot_share, Nanos offset) { Tighten(&upper_, slot_share, offset, true); }
+  /// theta(t) <= offset. `share` is where in the window t lies, in [0, 1]; `lasted` as in
+  /// BandPoint, as a share of the window too.
+  void AtMost(double share, Nanos offset, double lasted) {
+    Tighten(&upper_, share, offset, lasted, true);
+  }
   /// theta(t) >= offset.
-  void AtLeast(double slot_share, Nanos offset) { Tighten(&lower_, slot_share, offset, false); }
+  void AtLeast(double share, Nanos offset, double lasted) {
+    Tighten(&lower_, share, offset, lasted, false);
+  }
   bool empty() const { return upper_.empty() && lower_.empty(); }
   uint64_t points() const { return count_; }
   /// Any offset of the band, to count from; the same for any order of calls.
@@ -97,12 +105,12 @@ class OffsetBand {
 
  private:
   struct Slot {
-    float share = 0;
+    float share = 0, lasted = 0;
     Nanos offset = 0;
     bool used = false;
   };
   using Side = std::vector<Slot>;  // empty or kSlots
-  void Tighten(Side* side, double share, Nanos offset, bool upper);
+  void Tighten(Side* side, double share, Nanos offset, double lasted, bool upper);
 
   Side upper_, lower_;
   uint64_t count_ = 0;

@@ -17,8 +17,10 @@ constexpr double kDriftWander = 50;     // ns a second, a square root of a secon
 constexpr double kOffsetWander = 1000;  // ns, a square root of a second
 constexpr double kSmooth = 0.8;         // weight of what the spacing was before
 constexpr size_t kSpacings = 4;
-constexpr double kSure = 6;        // standard deviations that no noise explains
-constexpr double kSuspicious = 4;  // two such in a row and to one side neither
+constexpr size_t kWellSeen = 10;      // points on either side of a step
+constexpr double kMuchBetter = 0.85;  // of the spread without a step
+constexpr double kSure = 6;           // standard deviations that no noise explains
+constexpr double kSuspicious = 4;     // two such in a row and to one side neither
 
 double Square(double x) { return x * x; }
 
@@ -221,8 +223,13 @@ bool PairClock::TryStep(const BandPoints& points, double half, PairWindow* out) 
     first = std::min(first, i);
     last = std::max(last, i);
   }
-  if (first > 0 && TakeStep(part(0, first), part(last, times.size()), half, out)) {
-    out->step_from = times[first - 1];
+  const BandPoints before = part(0, first), after = part(last, times.size());
+  if (first > 0 && TakeStep(before, after, half, out)) {
+    out->spread = cost[best];
+    out->well_seen = std::min(before.size(), after.size()) >= kWellSeen;
+    out->step_from = -2 * half;
+    for (const auto* side : {&before.upper, &before.lower})
+      for (const BandPoint& p : *side) out->step_from = std::max(out->step_from, p.t - p.lasted);
     out->step_to = times[last];
     out->step_at = (times[best - 1] + times[best]) / 2;
     return true;
@@ -267,6 +274,23 @@ bool PairClock::TakeStep(const BandPoints& before, const BandPoints& after, doub
   return true;
 }
 
+/// A step inside the window can look like a few outliers at the end of it. It is one when two
+/// levels explain far more than leaving points out does.
+bool PairClock::StepsRather(const BandPoints& points, double half, bool consistent,
+                            PairWindow* out) {
+  if (consistent) return false;
+  PairClock stepped = *this;
+  PairWindow step = *out;
+  if (!stepped.TryStep(points, half, &step) || step.at_start || !step.well_seen) return false;
+  BandPoints rest = points;
+  PairWindow unused = *out;
+  if (TryOutliers(&rest, &unused) && step.spread > kMuchBetter * SpreadOf(rest, drift_))
+    return false;
+  *this = stepped;
+  *out = step;
+  return true;
+}
+
 PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, Nanos slack) {
   const double half = ToSeconds(length) / 2;
   const Nanos middle = start + length / 2;
@@ -294,6 +318,8 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
       drift_ = 0;
     }
     out.before = out.after = Level(points, half);
+  } else if (StepsRather(points, half, fit.feasible() && Agrees(reading), &out)) {
+    offset_ = out.after.offset;
   } else if ((fit.feasible() && Agrees(reading)) || TryOutliers(&points, &out)) {
     const Reading used = Read(points);
     if (known_) {

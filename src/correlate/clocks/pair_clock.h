@@ -44,6 +44,8 @@ struct PairWindow {
   double vouched_to = 0;  // until here calls in both directions say that there was no other step
   double size = 0;        // of the step, or of the contradiction; ns
   size_t left_out = 0;    // points
+  double spread = 0;      // of a step: of the points about its two levels, ns in all
+  bool well_seen = false;  // a step with enough calls on both sides of it
 };
 
 class PairClock {
@@ -65,6 +67,7 @@ class PairClock {
   bool Agrees(const Reading& reading) const;
   bool TryOutliers(BandPoints* points, PairWindow* out) const;
   bool TryStep(const BandPoints& points, double half, PairWindow* out);
+  bool StepsRather(const BandPoints& points, double half, bool consistent, PairWindow* out);
   void Start(const Reading& reading);
   PairLevel Level(const BandPoints& points, double half) const;
   void Learn(const BandPoints& points);
