@@ -191,7 +191,30 @@ PairLevel PairClock::Level(const BandPoints& points, double half) const {
   return level;
 }
 
+/// By when the clocks of a long call were read, its end or its start, the calls of a window may or
+/// may not fall apart into those before a step and those after it.
 bool PairClock::TryStep(const BandPoints& points, double half, PairWindow* out) {
+  BandPoints by_start = points;
+  for (auto* side : {&by_start.upper, &by_start.lower}) {
+    for (BandPoint& p : *side) p.t -= p.lasted;
+    std::sort(side->begin(), side->end(),
+              [](const BandPoint& a, const BandPoint& b) { return a.t < b.t; });
+  }
+  PairClock first = *this, second = *this;
+  PairWindow at_end = *out, at_start = *out;
+  const bool ends = first.Split(points, half, /*by_start=*/false, &at_end);
+  const bool starts = second.Split(by_start, half, /*by_start=*/true, &at_start);
+  if (!ends && !starts) return false;
+  const bool choose_ends =
+      ends && (!starts || at_end.at_start || at_end.spread <= at_start.spread / kMuchBetter);
+  *this = choose_ends ? first : second;
+  *out = choose_ends ? at_end : at_start;
+  return true;
+}
+
+/// One level before some instant, another after it. Points are ordered by the end of their calls
+/// or by the start; the clocks were read at some time in between.
+bool PairClock::Split(const BandPoints& points, double half, bool by_start, PairWindow* out) {
   std::vector<double> times;
   for (const BandPoint& p : points.upper) times.push_back(p.t);
   for (const BandPoint& p : points.lower) times.push_back(p.t);
@@ -228,9 +251,13 @@ bool PairClock::TryStep(const BandPoints& points, double half, PairWindow* out) 
     out->spread = cost[best];
     out->well_seen = std::min(before.size(), after.size()) >= kWellSeen;
     out->step_from = -2 * half;
+    out->step_to = half;
     for (const auto* side : {&before.upper, &before.lower})
-      for (const BandPoint& p : *side) out->step_from = std::max(out->step_from, p.t - p.lasted);
-    out->step_to = times[last];
+      for (const BandPoint& p : *side)
+        out->step_from = std::max(out->step_from, by_start ? p.t : p.t - p.lasted);
+    for (const auto* side : {&after.upper, &after.lower})
+      for (const BandPoint& p : *side)
+        out->step_to = std::min(out->step_to, by_start ? p.t + p.lasted : p.t);
     out->step_at = (times[best - 1] + times[best]) / 2;
     return true;
   }
@@ -239,6 +266,7 @@ bool PairClock::TryStep(const BandPoints& points, double half, PairWindow* out) 
   out->step_from = -2 * half;
   out->step_at = -half;
   out->step_to = times[0];
+  out->spread = cost[0];
   out->at_start = true;
   out->before = out->after;
   return true;

@@ -67,6 +67,7 @@ class PairClock {
   bool Agrees(const Reading& reading) const;
   bool TryOutliers(BandPoints* points, PairWindow* out) const;
   bool TryStep(const BandPoints& points, double half, PairWindow* out);
+  bool Split(const BandPoints& points, double half, bool by_start, PairWindow* out);
   bool StepsRather(const BandPoints& points, double half, bool consistent, PairWindow* out);
   void Start(const Reading& reading);
   PairLevel Level(const BandPoints& points, double half) const;
