@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "commands.h"
+#include "evaluate/clocks.h"
 #include "evaluate/incidents.h"
 #include "evaluate/recordings.h"
 #include "evaluate/requests.h"
@@ -119,6 +120,35 @@ void AddRequests(CLI::App* command, Run* run) {
   requests->callback([run, options] { *run = [options] { return EvaluateRequests(*options); }; });
 }
 
+void AddClocks(CLI::App* command, Run* run) {
+  CLI::App* clocks =
+      command->add_subcommand("clocks", "Clock errors put into recorded calls: are they found?");
+  struct Options {
+    std::string data;
+    evaluate::ClockInjection injection;
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  clocks->add_option("--data", options->data, "folder of the recorded sets")->required();
+  clocks->add_option("--offset-ms", options->injection.offset_ms)->capture_default_str();
+  clocks->add_option("--drift-ppm", options->injection.drift_ppm)->capture_default_str();
+  clocks->add_option("--step-ms", options->injection.step_ms, "0: no step")->capture_default_str();
+  clocks->add_option("--step-at", options->injection.step_at, "share of the recording")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  clocks->add_flag("--json", options->json, "print a JSON array");
+  clocks->callback([run, options] {
+    *run = [options] {
+      const auto scores = evaluate::RunClocks(options->data, options->injection);
+      if (!scores.ok()) return Fail(scores.status());
+      std::printf(
+          "%s\n",
+          (options->json ? evaluate::ClocksJson(*scores) : evaluate::ClocksText(*scores)).c_str());
+      return 0;
+    };
+  });
+}
+
 }  // namespace
 
 void AddEvaluate(CLI::App& app, Run* run) {
@@ -127,6 +157,7 @@ void AddEvaluate(CLI::App& app, Run* run) {
   AddIncidents(command, run);
   AddSampling(command, run);
   AddRequests(command, run);
+  AddClocks(command, run);
 }
 
 }  // namespace tomograph::app

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <unordered_map>
 
 #include "base/check.h"
+#include "correlate/clocks/contacts.h"
 #include "correlate/entities/address_book.h"
 #include "correlate/metrics/series_reader.h"
 #include "correlate/requests/call_counter.h"
@@ -38,8 +40,8 @@ OpenSpan SpanAt(const telemetry::SpanBatch& spans, const telemetry::Interner& st
   OpenSpan s;
   s.id = spans.span_id[i];
   s.parent = spans.parent_span_id[i];
-  s.start = spans.corrected_start_ns[i];
-  s.end = s.start + (spans.end_ns[i] - spans.start_ns[i]);
+  s.raw_start = s.start = spans.start_ns[i];  // corrected when its window closes
+  s.end = spans.end_ns[i];
   s.service = spans.service[i];
   s.peer = spans.peer[i];
   // A refused call has no span below it that would say who is called; the address still does.
@@ -66,7 +68,8 @@ struct Correlator::Impl {
         identities(ids),
         take_connection(ids->strings.Intern(telemetry::kTakeConnection)),
         series(ids),
-        edges(4 * o.max_windows) {
+        edges(4 * o.max_windows),
+        clocks(o.clocks) {
     TG_CHECK(options.window_length > 0 && options.lateness >= 0);
   }
 
@@ -86,7 +89,7 @@ struct Correlator::Impl {
   void AddSpans(const telemetry::SpanBatch& spans, Nanos until, Unbelieved* unbelieved) {
     TG_CHECK(spans.service.size() == spans.rows() && spans.weight.size() == spans.rows());
     for (size_t i = 0; i < spans.rows(); ++i) {
-      const OpenSpan span = SpanAt(spans, identities->strings, take_connection, i);
+      OpenSpan span = SpanAt(spans, identities->strings, take_connection, i);
       if (span.service == kNoEntity) continue;
       if (span.end > until) {
         ++unbelieved->spans;
@@ -99,9 +102,45 @@ struct Correlator::Impl {
       }
       if (!closed_until)
         oldest = std::min(oldest, std::max(span.start, span.end - kLongestSilence));
+      if (!spans.resource.empty()) span.host = HostOf(spans.resource[i]);
       traces.Add(spans.trace_id[i], span);
       if (traces.open_spans() > options.max_open_spans) CloseOldest();
     }
+  }
+
+  EntityId HostOf(telemetry::ResourceId resource) {
+    const auto [at, fresh] = hosts.try_emplace(resource, kNoEntity);
+    if (!fresh) return at->second;
+    const std::string name =
+        telemetry::ClockHostOf(identities->resources.Get(resource), identities->strings);
+    at->second = telemetry::ClockHostId(name);
+    if (!name.empty()) clocks.Name(at->second, name);
+    return at->second;
+  }
+
+  /// What the calls of this window say of the clocks, and its spans moved by it. A span keeps the
+  /// correction of the window in which it was counted.
+  void CorrectClocks(Nanos start) {
+    if (clocks.corrects()) Revise(start);  // what came since the last window
+    clocks.Open(start, options.window_length);
+    AddContacts(start, start + options.window_length, &traces, &clocks);
+    clocks.Close();
+    if (!clocks.silent()) Revise(start);
+  }
+
+  void Revise(Nanos start) {
+    traces.Revise(start, [&](OpenSpan* span) {
+      if (span->host == kNoEntity) return;
+      const Nanos length = span->end - span->start;
+      telemetry::ClockCorrection c = clocks.CorrectionOf(span->host, span->raw_start);
+      // A longer way than a window would lead to windows that are closed: such a clock is told of,
+      // and its times stay raw.
+      if (std::abs(c.offset) > options.window_length) c = {};
+      span->start = span->raw_start - c.offset;
+      span->end = span->start + length;
+      span->clock_bound_s =
+          c.bound == telemetry::kUnknownBound ? -1 : static_cast<float>(ToSeconds(c.bound));
+    });
   }
 
   void AddSamples(const telemetry::SampleBatch& samples, Nanos until, Unbelieved* unbelieved) {
@@ -169,6 +208,7 @@ struct Correlator::Impl {
   }
 
   WindowSet Close(Nanos start) {
+    if (options.correct_clocks) CorrectClocks(start);
     WindowBuilder windows(start, options.window_length, options.max_windows);
     const CallCounter::Joins joins = calls.Count(&traces, &addresses, &windows);
     AddMetrics(&windows);
@@ -233,7 +273,9 @@ struct Correlator::Impl {
   AddressBook addresses;
   SeriesReader series;
   EdgeBook edges;
-  std::map<Nanos, std::map<EntityId, LogCounts>> logs;  // by start of the window
+  ClockModel clocks;
+  std::unordered_map<telemetry::ResourceId, EntityId> hosts;  // as many as there are resources
+  std::map<Nanos, std::map<EntityId, LogCounts>> logs;        // by start of the window
   std::vector<WindowSet> ready;  // closed early, to be handed out at the next Advance
   std::optional<Nanos> closed_until;
   int silent_windows = 0;  // in a row  // end of the last window that was closed
@@ -270,6 +312,9 @@ void Correlator::Finish(const std::function<void(WindowSet&&)>& sink) {
 std::vector<telemetry::Edge> Correlator::Edges() const { return impl_->edges.Edges(); }
 Nanos Correlator::newest() const { return impl_->newest == Impl::kNever ? 0 : impl_->newest; }
 Correlator::Limits Correlator::limits() const { return impl_->limits; }
-size_t Correlator::bytes() const { return impl_->traces.bytes() + impl_->series.bytes(); }
+const ClockModel& Correlator::clocks() const { return impl_->clocks; }
+size_t Correlator::bytes() const {
+  return impl_->traces.bytes() + impl_->series.bytes() + impl_->clocks.bytes();
+}
 
 }  // namespace tomograph::correlate

@@ -1,6 +1,8 @@
-// Correlator: normalised batches in, windows, topology and assembled traces out. One shard's state;
-// not thread-safe. Event time: a window is closed when the watermark passes its end plus
-// `lateness`; the same records in any order and chunking within that bound give the same windows.
+// Correlator: normalised batches in, windows, topology and assembled traces out. Spans are counted
+// by their corrected times (clocks/clock_model.h), as of the window that they end in; records of
+// other kinds by their raw ones. One shard's state; not thread-safe. Event time: a window is closed
+// when the watermark passes its end plus `lateness`; the same records in any order and chunking
+// within that bound give the same windows.
 #pragma once
 
 #include <functional>
@@ -8,6 +10,7 @@
 #include <vector>
 
 #include "base/nanotime.h"
+#include "correlate/clocks/clock_model.h"
 #include "telemetry/batch.h"
 #include "telemetry/identities.h"
 #include "telemetry/picture.h"
@@ -20,6 +23,8 @@ struct CorrelatorOptions {
   Nanos lateness = 10 * kSecond;      // how long a window waits for late records
   size_t max_open_spans = 4'000'000;  // beyond: the oldest traces are closed early (counted)
   size_t max_windows = 50'000;        // entities and edges per interval
+  bool correct_clocks = true;         // false: raw times, for measuring what correction does
+  ClockOptions clocks;
 };
 
 class Correlator {
@@ -44,6 +49,7 @@ class Correlator {
 
   /// Ordered by caller, callee.
   std::vector<telemetry::Edge> Edges() const;
+  const ClockModel& clocks() const;
   /// Greatest event time seen, 0 before the first record.
   Nanos newest() const;
   /// What the limits cost so far.

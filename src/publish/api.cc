@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "publish/clock_json.h"
 #include "publish/evidence.h"
 #include "publish/query.h"
 
@@ -230,6 +231,28 @@ Result<Json> Changes(const Call& call) {
   return std::move(rows).Named("changes");
 }
 
+Result<Json> Clocks(const Call& call) {
+  Result<Query> query = Query::Parse(call.query, {"host", "limit"});
+  if (!query.ok()) return query.status();
+  Result<size_t> limit = query->Limit();
+  if (!limit.ok()) return limit.status();
+  const auto host = query->Text("host");
+  Rows rows(*limit);
+  for (const auto& clock : call.picture.clocks) {
+    if (host && clock.host != *host) continue;
+    rows.Add([&] { return ClockJson(clock, call.picture.watermark); });
+  }
+  Json findings = Json::array();
+  for (const auto& finding : call.picture.clock_findings) {
+    if (host && finding.host != *host && finding.other != *host) continue;
+    findings.push_back(ClockFindingJson(finding));
+  }
+  Json out = {{"span_times", TimesShown(call.picture)}};
+  out.update(std::move(rows).Named("clocks"));
+  out["findings"] = std::move(findings);
+  return out;
+}
+
 Result<Json> OneEvidence(const Call& call) {
   TG_RETURN_IF_ERROR(NoParameters(call));
   return ResolveEvidence(call.rest, call.picture, call.source.store, call.source.identities);
@@ -252,6 +275,7 @@ constexpr Route kRoutes[] = {
     {"incidents/", OneIncident},
     {"hypotheses", Hypotheses},
     {"changes", Changes},
+    {"clocks", Clocks},
     {"loss", Loss},
     {"evidence/", OneEvidence},
 };

@@ -91,7 +91,7 @@ TEST_F(ApiTest, PictureHoldsAllThatThePageLoadsFirst) {
 TEST_F(ApiTest, AnEmptyPictureIsAnAnswer) {
   picture_ = std::make_shared<const Picture>();
   for (const char* route : {"status", "picture", "entities", "topology", "estimates", "series",
-                            "incidents", "hypotheses", "changes", "loss"}) {
+                            "incidents", "hypotheses", "changes", "clocks", "loss"}) {
     EXPECT_EQ(Ask(std::string("/api/v1/") + route).status, 200) << route;
   }
 }
@@ -231,6 +231,62 @@ TEST_F(ApiTest, OpensATraceAsItWasSent) {
   EXPECT_EQ(span["attributes"]["k"], "\xef\xbf\xbd\"v");
   EXPECT_TRUE(span["clock_bound_ms"].is_null());
   EXPECT_EQ(fake_.last_filter.trace_id, (telemetry::TraceId{1, 2}));
+}
+
+TEST_F(ApiTest, SaysOfEachClockWhatIsKnownAndWhetherItIsCorrected) {
+  Picture picture = *picture_;
+  sample::AddClocks(&picture);
+  picture_ = std::make_shared<const Picture>(std::move(picture));
+  const Json json = Answer("/api/v1/clocks");
+  EXPECT_EQ(json["span_times"], "corrected");
+  EXPECT_EQ(Answer("/api/v1/status")["span_times"], "corrected");
+  ASSERT_EQ(json["total"], 4u);
+  const Json &reference = json["clocks"][0], &ahead = json["clocks"][1];
+  EXPECT_EQ(reference["state"], "reference");
+  EXPECT_EQ(reference["bound_ms"], 0);
+  EXPECT_EQ(ahead["state"], "corrected");
+  EXPECT_EQ(ahead["times"], "corrected");
+  EXPECT_EQ(ahead["reference"], "node-1");
+  EXPECT_EQ(ahead["offset_ms"], 5);
+  EXPECT_EQ(ahead["bound_ms"], 0.8);
+  EXPECT_EQ(ahead["least_ms"], 4.3);
+  EXPECT_EQ(ahead["most_ms"], 5.8);
+  EXPECT_EQ(ahead["drift_ppm"], 40);
+  EXPECT_EQ(ahead["last_step"]["size_ms"], 2);
+  const Json &messages = json["clocks"][2], &alone = json["clocks"][3];
+  EXPECT_EQ(messages["state"], "one_sided");
+  EXPECT_EQ(messages["times"], "raw");
+  EXPECT_TRUE(messages["offset_ms"].is_null());
+  EXPECT_TRUE(messages["bound_ms"].is_null());
+  EXPECT_TRUE(messages["least_ms"].is_null());
+  EXPECT_EQ(messages["most_ms"], 5);
+  EXPECT_EQ(alone["state"], "unknown");
+  EXPECT_TRUE(alone["most_ms"].is_null());
+  EXPECT_EQ(json["findings"][0]["kind"], "step");
+  EXPECT_EQ(Answer("/api/v1/clocks?host=node-2")["total"], 1u);
+  EXPECT_EQ(Answer("/api/v1/clocks?host=node-4")["findings"].size(), 0u);
+}
+
+TEST_F(ApiTest, ARawTraceShowsTheCorrectedTimeBesideAndNotInstead) {
+  Batch batch = Trace(1);
+  batch.spans.resource[0] =
+      identities_.resources.FindOrAdd(telemetry::FingerprintOf("on node-2"), [&] {
+        telemetry::Resource r;
+        r.host = identities_.strings.Intern("node-2");
+        return r;
+      });
+  fake_.batches = {batch};
+  const std::string trace = "/api/v1/evidence/trace:00000000000000010000000000000002";
+  EXPECT_EQ(Answer(trace)["spans"][0]["times"], "raw");
+  Picture picture = *picture_;
+  sample::AddClocks(&picture);
+  picture_ = std::make_shared<const Picture>(std::move(picture));
+  const Json span = Answer(trace)["spans"][0];
+  EXPECT_EQ(span["start"], "2025-10-09T09:00:01.123456789Z");
+  EXPECT_EQ(span["times"], "corrected");
+  // 5 ms in the middle of ten minutes, 40 ppm less five minutes before.
+  EXPECT_THAT(span["corrected_start"].get<std::string>(), HasSubstr("09:00:01.13041"));
+  EXPECT_NEAR(span["clock_bound_ms"].get<double>(), 1.0, 0.01);
 }
 
 TEST_F(ApiTest, CutsAHugeTraceAndSaysSo) {

@@ -44,7 +44,7 @@ bool ParseNanos(std::string_view text, Nanos* t) {
   return !text.empty() && error == std::errc() && end == text.data() + text.size();
 }
 
-using RowJson = Json (*)(const Batch&, size_t, const telemetry::Identities&);
+using RowJson = Json (*)(const Batch&, size_t, const telemetry::Identities&, const Clocks&);
 using RowPicked = std::function<bool(const Batch&, size_t)>;
 
 /// Raw records of the store, at most kMaxEvidenceRecords; sets `*cut` when there are more.
@@ -64,7 +64,7 @@ Result<Json> Records(const Context& c, Signal signal, store::ScanFilter filter,
         *cut = true;
         return false;
       }
-      out.push_back(to_json(batch, row, *c.identities));
+      out.push_back(to_json(batch, row, *c.identities, c.picture.clocks));
     }
     return true;
   });

@@ -6,6 +6,7 @@
 #include <map>
 #include <tuple>
 
+#include "publish/clock_json.h"
 #include "publish/figures.h"
 #include "telemetry/batch.h"
 
@@ -239,6 +240,7 @@ Json StatusJson(const Picture& picture) {
           {"newest_window_ms", Time(NewestWholeWindow(picture))},
           {"entities", picture.entities.size()},
           {"join_match_rate", Number(picture.join_match_rate)},
+          {"span_times", TimesShown(picture)},
           {"self", std::move(self)}};
 }
 

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "publish/clock_json.h"
 #include "publish/json.h"
 #include "telemetry/attributes.h"
 
@@ -162,6 +163,31 @@ void Incidents(const Picture& picture, const LabelNames& names, Exposition* out)
   }
 }
 
+void Clocks(const Picture& picture, Exposition* out) {
+  const auto each = [&](std::string_view name, std::string_view help, const auto& value) {
+    out->Family(name, "gauge", help);
+    for (const auto& clock : picture.clocks) {
+      const std::string_view state = ClockState(clock, picture.watermark);
+      if (state == "unknown" || state == "one_sided") continue;
+      const telemetry::ClockSegment& s = clock.segments.back();
+      const double v = value(s, s.from + (s.to - s.from) / 2, state);
+      if (std::isfinite(v)) out->Sample({{"host", clock.host}}, v);
+    }
+  };
+  each("tomograph_clock_offset_seconds",
+       "What a host's clock shows beyond its reference's; absent when not measured.",
+       [](const auto& s, Nanos, std::string_view) { return ToSeconds(s.offset); });
+  each("tomograph_clock_bound_seconds", "Hard bound of the error of the offset.",
+       [](const auto& s, Nanos middle, std::string_view) {
+         const Nanos bound = s.BoundAt(middle);
+         return bound == telemetry::kUnknownBound ? std::nan("") : ToSeconds(bound);
+       });
+  each("tomograph_clock_drift_ratio", "Seconds that a host's clock gains a second.",
+       [](const auto& s, Nanos, std::string_view) { return s.drift; });
+  each("tomograph_clock_corrected", "1 when the times of a host's spans are corrected.",
+       [](const auto&, Nanos, std::string_view state) { return state == "corrected" ? 1.0 : 0.0; });
+}
+
 void Ledger(const Picture& picture, Exposition* out) {
   out->Family("tomograph_records_received_total", "counter", "Records found in the input.");
   for (const auto& row : picture.loss) {
@@ -227,6 +253,7 @@ std::string MetricsText(const Picture& picture) {
   Exposition out;
   Estimates(picture, names, &out);
   Incidents(picture, names, &out);
+  Clocks(picture, &out);
   Ledger(picture, &out);
   Own(picture, &out);
   return out.Take();

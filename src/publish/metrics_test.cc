@@ -53,6 +53,19 @@ TEST(Metrics, AMissingEstimateHasABasisAndNoNumber) {
   EXPECT_THAT(text, HasSubstr("basis=\"missing\"} 1\n"));
 }
 
+TEST(Metrics, ShowsTheClocksThatAreMeasured) {
+  Picture picture = IncidentPicture();
+  sample::AddClocks(&picture);
+  const std::string text = MetricsText(picture);
+  ExpectValid(text);
+  EXPECT_THAT(text, HasSubstr("tomograph_clock_offset_seconds{host=\"node-2\"} 0.005\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_clock_bound_seconds{host=\"node-2\"} 0.0008\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_clock_corrected{host=\"node-1\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_clock_corrected{host=\"node-2\"} 1\n"));
+  EXPECT_THAT(text, Not(HasSubstr("node-3")));
+  EXPECT_THAT(text, Not(HasSubstr("node-4")));
+}
+
 TEST(Metrics, ShowsHypothesesLedgerAndOwnFigures) {
   const std::string text = MetricsText(IncidentPicture());
   EXPECT_THAT(text, HasSubstr("tomograph_incidents_open 1\n"));

@@ -1,5 +1,7 @@
 #include "publish/raw_json.h"
 
+#include <algorithm>
+
 namespace tomograph::publish {
 namespace {
 
@@ -38,8 +40,25 @@ Json EntityName(telemetry::EntityId id, const Identities& ids) {
   return ids.entities.Name(id);
 }
 
-void AddClock(Nanos raw, Nanos corrected, Nanos bound, Json* out) {
-  if (corrected != raw) (*out)["corrected_start"] = FormatTime(corrected);
+/// What the clock of the record's host is known to have been off by: a correction that came with
+/// the record, else what the Picture knows of that host.
+void AddClock(Nanos raw, Nanos corrected, Nanos bound, telemetry::ResourceId resource,
+              std::string_view name, const Identities& ids, const Clocks& clocks, Json* out) {
+  bool is_corrected = corrected != raw;
+  if (!is_corrected && bound == telemetry::kUnknownBound) {
+    const telemetry::EntityId host =
+        telemetry::ClockHostId(telemetry::ClockHostOf(ids.resources.Get(resource), ids.strings));
+    const auto clock =
+        std::find_if(clocks.begin(), clocks.end(), [&](const auto& c) { return c.id == host; });
+    if (clock != clocks.end()) {
+      const telemetry::ClockCorrection c = telemetry::CorrectionAt(clock->segments, raw);
+      is_corrected = c.corrected;
+      corrected = raw - c.offset;
+      bound = c.bound;
+    }
+  }
+  (*out)["times"] = is_corrected ? "corrected" : "raw";
+  if (is_corrected) (*out)[std::string(name)] = FormatTime(corrected);
   (*out)["clock_bound_ms"] =
       bound == telemetry::kUnknownBound ? Json(nullptr) : Number(ToMillis(bound));
 }
@@ -58,7 +77,7 @@ Json SpanEventsJson(const Batch& batch, size_t row, const Identities& ids) {
 
 }  // namespace
 
-Json SpanJson(const Batch& batch, size_t row, const Identities& ids) {
+Json SpanJson(const Batch& batch, size_t row, const Identities& ids, const Clocks& clocks) {
   const auto& s = batch.spans;
   const auto text = [&](StringId id) { return ids.strings.Get(id); };
   Json out = {{"trace_id", ToHex(s.trace_id[row])},
@@ -75,7 +94,8 @@ Json SpanJson(const Batch& batch, size_t row, const Identities& ids) {
   out["start"] = FormatTime(s.start_ns[row]);
   out["duration_ms"] = Number(ToMillis(s.end_ns[row] - s.start_ns[row]));
   AddClock(s.start_ns[row], At(s.corrected_start_ns, row, s.start_ns[row]),
-           At(s.clock_bound_ns, row, telemetry::kUnknownBound), &out);
+           At(s.clock_bound_ns, row, telemetry::kUnknownBound), s.resource[row], "corrected_start",
+           ids, clocks, &out);
   if (At(s.weight_known, row, uint8_t{0}) != 0) {
     out["stands_for"] = Number(At(s.weight, row, 1.0f));
   }
@@ -87,11 +107,14 @@ Json SpanJson(const Batch& batch, size_t row, const Identities& ids) {
   return out;
 }
 
-Json LogJson(const Batch& batch, size_t row, const Identities& ids) {
+Json LogJson(const Batch& batch, size_t row, const Identities& ids, const Clocks& clocks) {
   const auto& l = batch.logs;
   Json out = {{"time", FormatTime(l.time_ns[row])},
               {"severity", static_cast<int>(l.severity[row])},
               {"body", l.body(row)}};
+  AddClock(l.time_ns[row], At(l.corrected_ns, row, l.time_ns[row]),
+           At(l.clock_bound_ns, row, telemetry::kUnknownBound), l.resource[row], "corrected_time",
+           ids, clocks, &out);
   if (!l.trace_id[row].empty()) {
     out["trace_id"] = ToHex(l.trace_id[row]);
     out["evidence"] = "trace:" + ToHex(l.trace_id[row]);
@@ -101,7 +124,7 @@ Json LogJson(const Batch& batch, size_t row, const Identities& ids) {
   return out;
 }
 
-Json EventJson(const Batch& batch, size_t row, const Identities& ids) {
+Json EventJson(const Batch& batch, size_t row, const Identities& ids, const Clocks&) {
   const auto& e = batch.events;
   return {{"time", FormatTime(e.time_ns[row])},
           {"kind", telemetry::ChangeKindName(e.kind[row])},

@@ -228,6 +228,61 @@ inline void AddLedger(Picture* p) {
   p->self = {{"queue_batches", 3}, {"store_bytes", 41'200'128}, {"spans_per_second", 306}};
 }
 
+/// Four hosts: the reference, one that was found 5 ms ahead and jumped, one of which only messages
+/// tell, and one that nobody met.
+inline void AddClocks(Picture* p) {
+  const auto id = [](const char* name) { return telemetry::ClockHostId(name); };
+  const Nanos from = SamplePicture::kStart, to = p->watermark;
+  telemetry::ClockSegment segment;
+  segment.from = from;
+  segment.to = to;
+  segment.reference = id("node-1");
+  segment.measured = true;
+  segment.below = segment.above = {0, 0, 0};
+  telemetry::HostClock reference;
+  reference.id = reference.reference = id("node-1");
+  reference.host = reference.reference_host = "node-1";
+  reference.calls = 1200;
+  reference.last_contact = to;
+  reference.loop_residual = std::nan("");
+  reference.segments = {segment};
+
+  telemetry::HostClock ahead = reference;
+  ahead.id = id("node-2");
+  ahead.host = "node-2";
+  segment.offset = 5 * kMillisecond;
+  segment.drift = 40e-6;
+  segment.error = 20 * kMicrosecond;
+  segment.below = {900'000, 700'000, 900'000};
+  segment.above = {1'000'000, 800'000, 1'000'000};
+  segment.applied = true;
+  ahead.segments = {segment};
+  ahead.steps = {{from + 42 * kSecond, from + 43 * kSecond, 2 * kMillisecond}};
+
+  telemetry::HostClock messages = ahead;
+  messages.id = id("node-3");
+  messages.host = "node-3";
+  messages.steps.clear();
+  segment.measured = segment.applied = false;
+  segment.above = {0, 0, 0};
+  segment.below.fill(telemetry::kUnbounded);
+  messages.segments = {segment};
+
+  telemetry::HostClock alone;
+  alone.id = id("node-4");
+  alone.host = "node-4";
+  alone.loop_residual = std::nan("");
+  p->clocks = {reference, ahead, messages, alone};
+  telemetry::ClockFinding step;
+  step.from = from + 42 * kSecond;
+  step.to = from + 43 * kSecond;
+  step.host = "node-2";
+  step.other = "node-1";
+  step.size = 2 * kMillisecond;
+  step.calls = 96;
+  p->clock_findings = {step};
+}
+
 inline void AddChange(Picture* p, EntityId entity) {
   telemetry::ChangeEvent deploy;
   deploy.time = SamplePicture::kStart + 408 * kSecond;

@@ -11,6 +11,7 @@
 #include "base/nanotime.h"
 #include "telemetry/entity.h"
 #include "telemetry/estimate.h"
+#include "telemetry/host_clock.h"
 #include "telemetry/hypothesis.h"
 #include "telemetry/loss_ledger.h"
 #include "telemetry/window.h"
@@ -53,7 +54,9 @@ struct Picture {
   std::vector<Edge> edges;
   std::vector<Nanos> window_starts;
   std::vector<TimeLine> lines;
-  std::vector<Estimate> estimates;  // ordered by state, entity, caller, start
+  std::vector<Estimate> estimates;           // ordered by state, entity, caller, start
+  std::vector<HostClock> clocks;             // by host
+  std::vector<ClockFinding> clock_findings;  // newest first
   std::vector<ChangeEvent> changes;
   std::vector<Incident> incidents;  // newest first
   std::vector<LossLedger::Row> loss;

@@ -9,6 +9,19 @@ struct ResourceTable::Impl {
   StableTable<Resource> table;
 };
 
+std::string ClockHostOf(const Resource& resource, const Interner& strings) {
+  if (resource.host != kEmptyString) return std::string(strings.Get(resource.host));
+  std::string name(strings.Get(resource.service));
+  if (resource.service_namespace != kEmptyString)
+    name = std::string(strings.Get(resource.service_namespace)) + "/" + name;
+  if (resource.instance != kEmptyString) name.append("/").append(strings.Get(resource.instance));
+  return name;
+}
+
+EntityId ClockHostId(std::string_view clock_host) {
+  return clock_host.empty() ? kNoEntity : MakeEntityId(EntityKind::kHost, "", clock_host);
+}
+
 ResourceTable::ResourceTable(size_t max_resources) : impl_(new Impl(max_resources)) {}
 ResourceTable::~ResourceTable() = default;
 

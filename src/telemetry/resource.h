@@ -32,6 +32,12 @@ struct Resource {
   EntityId instance_entity = kNoEntity;
 };
 
+/// Whose clock the times of its records come from: the host, else the instance of the service, else
+/// the service. Empty for kNoResource. Two names may be one clock, which then shows as offset 0.
+std::string ClockHostOf(const Resource& resource, const Interner& strings);
+/// The id of such a name: of kind host, as metrics of that host have it too.
+EntityId ClockHostId(std::string_view clock_host);
+
 /// 128 bits over the raw wire bytes of a resource or a series: equal bytes need not be parsed
 /// again.
 struct Fingerprint {

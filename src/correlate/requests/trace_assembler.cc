@@ -129,16 +129,44 @@ std::vector<uint32_t> TraceAssembler::Touching(Nanos from, Nanos to) const {
   return slots;
 }
 
+void TraceAssembler::Sort(Trace* trace) {
+  if (trace->sorted) return;
+  std::vector<OpenSpan>& spans = trace->spans;
+  std::sort(spans.begin(), spans.end(), Before);
+  const auto same_id = [](const OpenSpan& a, const OpenSpan& b) { return a.id == b.id; };
+  const auto end = std::unique(spans.begin(), spans.end(), same_id);
+  open_spans_ -= static_cast<size_t>(spans.end() - end);
+  spans.erase(end, spans.end());
+  trace->sorted = true;
+}
+
+const OpenSpan* TraceAssembler::Find(const Trace& trace, uint64_t id) {
+  if (id == 0) return nullptr;
+  const auto at =
+      std::lower_bound(trace.spans.begin(), trace.spans.end(), id,
+                       [](const OpenSpan& s, uint64_t wanted) { return s.id < wanted; });
+  return at != trace.spans.end() && at->id == id ? &*at : nullptr;
+}
+
+void TraceAssembler::HoldAt(Nanos end, OpenSpan* span) {
+  const Nanos moved = end - span->end;
+  span->start += moved;
+  span->end = end;
+  if (span->clock_bound_s >= 0) span->clock_bound_s += static_cast<float>(ToSeconds(moved));
+}
+
+void TraceAssembler::FindExtent(Trace* trace) {
+  trace->start = INT64_MAX;
+  trace->end = INT64_MIN;
+  for (const OpenSpan& s : trace->spans) {
+    trace->start = std::min(trace->start, s.start);
+    trace->end = std::max(trace->end, s.end);
+  }
+}
+
 const JoinedTrace& TraceAssembler::JoinUntil(Trace* trace, Nanos to) {
   std::vector<OpenSpan>& spans = trace->spans;
-  if (!trace->sorted) {
-    std::sort(spans.begin(), spans.end(), Before);
-    const auto same_id = [](const OpenSpan& a, const OpenSpan& b) { return a.id == b.id; };
-    const auto end = std::unique(spans.begin(), spans.end(), same_id);
-    open_spans_ -= static_cast<size_t>(spans.end() - end);
-    spans.erase(end, spans.end());
-    trace->sorted = true;
-  }
+  Sort(trace);
   const auto is_late = [&](const OpenSpan& s) { return s.start >= to; };
   if (std::none_of(spans.begin(), spans.end(), is_late)) {
     joined_.Join(spans);

@@ -19,8 +19,10 @@ namespace tomograph::correlate {
 struct OpenSpan {
   uint64_t id = 0;
   uint64_t parent = 0;  // 0: a root
-  Nanos start = 0;
+  Nanos start = 0;      // corrected, as far as its host's clock is known (see Revise)
   Nanos end = 0;
+  Nanos raw_start = 0;                              // as its host's clock showed it
+  telemetry::EntityId host = telemetry::kNoEntity;  // whose clock that was
   telemetry::EntityId service = telemetry::kNoEntity;
   telemetry::EntityId peer = telemetry::kNoEntity;
   float weight = 1;  // >= 1
@@ -29,7 +31,9 @@ struct OpenSpan {
   bool weight_known = false;
   bool takes_connection = false;  // waits for a connection, and calls nobody
   bool peer_is_address = false;   // `peer` stands for an address: a key of AddressBook, no entity
+  float clock_bound_s = -1;       // how wrong `start` may be against other hosts; < 0: not known
 
+  Nanos raw_end() const { return raw_start + (end - start); }
   bool outgoing() const {
     return kind == telemetry::SpanKind::kClient || kind == telemetry::SpanKind::kProducer;
   }
@@ -68,6 +72,34 @@ class TraceAssembler {
   void ForEach(Nanos from, Nanos to, Visit&& visit) {
     for (uint32_t slot : Touching(from, to)) visit(JoinUntil(&traces_[slot], to));
   }
+  /// Calls visit(parent, child) for every incoming span of the traces that overlap [from, to) whose
+  /// parent is there and both of which start before `to`; in no particular order.
+  template <typename Visit>
+  void ForEachAnswer(Nanos from, Nanos to, Visit&& visit) {
+    for (Trace& trace : traces_) {
+      if (trace.spans.empty() || trace.end < from || trace.start >= to) continue;
+      Sort(&trace);
+      for (const OpenSpan& child : trace.spans) {
+        if (!child.incoming() || child.start >= to) continue;
+        const OpenSpan* parent = Find(trace, child.parent);
+        if (parent != nullptr && parent != &child && parent->start < to) visit(*parent, child);
+      }
+    }
+  }
+  /// Lets revise(OpenSpan*) move the spans in time that end at `from` or later: what ended before
+  /// has been counted. One that would then end before `from` is held there, since it has not.
+  template <typename Revision>
+  void Revise(Nanos from, Revision&& revise) {
+    for (Trace& trace : traces_) {
+      if (trace.spans.empty() || trace.end < from) continue;
+      for (OpenSpan& span : trace.spans) {
+        if (span.end < from) continue;
+        revise(&span);
+        if (span.end < from) HoldAt(from, &span);
+      }
+      FindExtent(&trace);
+    }
+  }
   /// Forgets the spans that ended before `before`.
   void Evict(Nanos before);
   /// The first moment from `from` on at which a span is in flight; INT64_MAX when there is none.
@@ -89,6 +121,10 @@ class TraceAssembler {
   void Release(uint32_t slot);
   std::vector<uint32_t> Touching(Nanos from, Nanos to) const;
   const JoinedTrace& JoinUntil(Trace* trace, Nanos to);
+  void Sort(Trace* trace);  // by id, each once
+  static const OpenSpan* Find(const Trace& trace, uint64_t id);
+  static void HoldAt(Nanos end, OpenSpan* span);
+  static void FindExtent(Trace* trace);
 
   std::vector<Trace> traces_;
   std::vector<uint32_t> free_;

@@ -1,0 +1,630 @@
+#include "correlate/clocks/clock_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <limits>
+#include <optional>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "base/check.h"
+#include "correlate/clocks/host_graph.h"
+#include "correlate/clocks/offset_band.h"
+#include "correlate/clocks/pair_clock.h"
+
+namespace tomograph::correlate {
+namespace {
+
+using telemetry::ClockFinding;
+using telemetry::ClockSegment;
+using telemetry::EntityId;
+using telemetry::HostClock;
+using telemetry::kUnbounded;
+
+constexpr size_t kMaxSteps = 20;      // kept a host
+constexpr size_t kLeastSegments = 8;  // kept a host
+constexpr Nanos kForgotten = kHour;   // a host or pair without calls
+constexpr Nanos kCoarsest = kSecond;  // that a clock is read
+constexpr Nanos kPlausible = INT64_MAX / 4;
+
+using PairKey = std::pair<EntityId, EntityId>;  // first < second
+
+struct Pair {
+  OffsetBand band;
+  PairClock clock;
+  uint64_t calls = 0;  // of the window at hand
+  // Windows are few against calls: these live from one Close to the next.
+  PairWindow window;
+  bool fresh = false;
+};
+
+struct Host {
+  std::string name;
+  Nanos quantum = kCoarsest;  // all its times are multiples of it
+  uint64_t calls = 0;
+  bool was_reference = false;
+  Nanos jumped = 0;  // as a reference, since it is one: what its own clock is ahead
+  bool corrected = false;
+  EntityId reference = telemetry::kNoEntity;
+  double loop_residual = std::nan("");
+  Nanos last_contact = 0;
+  std::deque<telemetry::ClockStep> steps;
+  std::vector<ClockSegment> segments;
+  uint64_t inside_calls = 0;  // of this window: within the host, against its own clock
+  Nanos inside_size = 0, inside_from = 0, inside_to = 0;
+};
+
+/// The pairs that stepped in a window.
+struct Steps {
+  struct One {
+    size_t a = 0, b = 0;
+    const Pair* pair = nullptr;
+  };
+  std::vector<One> inside, at_start;
+
+  void Add(size_t a, size_t b, const Pair& pair) {
+    (pair.window.at_start ? at_start : inside).push_back({a, b, &pair});
+  }
+
+  /// A pair beside one that stepped, with no calls late enough to say that it did not.
+  bool MayHaveMissed(size_t a, size_t b, const Pair& pair) const {
+    if (pair.window.verdict == PairWindow::Verdict::kStep) return false;
+    return std::any_of(inside.begin(), inside.end(), [&](const One& s) {
+      const bool beside = a == s.a || a == s.b || b == s.a || b == s.b;
+      return beside && pair.window.vouched_to < s.pair->window.step_to;
+    });
+  }
+
+  TimeRange ZoneInside(Nanos start, Nanos length) const {
+    double from = 1e300, to = -1e300;
+    for (const One& s : inside) {
+      from = std::min(from, s.pair->window.step_from);
+      to = std::max(to, s.pair->window.step_to);
+    }
+    const Nanos middle = start + length / 2;
+    const Nanos first = std::clamp(middle + FromSeconds(from), start, start + length);
+    return {first, std::clamp(middle + FromSeconds(to), first, start + length)};
+  }
+
+  /// Within the zone: as the pair says that has the most calls to tell it by.
+  Nanos MostLikely(Nanos start, Nanos length) const {
+    const One* best = &inside.front();
+    for (const One& s : inside)
+      if (s.pair->calls > best->pair->calls) best = &s;
+    return start + length / 2 + FromSeconds(best->pair->window.step_at);
+  }
+
+  TimeRange ZoneAtStart(Nanos start, Nanos length) const {
+    double to = -1e300;
+    for (const One& s : at_start) to = std::max(to, s.pair->window.step_to);
+    return {start - length / 2,
+            std::clamp(start + length / 2 + FromSeconds(to), start, start + length)};
+  }
+};
+
+Nanos CoarserStep(Nanos quantum, Nanos t) {
+  while (quantum > 1 && t % quantum != 0) quantum /= 10;
+  return quantum;
+}
+
+Nanos Outward(double ns) { return ns < 9e18 ? static_cast<Nanos>(std::ceil(ns)) : kUnbounded; }
+
+bool Plausible(Nanos t) { return t > -kPlausible && t < kPlausible; }
+
+}  // namespace
+
+struct ClockModel::Impl {
+  explicit Impl(ClockOptions o) : options(o) {}
+
+  Host* Find(EntityId id) {
+    const auto at = hosts.find(id);
+    if (at != hosts.end()) return &at->second;
+    if (hosts.size() >= options.max_hosts) return nullptr;
+    return &hosts[id];
+  }
+
+  void Add(const Contact& c) {
+    ++stats.contacts;
+    if (c.client_end < c.client_start || c.server_end < c.server_start ||
+        !Plausible(c.client_start) || !Plausible(c.client_end) || !Plausible(c.server_start) ||
+        !Plausible(c.server_end)) {
+      ++stats.unusable;
+      return;
+    }
+    Host* client = Find(c.client);
+    Host* server = client == nullptr ? nullptr : Find(c.server);
+    if (server == nullptr) {
+      ++stats.refused;
+      return;
+    }
+    client->quantum = CoarserStep(CoarserStep(client->quantum, c.client_start), c.client_end);
+    server->quantum = CoarserStep(CoarserStep(server->quantum, c.server_start), c.server_end);
+    // A server that worked for longer than its client waited was not waited for.
+    const bool awaited =
+        c.awaited && c.server_end - c.server_start <= c.client_end - c.client_start;
+    if (c.client == c.server) {
+      AddWithin(client, c, awaited);
+      return;
+    }
+    const bool forward = c.client < c.server;
+    const PairKey key = forward ? PairKey{c.client, c.server} : PairKey{c.server, c.client};
+    auto at = pairs.find(key);
+    if (at == pairs.end()) {
+      if (pairs.size() >= options.max_pairs) {
+        ++stats.refused;
+        return;
+      }
+      at = pairs.try_emplace(key).first;
+    }
+    Pair& pair = at->second;
+    ++pair.calls;
+    ++client->calls;
+    ++server->calls;
+    // theta = clock of the second minus clock of the first.
+    const Nanos request = c.server_start - c.client_start, answer = c.server_end - c.client_end;
+    const double lasted = ToSeconds(c.ended - c.started) / ToSeconds(length);
+    if (c.started >= start) {
+      if (forward)
+        pair.band.AtMost(Share(c.started), request, 0);
+      else
+        pair.band.AtLeast(Share(c.started), -request, 0);
+    }
+    if (!awaited) return;
+    if (forward)
+      pair.band.AtLeast(Share(c.ended), answer, lasted);
+    else
+      pair.band.AtMost(Share(c.ended), -answer, lasted);
+  }
+
+  double Share(Nanos t) const {
+    return static_cast<double>(t - start) / static_cast<double>(length);
+  }
+
+  void AddWithin(Host* host, const Contact& c, bool awaited) {
+    const Nanos early = c.client_start - c.server_start;
+    const Nanos late = awaited ? c.server_end - c.client_end : 0;
+    const Nanos size = std::max(early, late);
+    if (size <= 2 * host->quantum) return;
+    if (host->inside_calls++ == 0) host->inside_from = c.started;
+    host->inside_from = std::min(host->inside_from, c.started);
+    host->inside_to = std::max(host->inside_to, c.ended);
+    host->inside_size = std::max(host->inside_size, size);
+  }
+
+  void Close() {
+    Forget(start);
+    const Nanos end = start + length;
+    const double half = ToSeconds(length) / 2;
+    std::vector<EntityId> ids;
+    std::map<EntityId, size_t> index;
+    for (const auto& [id, host] : hosts) {
+      index[id] = ids.size();
+      ids.push_back(id);
+    }
+    std::vector<GraphPair> before, after;
+    std::vector<const Pair*> of_edge;
+    Steps steps;
+    std::vector<uint8_t> fresh(ids.size(), 0);
+    for (auto& [key, pair] : pairs) {
+      Host& a = hosts[key.first];
+      Host& b = hosts[key.second];
+      const size_t ia = index[key.first], ib = index[key.second];
+      pair.fresh = !pair.band.empty();
+      if (pair.fresh) {
+        const Nanos slack = 2 * std::max(a.quantum, b.quantum);
+        pair.window = pair.clock.Close(pair.band, start, length, slack);
+        Report(key, pair, end);
+        a.last_contact = b.last_contact = end;
+        fresh[ia] = fresh[ib] = 1;
+        if (pair.window.verdict == PairWindow::Verdict::kStep) steps.Add(ia, ib, pair);
+      } else if (const auto predicted = pair.clock.Predict(start, length)) {
+        pair.window = *predicted;
+      } else {
+        continue;
+      }
+      of_edge.push_back(&pair);
+      before.push_back(Edge(ia, ib, pair.window, true));
+      after.push_back(Edge(ia, ib, pair.window, false));
+    }
+    if (!before.empty()) {
+      for (size_t e = 0; e < after.size(); ++e)
+        if (steps.MayHaveMissed(after[e].a, after[e].b, *of_edge[e])) Void(&after[e]);
+      const std::vector<double> rank = Ranks(ids);
+      const auto now = SolveHosts(rank, after, half);
+      const auto then = steps.inside.empty() ? now : SolveHosts(rank, before, half);
+      for (size_t i = 0; i < ids.size(); ++i)
+        if (fresh[i] != 0) fresh[now[i].reference] |= 2;
+      Record(ids, then, now, steps, fresh);
+    }
+    ReportWithin(ids);
+    for (auto& [key, pair] : pairs) {
+      pair.band = {};
+      pair.calls = 0;
+    }
+    TrimSegments();
+  }
+
+  static GraphPair Edge(size_t a, size_t b, const PairWindow& w, bool before) {
+    const PairLevel& level = before ? w.before : w.after;
+    return {a,
+            b,
+            w.measured,
+            w.base,
+            level.offset,
+            std::max(level.variance, 1.0),
+            level.drift,
+            std::max(level.drift_variance, 1e-6),
+            level.bounds};
+  }
+
+  /// Stable references first, then the busiest.
+  std::vector<double> Ranks(const std::vector<EntityId>& ids) {
+    std::vector<double> rank;
+    for (const EntityId id : ids) {
+      const Host& host = hosts[id];
+      rank.push_back(static_cast<double>(host.calls) * (host.was_reference ? 1e6 : 1));
+    }
+    return rank;
+  }
+
+  /// An edge that nothing is known of.
+  static void Void(GraphPair* edge) {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    edge->measured = false;
+    edge->bounds.fill({-kInfinity, kInfinity});
+  }
+
+  using Moves = std::vector<Nanos>;  // by host: how much its clock seems to have jumped
+
+  static bool Near(Nanos moved, Nanos jump) { return std::abs(moved - jump) <= std::abs(jump) / 4; }
+
+  /// Did the reference of a part jump? Then most of its hosts seem to have jumped by one amount.
+  std::map<size_t, Nanos> Jumps(const Moves& moves, const std::vector<GraphHost>& now) const {
+    std::map<size_t, std::vector<Nanos>> moved;
+    for (size_t i = 0; i < now.size(); ++i)
+      if (now[i].measured && now[i].reference != i) moved[now[i].reference].push_back(moves[i]);
+    std::map<size_t, Nanos> jumps;
+    for (auto& [reference, by] : moved) {
+      if (by.size() < 2) continue;
+      std::sort(by.begin(), by.end());
+      const Nanos median = by[by.size() / 2];
+      const auto agreeing =
+          std::count_if(by.begin(), by.end(), [&](Nanos d) { return Near(d, median); });
+      if (median != 0 && 2 * static_cast<size_t>(agreeing) > by.size()) jumps[reference] = -median;
+    }
+    return jumps;
+  }
+
+  /// Lays jumps that all others seem to have made to the reference; true when it did any.
+  void BlameReferences(const std::vector<EntityId>& ids, const std::vector<GraphHost>& now,
+                       Moves* moves) {
+    for (const auto& [reference, jump] : Jumps(*moves, now)) {
+      for (size_t i = 0; i < now.size(); ++i)
+        if (now[i].reference == reference && now[i].measured)
+          (*moves)[i] = Near((*moves)[i], -jump) && i != reference ? 0 : (*moves)[i] + jump;
+      hosts[ids[reference]].jumped += jump;
+    }
+  }
+
+  void Record(const std::vector<EntityId>& ids, const std::vector<GraphHost>& then,
+              const std::vector<GraphHost>& now, const Steps& steps,
+              const std::vector<uint8_t>& fresh) {
+    const Nanos end = start + length;
+    const size_t n = ids.size();
+    std::vector<uint8_t> shown(n, 0);
+    for (size_t i = 0; i < n; ++i) {
+      const bool known = now[i].reference != i || now[i].measured || then[i].measured;
+      shown[i] = known && (fresh[now[i].reference] != 0 || fresh[i] != 0);
+      if (!shown[i]) continue;
+      Host& host = hosts[ids[i]];
+      host.was_reference = now[i].measured && now[i].reference == i;
+      if (!host.was_reference) host.jumped = 0;
+      host.reference = ids[now[i].reference];
+      host.loop_residual = now[i].loop_residual * 1e-9;
+    }
+    // Jumps between the last window and this one, and then those inside of it.
+    Moves at_start(n, 0), inside(n, 0);
+    if (!steps.at_start.empty()) {
+      for (size_t i = 0; i < n; ++i)
+        if (const auto last = LastLine(ids[i], ids, then[i]))
+          at_start[i] = Significant(OffsetAtStart(ids, then[i]) - *last, steps.at_start);
+      BlameReferences(ids, then, &at_start);
+    }
+    std::vector<ClockSegment> old(n);
+    for (size_t i = 0; i < n; ++i) old[i] = Segment(ids, then[i], end);
+    if (!steps.inside.empty()) {
+      for (size_t i = 0; i < n; ++i)
+        if (then[i].measured && now[i].measured && then[i].reference == now[i].reference)
+          inside[i] = Significant(now[i].offset - then[i].offset, steps.inside);
+      BlameReferences(ids, now, &inside);
+    }
+    for (size_t i = 0; i < n; ++i) {
+      if (!shown[i]) continue;
+      Host& host = hosts[ids[i]];
+      const ClockSegment whole = Segment(ids, now[i], end);
+      Nanos settled = start;
+      if (at_start[i] != 0) {
+        // Up to the first call after the jump the clock may still have been what it was.
+        const TimeRange zone = steps.ZoneAtStart(start, length);
+        settled = zone.to;
+        ClockSegment unmoved = old[i];
+        unmoved.offset -= at_start[i];
+        Append(&host, Widened(Part(old[i], start, settled), unmoved));
+        TellStep(&host, ids[i], zone, at_start[i], steps);
+      }
+      if (steps.inside.empty()) {
+        Append(&host, Part(whole, settled, end));
+        continue;
+      }
+      // In the zone either may be true: first the old line, then the new one.
+      TimeRange zone = steps.ZoneInside(start, length);
+      zone.from = std::max(zone.from, settled);
+      zone.to = std::max(zone.to, settled);
+      const Nanos cut = std::clamp(steps.MostLikely(start, length), zone.from, zone.to);
+      Append(&host, Part(old[i], settled, zone.from));
+      Append(&host, Widened(Part(old[i], zone.from, cut), whole));
+      Append(&host, Widened(Part(whole, cut, zone.to), old[i]));
+      Append(&host, Part(whole, zone.to, end));
+      if (inside[i] != 0) TellStep(&host, ids[i], zone, inside[i], steps);
+    }
+  }
+
+  /// Where the host's last segment puts its offset at the start of the window.
+  std::optional<Nanos> LastLine(EntityId id, const std::vector<EntityId>& ids,
+                                const GraphHost& then) const {
+    const Host& host = hosts.at(id);
+    if (!then.measured || host.segments.empty()) return std::nullopt;
+    const ClockSegment& last = host.segments.back();
+    if (!last.measured || last.reference != ids[then.reference] || last.to + length < start)
+      return std::nullopt;
+    return static_cast<Nanos>(std::llround(last.OffsetAt(start)));
+  }
+
+  Nanos OffsetAtStart(const std::vector<EntityId>& ids, const GraphHost& host) const {
+    return host.offset + hosts.at(ids[host.reference]).jumped -
+           static_cast<Nanos>(std::llround(host.drift * ToSeconds(length) / 2));
+  }
+
+  /// Less than half of the smallest step is what pooling makes of one for others.
+  static Nanos Significant(Nanos moved, const std::vector<Steps::One>& steps) {
+    double least = 9e18;
+    for (const Steps::One& s : steps) least = std::min(least, std::abs(s.pair->window.size));
+    return std::abs(static_cast<double>(moved)) > least / 2 ? moved : 0;
+  }
+
+  void TellStep(Host* host, EntityId id, TimeRange zone, Nanos size, const Steps& steps) {
+    host->steps.push_back({zone.from, zone.to, size});
+    if (host->steps.size() > kMaxSteps) host->steps.pop_front();
+    ClockFinding finding;
+    finding.kind = ClockFinding::Kind::kStep;
+    finding.from = zone.from;
+    finding.to = zone.to;
+    finding.host = NameOf(id);
+    if (host->reference != id) finding.other = NameOf(host->reference);
+    finding.size = size;
+    for (const auto* list : {&steps.at_start, &steps.inside})
+      for (const Steps::One& s : *list) finding.calls += s.pair->calls;
+    Tell(std::move(finding));
+  }
+
+  /// The whole window as the solution has it.
+  ClockSegment Segment(const std::vector<EntityId>& ids, const GraphHost& host, Nanos end) const {
+    ClockSegment s;
+    s.from = start;
+    s.to = end;
+    s.reference = ids[host.reference];
+    s.offset = host.offset + hosts.at(s.reference).jumped;
+    s.drift = host.drift * 1e-9;
+    s.error = host.measured ? static_cast<Nanos>(std::llround(host.error)) : 0;
+    s.measured = host.measured;
+    for (size_t k = 0; k < 3; ++k) {
+      s.below[k] = Outward(host.below[k]);
+      s.above[k] = Outward(host.above[k]);
+    }
+    return s;
+  }
+
+  static Nanos Middle(Nanos a, Nanos b) { return a + (b - a) / 2; }
+
+  static Nanos AtShare(const std::array<Nanos, 3>& side, double x) {
+    const size_t k = x < 0.5 ? 0 : 1;
+    if (side[k] == kUnbounded || side[k + 1] == kUnbounded) return kUnbounded;
+    const double share = 2 * x - static_cast<double>(k);
+    return Outward((1 - share) * static_cast<double>(side[k]) +
+                   share * static_cast<double>(side[k + 1]));
+  }
+
+  /// The stretch [from, to) of a segment. Bounds are convex between the three instants, so that
+  /// the straight lines stay outside of them.
+  static ClockSegment Part(const ClockSegment& s, Nanos from, Nanos to) {
+    ClockSegment part = s;
+    part.from = from;
+    part.to = std::max(from, to);
+    part.offset = static_cast<Nanos>(std::llround(s.OffsetAt(Middle(part.from, part.to))));
+    const std::array<Nanos, 3> at{part.from, Middle(part.from, part.to), part.to};
+    for (size_t k = 0; k < 3; ++k) {
+      const double x = std::clamp(
+          static_cast<double>(at[k] - s.from) / static_cast<double>(s.to - s.from), 0.0, 1.0);
+      part.below[k] = AtShare(s.below, x);
+      part.above[k] = AtShare(s.above, x);
+    }
+    return part;
+  }
+
+  static ClockSegment Widened(ClockSegment s, const ClockSegment& by) {
+    if (s.to <= s.from) return s;
+    const ClockSegment other = Part(by, s.from, s.to);
+    const Nanos apart = other.offset - s.offset;
+    for (size_t k = 0; k < 3; ++k) {
+      if (s.above[k] != kUnbounded)
+        s.above[k] = other.above[k] == kUnbounded
+                         ? kUnbounded
+                         : std::max(s.above[k], other.above[k] + apart + kMicrosecond);
+      if (s.below[k] != kUnbounded)
+        s.below[k] = other.below[k] == kUnbounded
+                         ? kUnbounded
+                         : std::max(s.below[k], other.below[k] - apart + kMicrosecond);
+    }
+    return s;
+  }
+
+  void Append(Host* host, ClockSegment segment) {
+    if (segment.to <= segment.from) return;
+    const auto proves = [&](Nanos offset) {
+      const Nanos below = segment.below[1], above = segment.above[1];
+      return (below != kUnbounded && offset - below > 0) ||
+             (above != kUnbounded && offset + above < 0);
+    };
+    if (segment.measured && proves(segment.offset)) host->corrected = corrects = true;
+    segment.applied = segment.measured && host->corrected;
+    host->segments.push_back(segment);
+    ++segment_count;
+  }
+
+  void TrimSegments() {
+    if (segment_count <= options.max_segments) return;
+    const size_t each =
+        std::max(kLeastSegments, options.max_segments / std::max<size_t>(1, hosts.size()));
+    for (auto& [id, host] : hosts) {
+      if (host.segments.size() <= each) continue;
+      // Half of it, so that moving the rest up is rare.
+      const size_t gone = host.segments.size() - std::max(kLeastSegments, each / 2);
+      host.segments.erase(host.segments.begin(),
+                          host.segments.begin() + static_cast<std::ptrdiff_t>(gone));
+      segment_count -= gone;
+    }
+  }
+
+  void Report(const PairKey& key, const Pair& pair, Nanos end) {
+    using Verdict = PairWindow::Verdict;
+    const PairWindow& w = pair.window;
+    if (w.verdict != Verdict::kOutliers && w.verdict != Verdict::kContradiction) return;
+    ClockFinding finding;
+    finding.kind = w.verdict == Verdict::kOutliers ? ClockFinding::Kind::kOutliers
+                                                   : ClockFinding::Kind::kContradiction;
+    finding.from = start;
+    finding.to = end;
+    finding.host = NameOf(key.first);
+    finding.other = NameOf(key.second);
+    finding.size = static_cast<Nanos>(std::llround(std::min(w.size, 9e18)));
+    finding.calls = w.verdict == Verdict::kOutliers ? w.left_out : pair.calls;
+    Tell(std::move(finding));
+  }
+
+  void ReportWithin(const std::vector<EntityId>& ids) {
+    for (const EntityId id : ids) {
+      Host& host = hosts[id];
+      if (host.inside_calls == 0) continue;
+      ClockFinding finding;
+      finding.kind = ClockFinding::Kind::kWithinHost;
+      finding.from = host.inside_from;
+      finding.to = host.inside_to;
+      finding.host = NameOf(id);
+      finding.size = host.inside_size;
+      finding.calls = host.inside_calls;
+      Tell(std::move(finding));
+      host.inside_calls = 0;
+      host.inside_size = host.inside_from = host.inside_to = 0;
+    }
+  }
+
+  void Tell(ClockFinding finding) {
+    findings.push_front(std::move(finding));
+    if (findings.size() > options.max_findings) findings.pop_back();
+  }
+
+  std::string NameOf(EntityId id) const {
+    const auto at = hosts.find(id);
+    if (at != hosts.end() && !at->second.name.empty()) return at->second.name;
+    return telemetry::SpanIdToHex(static_cast<uint64_t>(id));
+  }
+
+  /// What nothing was heard of for long makes room.
+  void Forget(Nanos now) {
+    for (auto at = pairs.begin(); at != pairs.end();) {
+      const bool old =
+          at->second.band.empty() && at->second.clock.last_contact() < now - kForgotten;
+      at = old ? pairs.erase(at) : std::next(at);
+    }
+    if (hosts.size() <= options.max_hosts / 2) return;
+    std::set<EntityId> used;
+    for (const auto& [key, pair] : pairs) used.insert({key.first, key.second});
+    for (auto at = hosts.begin(); at != hosts.end();) {
+      const bool old = used.count(at->first) == 0 && at->second.inside_calls == 0 &&
+                       at->second.last_contact < now - kForgotten;
+      if (old) segment_count -= at->second.segments.size();
+      at = old ? hosts.erase(at) : std::next(at);
+    }
+  }
+
+  const ClockOptions options;
+  Nanos start = 0, length = kSecond;  // of the open window
+  std::map<EntityId, Host> hosts;
+  std::map<PairKey, Pair> pairs;
+  std::deque<ClockFinding> findings;
+  size_t segment_count = 0;
+  bool corrects = false;
+  Stats stats;
+};
+
+ClockModel::ClockModel(ClockOptions options) : impl_(std::make_unique<Impl>(options)) {}
+ClockModel::~ClockModel() = default;
+
+void ClockModel::Name(EntityId host, std::string_view name) {
+  if (Host* found = impl_->Find(host); found != nullptr && found->name.empty()) found->name = name;
+}
+
+void ClockModel::Open(Nanos start, Nanos length) {
+  TG_CHECK(length > 0);
+  impl_->start = start;
+  impl_->length = length;
+}
+
+void ClockModel::Add(const Contact& contact) { impl_->Add(contact); }
+void ClockModel::Close() { impl_->Close(); }
+
+telemetry::ClockCorrection ClockModel::CorrectionOf(EntityId host, Nanos raw) const {
+  const auto at = impl_->hosts.find(host);
+  if (at == impl_->hosts.end()) return {};
+  return telemetry::CorrectionAt(at->second.segments, raw);
+}
+
+bool ClockModel::corrects() const { return impl_->corrects; }
+bool ClockModel::silent() const { return impl_->segment_count == 0; }
+
+std::vector<HostClock> ClockModel::Clocks() const {
+  std::vector<HostClock> clocks;
+  for (const auto& [id, host] : impl_->hosts) {
+    HostClock c;
+    c.id = id;
+    c.host = impl_->NameOf(id);
+    c.reference = host.reference;
+    if (host.reference != telemetry::kNoEntity) c.reference_host = impl_->NameOf(host.reference);
+    c.calls = host.calls;
+    c.last_contact = host.last_contact;
+    c.loop_residual = host.loop_residual;
+    c.steps.assign(host.steps.begin(), host.steps.end());
+    c.segments.assign(host.segments.begin(), host.segments.end());
+    clocks.push_back(std::move(c));
+  }
+  std::sort(clocks.begin(), clocks.end(), [](const HostClock& a, const HostClock& b) {
+    return std::tie(a.host, a.id) < std::tie(b.host, b.id);
+  });
+  return clocks;
+}
+
+std::vector<ClockFinding> ClockModel::Findings() const {
+  return {impl_->findings.begin(), impl_->findings.end()};
+}
+
+const ClockModel::Stats& ClockModel::stats() const { return impl_->stats; }
+
+size_t ClockModel::bytes() const {
+  constexpr size_t kPairBytes = sizeof(Pair) + 2 * OffsetBand::kSlots * 24;
+  return impl_->pairs.size() * kPairBytes + impl_->hosts.size() * sizeof(Host) +
+         impl_->segment_count * sizeof(ClockSegment);
+}
+
+}  // namespace tomograph::correlate

@@ -1,0 +1,31 @@
+#include "correlate/clocks/contacts.h"
+
+#include <algorithm>
+
+namespace tomograph::correlate {
+
+using telemetry::SpanKind;
+
+Contact ContactOf(const OpenSpan& call, const OpenSpan& answer) {
+  Contact c;
+  c.client = call.host;
+  c.server = answer.host;
+  c.client_start = call.raw_start;
+  c.client_end = call.raw_end();
+  c.server_start = answer.raw_start;
+  c.server_end = answer.raw_end();
+  c.started = std::max(call.start, answer.start);
+  c.ended = std::max(call.end, answer.end);
+  c.awaited = call.kind == SpanKind::kClient && answer.kind == SpanKind::kServer;
+  return c;
+}
+
+void AddContacts(Nanos from, Nanos to, TraceAssembler* traces, ClockModel* clocks) {
+  traces->ForEachAnswer(from, to, [&](const OpenSpan& call, const OpenSpan& answer) {
+    if (call.host == telemetry::kNoEntity || answer.host == telemetry::kNoEntity) return;
+    const Nanos ended = std::max(call.end, answer.end);
+    if (ended >= from && ended < to) clocks->Add(ContactOf(call, answer));
+  });
+}
+
+}  // namespace tomograph::correlate

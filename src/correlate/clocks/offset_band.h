@@ -1,0 +1,119 @@
+// OffsetBand: what the calls between two hosts say of the difference of their clocks within one
+// window. A call from a to b gives, with theta(t) = clock of b minus clock of a,
+//
+//   server.start - client.start = delay + theta  >= theta      (AtMost)
+//   server.end - client.end     = theta - delay  <= theta      (AtLeast)
+//
+// and so a band in which theta(t) lies:
+//
+//   offset |  x    x   x  x     x   x    x        upper points: the lowest are the fastest requests
+//          |    x     ______x____________
+//          | -------                     x        theta = mid + slope t lies between the hulls
+//          |   o  ---------o------------
+//          | o   o  o    o     o     o  o         lower points: the highest are the fastest answers
+//          +------------------------------ t
+//
+// Assumed: delays are never negative, and between steps a clock drifts evenly over one window, by
+// no more than kMaxSlope against another. Nothing is assumed of how delays are distributed or of
+// how much they differ by direction: that is why the bound is hard, and half the gap wide.
+// Method: Moon, Skelly, Towsley, "Estimation and removal of clock skew" (INFOCOM 1999), as the two-
+// variable linear programme that it is. Wrong when the clock steps inside the window: PairClock
+// looks for that first.
+//
+// Bounded: the window is cut into kSlots, and each keeps the tightest point of each side alone, so
+// that the order of the calls does not matter. Not thread-safe.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "base/nanotime.h"
+
+namespace tomograph::correlate {
+
+/// A point of the band: seconds since the window's middle, ns above the band's base. The clocks
+/// were read at t or up to `lasted` seconds before (tracers read the wall clock at the start of a
+/// span, and a steady clock for its length).
+struct BandPoint {
+  double t = 0;
+  double value = 0;
+  double lasted = 0;
+};
+
+/// What holds at one instant; infinite: not bounded on that side.
+struct OffsetInterval {
+  double lower = 0, upper = 0;
+};
+
+/// The points of a band, or of a part of it, ordered by time.
+struct BandPoints {
+  std::vector<BandPoint> upper, lower;
+
+  bool two_sided() const { return !upper.empty() && !lower.empty(); }
+  size_t size() const { return upper.size() + lower.size(); }
+  /// Those with from <= t < to.
+  BandPoints Between(double from, double to) const;
+};
+
+/// The gap between the sides for lines of one slope: all such lines cut t = 0 in [lower, upper].
+/// Empty when lower > upper.
+OffsetInterval CutAt0(const BandPoints& points, double slope);
+
+class BandFit {
+ public:
+  static constexpr double kMaxSlope = 500e-6 * 1e9;  // ns a second: as fast as NTP may slew
+
+  /// `points` outlive this.
+  explicit BandFit(const BandPoints& points);
+  /// Is there a line that all points allow? One-sided bands always allow one.
+  bool feasible() const { return gap_ >= 0; }
+  /// Of the line that keeps furthest from all points; the greatest gap (< 0: not feasible).
+  double slope() const { return slope_; }
+  double gap() const { return gap_; }
+  /// All that feasible lines reach at `t`. Only when feasible.
+  OffsetInterval At(double t) const;
+
+ private:
+  double Gap(double slope) const;
+
+  const BandPoints& points_;
+  double slope_ = 0;
+  double gap_ = 0;
+  double least_ = -kMaxSlope, most_ = kMaxSlope;  // slopes that are feasible
+};
+
+class OffsetBand {
+ public:
+  static constexpr size_t kSlots = 64;
+
+  /// theta(t) <= offset. `share` is where in the window t lies, in [0, 1]; `lasted` as in
+  /// BandPoint, as a share of the window too.
+  void AtMost(double share, Nanos offset, double lasted) {
+    Tighten(&upper_, share, offset, lasted, true);
+  }
+  /// theta(t) >= offset.
+  void AtLeast(double share, Nanos offset, double lasted) {
+    Tighten(&lower_, share, offset, lasted, false);
+  }
+  bool empty() const { return upper_.empty() && lower_.empty(); }
+  uint64_t points() const { return count_; }
+  /// Any offset of the band, to count from; the same for any order of calls.
+  Nanos Base() const;
+  /// `slack` widens the band on both sides: how coarsely the clocks are read.
+  BandPoints Points(Nanos base, Nanos slack, Nanos window_length) const;
+
+ private:
+  struct Slot {
+    float share = 0, lasted = 0;
+    Nanos offset = 0;
+    bool used = false;
+  };
+  using Side = std::vector<Slot>;  // empty or kSlots
+  void Tighten(Side* side, double share, Nanos offset, double lasted, bool upper);
+
+  Side upper_, lower_;
+  uint64_t count_ = 0;
+};
+
+}  // namespace tomograph::correlate

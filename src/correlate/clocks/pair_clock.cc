@@ -1,0 +1,396 @@
+#include "correlate/clocks/pair_clock.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "telemetry/host_clock.h"
+
+namespace tomograph::correlate {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr OffsetInterval kNoBound{-kInfinity, kInfinity};
+constexpr double kUsualDrift = 100e3;   // ns a second: 100 ppm, of a clock that nothing is known of
+constexpr double kDriftWander = 50;     // ns a second, a square root of a second
+constexpr double kOffsetWander = 1000;  // ns, a square root of a second
+constexpr double kSmooth = 0.8;         // weight of what the spacing was before
+constexpr size_t kSpacings = 4;
+constexpr size_t kWellSeen = 10;      // points on either side of a step
+constexpr double kMuchBetter = 0.85;  // of the spread without a step
+constexpr double kSure = 6;           // standard deviations that no noise explains
+constexpr double kSuspicious = 4;     // two such in a row and to one side neither
+
+double Square(double x) { return x * x; }
+
+double MedianOf(std::vector<double> values) {
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+/// How far the points lie from their median, in all.
+double Spread(const std::vector<double>& values) {
+  const double median = MedianOf(values);
+  double sum = 0;
+  for (const double v : values) sum += std::abs(v - median);
+  return sum;
+}
+
+std::vector<double> Level0(const std::vector<BandPoint>& side, double slope) {
+  std::vector<double> values;
+  for (const BandPoint& p : side) values.push_back(p.value - slope * p.t);
+  return values;
+}
+
+double SpreadOf(const BandPoints& points, double slope) {
+  return Spread(Level0(points.upper, slope)) + Spread(Level0(points.lower, slope));
+}
+
+/// Mean spacing of the smallest values; negative when there are too few.
+double SpacingOf(std::vector<double> values) {
+  if (values.size() < 3) return -1;
+  std::sort(values.begin(), values.end());
+  const size_t k = std::min(kSpacings, values.size() - 1);
+  return (values[k] - values[0]) / static_cast<double>(k);
+}
+
+std::vector<double> Negated(std::vector<double> values) {
+  for (double& v : values) v = -v;
+  return values;
+}
+
+size_t MayBeLeftOut(const BandPoints& points) { return 1 + points.size() / 50; }
+
+/// The point that binds a side at one slope.
+size_t Binding(const std::vector<BandPoint>& side, double slope, bool upper) {
+  size_t best = 0;
+  for (size_t i = 1; i < side.size(); ++i) {
+    const double v = side[i].value - slope * side[i].t;
+    const double b = side[best].value - slope * side[best].t;
+    if (upper ? v < b : v > b) best = i;
+  }
+  return best;
+}
+
+BandPoints Without(BandPoints points, double slope, bool upper) {
+  auto& side = upper ? points.upper : points.lower;
+  if (!side.empty())
+    side.erase(side.begin() + static_cast<std::ptrdiff_t>(Binding(side, slope, upper)));
+  return points;
+}
+
+}  // namespace
+
+PairClock::Reading PairClock::Read(const BandPoints& points) const {
+  const OffsetInterval cut = CutAt0(points, drift_);
+  Reading reading;
+  reading.middle = (cut.lower + cut.upper) / 2;
+  reading.gap = cut.upper - cut.lower;
+  const double uniform = Square(reading.gap) / 12;  // nothing known but the band
+  const double above = SpacingOf(Level0(points.upper, drift_));
+  const double below = SpacingOf(Negated(Level0(points.lower, drift_)));
+  if (above < 0 || below < 0) {
+    reading.variance = uniform;
+  } else {
+    const double now = (Square(above) + Square(below)) / 4;
+    // The spacing of a few is itself noisy: a small one must not make a window seem exact.
+    reading.variance =
+        scale_squared_ > 0 ? std::max(scale_squared_, (now + scale_squared_) / 2) : 2 * now;
+    if (reading.gap > 0) reading.variance = std::min(reading.variance, uniform);
+  }
+  reading.variance = std::max(reading.variance, Square(coarse_));
+  return reading;
+}
+
+void PairClock::Learn(const BandPoints& points) {
+  const double above = SpacingOf(Level0(points.upper, drift_));
+  const double below = SpacingOf(Negated(Level0(points.lower, drift_)));
+  if (above < 0 || below < 0) return;
+  const double now = (Square(above) + Square(below)) / 4;
+  scale_squared_ = scale_squared_ > 0 ? kSmooth * scale_squared_ + (1 - kSmooth) * now : now;
+}
+
+void PairClock::Advance(double seconds) {
+  offset_ += drift_ * seconds;
+  p00_ += seconds * (2 * p01_ + seconds * p11_) + Square(kOffsetWander) * seconds;
+  p01_ += seconds * p11_;
+  p11_ += Square(kDriftWander) * seconds;
+}
+
+void PairClock::Update(const Reading& reading) {
+  const double innovation = reading.middle - offset_;
+  const double s = p00_ + reading.variance;
+  const double k0 = p00_ / s, k1 = p01_ / s;
+  offset_ += k0 * innovation;
+  drift_ = std::clamp(drift_ + k1 * innovation, -BandFit::kMaxSlope, BandFit::kMaxSlope);
+  p11_ -= k1 * p01_;
+  p01_ *= 1 - k0;
+  p00_ *= 1 - k0;
+}
+
+void PairClock::Start(const Reading& reading) {
+  known_ = true;
+  offset_ = reading.middle;
+  p00_ = reading.variance;
+  p01_ = 0;
+  p11_ = Square(kUsualDrift);
+  suspicion_ = 0;
+}
+
+bool PairClock::Agrees(const Reading& reading) const {
+  if (!known_) return true;
+  const double sd = std::sqrt(p00_ + reading.variance);
+  const double off = (reading.middle - offset_) / sd;
+  return std::abs(off) < kSure && !(std::abs(off) > kSuspicious &&
+                                    std::abs(suspicion_) > kSuspicious && off * suspicion_ > 0);
+}
+
+bool PairClock::TryOutliers(BandPoints* points, PairWindow* out) const {
+  BandPoints rest = *points;
+  const size_t most = MayBeLeftOut(rest);
+  double contradiction = 0;
+  for (size_t k = 1; k <= most; ++k) {
+    const BandFit fit(rest);
+    const double slope = fit.feasible() ? drift_ : fit.slope();
+    if (!fit.feasible()) contradiction = std::max(contradiction, -fit.gap());
+    const BandPoints a = Without(rest, slope, true), b = Without(rest, slope, false);
+    if (!a.two_sided() || !b.two_sided()) return false;
+    const auto merit = [&](const BandPoints& p) {
+      // A feasible band first, then one that agrees with the state.
+      const double gap = BandFit(p).gap();
+      if (gap < 0) return gap - 1e18;
+      return known_ ? -std::abs(Read(p).middle - offset_) : gap;
+    };
+    rest = merit(a) >= merit(b) ? a : b;
+    const Reading reading = Read(rest);
+    if (!BandFit(rest).feasible() || !Agrees(reading)) continue;
+    if (known_) {
+      // Leaving out has to bring the window back to what is usual, not just to the brink of it.
+      const double sd = std::sqrt(p00_ + reading.variance);
+      if (std::abs(reading.middle - offset_) > kSuspicious * sd) continue;
+    }
+    out->verdict = PairWindow::Verdict::kOutliers;
+    out->left_out = k;
+    out->vouched_to = -kInfinity;  // they may as well be the first after a step
+    out->size = std::max(contradiction, std::abs(Read(*points).middle - reading.middle));
+    *points = std::move(rest);
+    return true;
+  }
+  return false;
+}
+
+PairLevel PairClock::Level(const BandPoints& points, double half) const {
+  PairLevel level{offset_, p00_, drift_, p11_, {kNoBound, kNoBound, kNoBound}};
+  const BandFit fit(points);
+  if (points.size() == 0 || !fit.feasible()) return level;
+  for (size_t i = 0; i < 3; ++i) level.bounds[i] = fit.At((static_cast<double>(i) - 1) * half);
+  level.offset = std::clamp(level.offset, level.bounds[1].lower, level.bounds[1].upper);
+  return level;
+}
+
+/// By when the clocks of a long call were read, its end or its start, the calls of a window may or
+/// may not fall apart into those before a step and those after it.
+bool PairClock::TryStep(const BandPoints& points, double half, PairWindow* out) {
+  BandPoints by_start = points;
+  for (auto* side : {&by_start.upper, &by_start.lower}) {
+    for (BandPoint& p : *side) p.t -= p.lasted;
+    std::sort(side->begin(), side->end(),
+              [](const BandPoint& a, const BandPoint& b) { return a.t < b.t; });
+  }
+  PairClock first = *this, second = *this;
+  PairWindow at_end = *out, at_start = *out;
+  const bool ends = first.Split(points, half, /*by_start=*/false, &at_end);
+  const bool starts = second.Split(by_start, half, /*by_start=*/true, &at_start);
+  if (!ends && !starts) return false;
+  const bool choose_ends =
+      ends && (!starts || at_end.at_start || at_end.spread <= at_start.spread / kMuchBetter);
+  *this = choose_ends ? first : second;
+  *out = choose_ends ? at_end : at_start;
+  return true;
+}
+
+/// One level before some instant, another after it. Points are ordered by the end of their calls
+/// or by the start; the clocks were read at some time in between.
+bool PairClock::Split(const BandPoints& points, double half, bool by_start, PairWindow* out) {
+  std::vector<double> times;
+  for (const BandPoint& p : points.upper) times.push_back(p.t);
+  for (const BandPoint& p : points.lower) times.push_back(p.t);
+  std::sort(times.begin(), times.end());
+  times.erase(std::unique(times.begin(), times.end()), times.end());
+  const auto part = [&](size_t from, size_t to) {  // of times[from] to before times[to]
+    return points.Between(from == 0 ? -kInfinity : times[from],
+                          to == times.size() ? kInfinity : times[to]);
+  };
+  // Costs of a split before times[i]; i = 0: all is after the step.
+  std::vector<double> cost(times.size(), kInfinity);
+  for (size_t i = 0; i < times.size(); ++i) {
+    const BandPoints after = part(i, times.size());
+    if (!after.two_sided() || !BandFit(after).feasible()) continue;
+    if (i == 0 && !known_) continue;
+    const BandPoints before = part(0, i);
+    if (i > 0 && !BandFit(before).feasible()) continue;
+    cost[i] = SpreadOf(before, drift_) + SpreadOf(after, drift_);
+  }
+  const size_t best =
+      static_cast<size_t>(std::min_element(cost.begin(), cost.end()) - cost.begin());
+  if (cost[best] == kInfinity) return false;
+  // Every split about as good may be the true one.
+  const double noise =
+      3 * cost[best] / static_cast<double>(std::max<size_t>(1, points.size())) + 2 * kMicrosecond;
+  size_t first = best, last = best;
+  for (size_t i = 0; i < cost.size(); ++i) {
+    if (cost[i] > cost[best] + noise) continue;
+    first = std::min(first, i);
+    last = std::max(last, i);
+  }
+  const BandPoints before = part(0, first), after = part(last, times.size());
+  if (first > 0 && TakeStep(before, after, half, out)) {
+    out->spread = cost[best];
+    out->well_seen = std::min(before.size(), after.size()) >= kWellSeen;
+    out->step_from = -2 * half;
+    out->step_to = half;
+    for (const auto* side : {&before.upper, &before.lower})
+      for (const BandPoint& p : *side)
+        out->step_from = std::max(out->step_from, by_start ? p.t : p.t - p.lasted);
+    for (const auto* side : {&after.upper, &after.lower})
+      for (const BandPoint& p : *side)
+        out->step_to = std::min(out->step_to, by_start ? p.t + p.lasted : p.t);
+    out->step_at = (times[best - 1] + times[best]) / 2;
+    return true;
+  }
+  // Or all of the window comes after it.
+  if (cost[0] == kInfinity || !TakeStep({}, points, half, out)) return false;
+  out->step_from = -2 * half;
+  out->step_at = -half;
+  out->step_to = times[0];
+  out->spread = cost[0];
+  out->at_start = true;
+  out->before = out->after;
+  return true;
+}
+
+bool PairClock::TakeStep(const BandPoints& before, const BandPoints& after, double half,
+                         PairWindow* out) {
+  if (!after.two_sided()) return false;
+  PairClock earlier = *this;
+  if (before.two_sided()) {
+    const Reading reading = earlier.Read(before);
+    if (!earlier.known_) {
+      earlier.Start(reading);
+    } else if (earlier.Agrees(reading)) {
+      earlier.Update(reading);
+    } else {
+      return false;
+    }
+  } else if (!known_) {
+    return false;
+  }
+  const Reading reading = earlier.Read(after);
+  const double size = reading.middle - earlier.offset_;
+  if (std::abs(size) < kSuspicious * std::sqrt(earlier.p00_ + reading.variance)) return false;
+  out->verdict = PairWindow::Verdict::kStep;
+  out->size = size;
+  out->before = earlier.Level(before, half);
+  *this = earlier;
+  const double drift_variance = p11_;
+  Start(reading);
+  p11_ = drift_variance;  // a clock that is set goes on as fast as before
+  out->after = Level(after, half);
+  return true;
+}
+
+/// A step inside the window can look like a few outliers at the end of it. It is one when two
+/// levels explain far more than leaving points out does.
+bool PairClock::StepsRather(const BandPoints& points, double half, bool consistent,
+                            PairWindow* out) {
+  if (consistent) return false;
+  PairClock stepped = *this;
+  PairWindow step = *out;
+  if (!stepped.TryStep(points, half, &step) || step.at_start || !step.well_seen) return false;
+  BandPoints rest = points;
+  PairWindow unused = *out;
+  if (TryOutliers(&rest, &unused) && step.spread > kMuchBetter * SpreadOf(rest, drift_))
+    return false;
+  *this = stepped;
+  *out = step;
+  return true;
+}
+
+PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, Nanos slack) {
+  const double half = ToSeconds(length) / 2;
+  const Nanos middle = start + length / 2;
+  if (known_ && middle - at_ > telemetry::kClockMemory) known_ = false;
+  if (!known_) base_ = band.Base();
+  if (known_) Advance(ToSeconds(middle - at_));
+  at_ = middle;
+  last_contact_ = start + length;
+  coarse_ = std::max<double>(kMicrosecond, static_cast<double>(slack) / 4);
+  PairWindow out;
+  out.base = base_;
+  BandPoints points = band.Points(base_, slack, length);
+  if (points.two_sided()) out.vouched_to = std::min(points.upper.back().t, points.lower.back().t);
+  const Reading reading = points.two_sided() ? Read(points) : Reading{};
+  const BandFit fit(points);
+  if (!points.two_sided()) {
+    // One direction bounds from one side, and can only refute what was known.
+    out.vouched_to = -kInfinity;
+    const OffsetInterval at = fit.At(0);
+    const double beyond = std::max(offset_ - at.upper, at.lower - offset_);
+    if (known_ && beyond > kSure * std::sqrt(p00_)) {
+      known_ = false;
+      out.verdict = PairWindow::Verdict::kContradiction;
+      out.size = beyond;
+      drift_ = 0;
+    }
+    out.before = out.after = Level(points, half);
+  } else if (StepsRather(points, half, fit.feasible() && Agrees(reading), &out)) {
+    offset_ = out.after.offset;
+  } else if ((fit.feasible() && Agrees(reading)) || TryOutliers(&points, &out)) {
+    const Reading used = Read(points);
+    if (known_) {
+      suspicion_ = (used.middle - offset_) / std::sqrt(p00_ + used.variance);
+      Update(used);
+    } else {
+      Start(used);
+    }
+    Learn(points);
+    out.before = out.after = Level(points, half);
+    offset_ = out.after.offset;
+  } else if (TryStep(points, half, &out)) {
+    offset_ = out.after.offset;
+  } else {
+    out.verdict = PairWindow::Verdict::kContradiction;
+    out.size = fit.feasible() ? std::abs(reading.middle - offset_) : -fit.gap();
+    out.before = out.after = {offset_, p00_, drift_, p11_, {kNoBound, kNoBound, kNoBound}};
+    // Believed twice: what was known is then wrong, whatever it is that happened.
+    if (fit.feasible()) known_ = false;
+  }
+  out.measured = known_;
+  bounds_ = out.after.bounds;
+  return out;
+}
+
+std::optional<PairWindow> PairClock::Predict(Nanos start, Nanos length) const {
+  const Nanos middle = start + length / 2;
+  if (middle - at_ > telemetry::kClockMemory) return std::nullopt;
+  PairClock later = *this;
+  if (known_) later.Advance(ToSeconds(middle - at_));
+  PairWindow out;
+  out.base = base_;
+  out.measured = known_;
+  out.vouched_to = -kInfinity;
+  out.after = {later.offset_, later.p00_, later.drift_, later.p11_, {}};
+  const double half = ToSeconds(length) / 2;
+  for (size_t i = 0; i < 3; ++i) {
+    const double age = ToSeconds(start - last_contact_) + static_cast<double>(i) * half;
+    const double wander = telemetry::kClockWander * 1e9 * age;
+    out.after.bounds[i] = {bounds_[2].lower - wander, bounds_[2].upper + wander};
+  }
+  out.before = out.after;
+  return out;
+}
+
+}  // namespace tomograph::correlate

@@ -1,0 +1,88 @@
+// PairClock: the difference of two hosts' clocks over time, from one OffsetBand a window.
+//
+// State (offset, drift) in a Kalman filter. Measurement of a window: the middle of its band at the
+// known drift; its variance comes from how far the fastest calls lie apart (the k-th fastest minus
+// the fastest, over k: the spacing of the smallest of a sample). Process noise: drift wanders by
+// kDriftWander a square root of a second. What a window may say beyond noise, tried in this order:
+//
+//   consistent     a line fits the band, and agrees with the state
+//   outliers       it does once the few tightest points are left out (bad spans)
+//   step           one line fits before some instant and another after it; the drift stays
+//   contradiction  nothing of this: the window is not used, and bounds nothing
+//
+// Wrong when: delays differ by direction (the estimate is off by half the difference, the bound
+// still holds); a step is smaller than the noise of a window (then it is taken up over some
+// windows, and the bound may miss by less than that step); the fastest calls of one window are few.
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "base/nanotime.h"
+#include "correlate/clocks/offset_band.h"
+
+namespace tomograph::correlate {
+
+/// What is known of a pair in one stretch of a window. Values are ns above `base`, at the window's
+/// middle; `bounds` at its start, middle and end.
+struct PairLevel {
+  double offset = 0, variance = 0;
+  double drift = 0, drift_variance = 0;  // ns a second
+  std::array<OffsetInterval, 3> bounds;  // infinite where nothing bounds
+};
+
+struct PairWindow {
+  enum class Verdict { kConsistent, kOutliers, kStep, kContradiction };
+  Verdict verdict = Verdict::kConsistent;
+  bool measured = false;  // offset and drift are known (from this window or before)
+  Nanos base = 0;
+  PairLevel before, after;            // the same without a step
+  double step_from = 0, step_to = 0;  // seconds from the window's middle
+  double step_at = 0;                 // most likely
+  bool at_start = false;  // the step was over before the window: `before` is `after`, and step_from
+                          // may reach back before it
+  double vouched_to = 0;  // until here calls in both directions say that there was no other step
+  double size = 0;        // of the step, or of the contradiction; ns
+  size_t left_out = 0;    // points
+  double spread = 0;      // of a step: of the points about its two levels, ns in all
+  bool well_seen = false;  // a step with enough calls on both sides of it
+};
+
+class PairClock {
+ public:
+  /// Windows in order, with at least one call each. `slack`: how coarsely the clocks are read.
+  PairWindow Close(const OffsetBand& band, Nanos start, Nanos length, Nanos slack);
+  /// What is known in the middle of a window without calls; nothing after telemetry::kClockMemory.
+  std::optional<PairWindow> Predict(Nanos start, Nanos length) const;
+  Nanos last_contact() const { return last_contact_; }
+
+ private:
+  struct Reading {
+    double middle = 0, variance = 0, gap = 0;
+  };
+  Reading Read(const BandPoints& points) const;
+  bool TakeStep(const BandPoints& before, const BandPoints& after, double half, PairWindow* out);
+  void Advance(double seconds);
+  void Update(const Reading& reading);
+  bool Agrees(const Reading& reading) const;
+  bool TryOutliers(BandPoints* points, PairWindow* out) const;
+  bool TryStep(const BandPoints& points, double half, PairWindow* out);
+  bool Split(const BandPoints& points, double half, bool by_start, PairWindow* out);
+  bool StepsRather(const BandPoints& points, double half, bool consistent, PairWindow* out);
+  void Start(const Reading& reading);
+  PairLevel Level(const BandPoints& points, double half) const;
+  void Learn(const BandPoints& points);
+
+  bool known_ = false;
+  double coarse_ = 0;  // ns: how exactly a band can be read at all
+  Nanos base_ = 0;
+  Nanos at_ = 0;                        // of the state: a window's middle
+  double offset_ = 0, drift_ = 0;       // ns above base_, ns a second
+  double p00_ = 0, p01_ = 0, p11_ = 0;  // covariance
+  double scale_squared_ = 0;            // of a window's middle, smoothed; 0: none yet
+  double suspicion_ = 0;                // the last disagreement in standard deviations, signed
+  Nanos last_contact_ = 0;
+  std::array<OffsetInterval, 3> bounds_;  // of the newest window with calls
+};
+
+}  // namespace tomograph::correlate

@@ -1,0 +1,78 @@
+#include "publish/clock_json.h"
+
+#include <algorithm>
+
+namespace tomograph::publish {
+namespace {
+
+using telemetry::ClockSegment;
+using telemetry::HostClock;
+using telemetry::kUnbounded;
+
+Json Side(Nanos offset, Nanos reach, int sign) {
+  return reach == kUnbounded ? Json(nullptr) : Number(ToMillis(offset + sign * reach));
+}
+
+Json StepJson(const telemetry::ClockStep& step) {
+  return {{"from_ms", ToMillis(step.from)},
+          {"to_ms", ToMillis(step.to)},
+          {"size_ms", Number(ToMillis(step.size))}};
+}
+
+}  // namespace
+
+std::string_view ClockState(const HostClock& clock, Nanos watermark) {
+  if (clock.segments.empty()) return "unknown";
+  const ClockSegment& last = clock.segments.back();
+  if (watermark - last.to > telemetry::kClockMemory) return "unknown";
+  if (!last.measured) return "one_sided";
+  if (last.applied) return "corrected";  // a reference that jumped too
+  return clock.is_reference() ? "reference" : "raw";
+}
+
+Json ClockJson(const HostClock& clock, Nanos watermark) {
+  const std::string_view state = ClockState(clock, watermark);
+  Json out = {{"host", clock.host},
+              {"id", IdText(clock.id)},
+              {"state", state},
+              {"times", state == "corrected" ? "corrected" : "raw"},
+              {"reference", clock.reference == telemetry::kNoEntity ? Json(nullptr)
+                                                                    : Json(clock.reference_host)},
+              {"calls", clock.calls}};
+  const bool known = state != "unknown";
+  const ClockSegment s = known ? clock.segments.back() : ClockSegment{};
+  const bool measured = known && s.measured;
+  const Nanos middle = s.from + (s.to - s.from) / 2;
+  const Nanos bound = measured ? s.BoundAt(middle) : telemetry::kUnknownBound;
+  out["offset_ms"] = measured ? Number(ToMillis(s.offset)) : Json(nullptr);
+  out["bound_ms"] = bound == telemetry::kUnknownBound ? Json(nullptr) : Number(ToMillis(bound));
+  out["least_ms"] = known ? Side(s.offset, s.below[1], -1) : Json(nullptr);
+  out["most_ms"] = known ? Side(s.offset, s.above[1], 1) : Json(nullptr);
+  out["error_ms"] = measured ? Number(ToMillis(s.error)) : Json(nullptr);
+  out["drift_ppm"] = measured ? Number(s.drift * 1e6) : Json(nullptr);
+  out["as_of_ms"] = known ? Json(ToMillis(middle)) : Json(nullptr);
+  out["last_contact_ms"] =
+      clock.last_contact == 0 ? Json(nullptr) : Json(ToMillis(clock.last_contact));
+  out["loop_residual_ms"] = Number(clock.loop_residual * 1e3);
+  out["last_step"] = clock.steps.empty() ? Json(nullptr) : StepJson(clock.steps.back());
+  return out;
+}
+
+Json ClockFindingJson(const telemetry::ClockFinding& f) {
+  return {{"kind", telemetry::ClockFindingName(f.kind)},
+          {"host", f.host},
+          {"other", f.other.empty() ? Json(nullptr) : Json(f.other)},
+          {"from_ms", ToMillis(f.from)},
+          {"to_ms", ToMillis(f.to)},
+          {"size_ms", Number(ToMillis(f.size))},
+          {"calls", f.calls}};
+}
+
+std::string_view TimesShown(const telemetry::Picture& picture) {
+  const bool some = std::any_of(
+      picture.clocks.begin(), picture.clocks.end(),
+      [&](const HostClock& c) { return ClockState(c, picture.watermark) == "corrected"; });
+  return some ? "corrected" : "raw";
+}
+
+}  // namespace tomograph::publish
