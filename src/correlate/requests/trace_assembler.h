@@ -28,7 +28,7 @@ struct OpenSpan {
   bool failed = false;
   bool weight_known = false;
   bool takes_connection = false;  // waits for a connection, and calls nobody
-  bool peer_is_address = false;  // `peer` stands for an address: a key of AddressBook, no entity
+  bool peer_is_address = false;   // `peer` stands for an address: a key of AddressBook, no entity
 
   bool outgoing() const {
     return kind == telemetry::SpanKind::kClient || kind == telemetry::SpanKind::kProducer;
