@@ -156,6 +156,18 @@ TEST(Volume, ThePastNarrowsASteadyLoadAndLetsGoOfAChangedOne) {
   EXPECT_TRUE(jump.i90.Contains(600)) << jump.i90.lower << " " << jump.i90.upper;
 }
 
+TEST(Volume, WhatWasSeenIsThereWhateverASplitSays) {
+  VolumeModel m;
+  Window w = Entity(kA);
+  AddSpans(&w, 5, 0, 0.5, false);
+  AddMetrics(&w, 4.2, 1.5);
+  const Estimate e = Find(&m, Set({w}), "call_volume", kA);
+  EXPECT_EQ(e.method, "metrics_split");
+  EXPECT_GE(e.i90.lower, 5);
+  EXPECT_GE(e.i90.upper, 6);
+  EXPECT_EQ(e.value, std::round(e.value));
+}
+
 TEST(Volume, ASplitExportIsNoPoissonCount) {
   VolumeModel m;
   Window w = Entity(kA);

@@ -23,6 +23,17 @@ constexpr const char* kAssumedNote =
 
 double Square(double x) { return x * x; }
 
+/// A whole number, roughly normal, of which `seen` are there for sure: what a split says is cut off
+/// below that (the moments of a truncated normal distribution).
+Moments AtLeast(double seen, double total, double variance) {
+  if (!(variance > 0) || seen <= 0) return {seen, std::max(0.0, total - seen), variance};
+  const double sd = std::sqrt(variance);
+  const double z = std::max(-5.0, (total - seen + 0.5) / sd);
+  const double above = 0.5 * std::erfc(-z / std::sqrt(2.0));
+  const double pull = std::exp(-z * z / 2) / std::sqrt(2 * M_PI) / above;
+  return {seen, std::max(0.0, (z + pull) * sd - 0.5), variance * (1 - pull * (pull + z))};
+}
+
 /// Unseen part of a total under sampling, when the seen traces come at this rate: w - 1 for each.
 Moments Unseen(double seen, const CallHistory::Rate& rate, const SpanEvidence& e, double cluster) {
   const double unseen = e.weight - 1;
@@ -84,9 +95,8 @@ VolumeModel::Answer VolumeModel::Calls(const Window& w, const SpanEvidence& e, K
     a.method = "spans";
   } else if (metrics &&
              (exact_metrics || seen == 0 || split_variance < e.calls_variance || e.complete())) {
-    a.moments = {std::min(seen, w.metrics.calls), std::max(0.0, w.metrics.calls - seen),
-                 split_variance};
-    if (exact_metrics) a.moments = {w.metrics.calls, 0, 0};
+    a.moments = exact_metrics ? Moments{w.metrics.calls, 0, 0}
+                              : AtLeast(seen, w.metrics.calls, split_variance);
     a.basis = exact_metrics ? Basis::kObserved : Basis::kInferred;
     a.confidence = exact_metrics ? 0.99 : 0.95;
     a.method = exact_metrics ? "metrics" : "metrics_split";
