@@ -38,6 +38,7 @@ struct Row {
   bool failed = false;
   float weight = 1;
   telemetry::StringId address = telemetry::kEmptyString;
+  telemetry::StringId operation = telemetry::kEmptyString;
 };
 
 void Append(Batch* batch, const Row& r) {
@@ -52,6 +53,7 @@ void Append(Batch* batch, const Row& r) {
   s.service.push_back(r.service);
   s.peer.push_back(r.peer);
   s.peer_address.push_back(r.address);
+  s.operation.push_back(r.operation);
   s.failed.push_back(r.failed);
   s.weight.push_back(r.weight);
   s.weight_known.push_back(r.weight > 1);
@@ -183,6 +185,42 @@ TEST_F(CorrelatorTest, InnerSpansAreNoCallsAndMissingParentsAreOrphans) {
   EXPECT_NEAR(sets[0].Find({web_, kNoEntity})->spans.exclusive_s, 2, 1e-9);
   EXPECT_EQ(sets[0].spans_joined, 1u);
   EXPECT_EQ(sets[0].orphans, 1u);
+}
+
+TEST_F(CorrelatorTest, WaitingForAConnectionCountsWithoutMakingOne) {
+  const auto take = ids_.strings.Intern(telemetry::kTakeConnection);
+  const SpanKind client = SpanKind::kClient;
+  const auto sets = Run({{.id = 1, .start_s = 1, .end_s = 8, .service = web_},
+                         // Waits from 3 to 7, makes a connection from 6 on; the window ends at 5.
+                         {.id = 2,
+                          .parent = 1,
+                          .start_s = 3,
+                          .end_s = 7,
+                          .kind = client,
+                          .service = web_,
+                          .operation = take},
+                         {.id = 3,
+                          .parent = 2,
+                          .start_s = 6,
+                          .end_s = 7,
+                          .kind = client,
+                          .service = web_,
+                          .operation = take},
+                         {.trace = 2,
+                          .id = 1,
+                          .start_s = 2,
+                          .end_s = 3,
+                          .kind = client,
+                          .service = web_,
+                          .weight = 10,
+                          .operation = take}});
+  const telemetry::CallStats& first = sets[0].Find({web_, kNoEntity})->spans;
+  EXPECT_EQ(first.takings, 2u);
+  EXPECT_NEAR(first.taking_s, 2 + 10, 1e-9);
+  EXPECT_NEAR(first.taking_square, 4 + 100, 1e-9);
+  const telemetry::CallStats& second = sets[1].Find({web_, kNoEntity})->spans;
+  EXPECT_EQ(second.takings, 1u);
+  EXPECT_NEAR(second.taking_s, 1, 1e-9) << "5 to 6";
 }
 
 TEST_F(CorrelatorTest, AnUnspecifiedSpanBelowAnotherServiceIsACall) {

@@ -42,6 +42,13 @@ TEST(RunSampling, IntervalsCoverWhatWasWithheldFromRecordings) {
     ++promised;
   }
   EXPECT_EQ(promised, 18) << "3 kinds of knowledge, 3 probabilities, 2 states";
+  // A queue inside a pool, held against its withheld gauge where somebody waits: in an incident.
+  for (const SamplingScore& s : *scores) {
+    if (!s.cell.gauge || s.cell.state != "queue_depth" || s.relative_widths.size() < 50) continue;
+    EXPECT_TRUE(s.cell.incident);
+    EXPECT_GE(s.coverage90_above_zero(), 0.85)
+        << KnowledgeName(s.cell.knowledge) << " " << s.cell.p;
+  }
 }
 
 TEST(RunSampling, TheFlagSaysWhenTheIncidentStarts) {

@@ -148,8 +148,16 @@ class Scorer {
     ++score->n;
     score->in50 += e.i50.Contains(x);
     score->in90 += e.i90.Contains(x);
-    score->width += e.i90.upper - e.i90.lower;
+    AddWidth(e, x, e.i90.Contains(x), score);
+  }
+
+  static void AddWidth(const Estimate& e, double x, bool held, SamplingScore* score) {
+    const double width = e.i90.upper - e.i90.lower;
+    score->width += width;
     score->truth += x;
+    if (!(x > 0)) return;
+    score->relative_widths.push_back(width / x);
+    score->in90_above_zero += held;
   }
 
   void AgainstGauge(const Estimate& e, const SamplingCell& cell,
@@ -168,8 +176,7 @@ class Scorer {
     ++score.n;
     score.in50 += below >= 0.25 && below <= 0.75;
     score.in90 += below >= 0.05 && below <= 0.95;
-    score.width += e.i90.upper - e.i90.lower;
-    score.truth += stats.mean();
+    AddWidth(e, stats.mean(), below >= 0.05 && below <= 0.95, &score);
   }
 
   const SamplingOptions& options_;
@@ -211,12 +218,25 @@ double SamplingScore::width90() const {
   return width / of / std::max(truth / of, 0.01);
 }
 
+double SamplingScore::coverage90_above_zero() const {
+  return Share(in90_above_zero, relative_widths.size(), 0);
+}
+double SamplingScore::median_width90() const {
+  if (relative_widths.empty()) return 0;
+  std::vector<double> widths = relative_widths;
+  const auto middle = widths.begin() + static_cast<std::ptrdiff_t>(widths.size() / 2);
+  std::nth_element(widths.begin(), middle, widths.end());
+  return *middle;
+}
+
 void SamplingScore::Merge(const SamplingScore& o) {
   n += o.n;
   in50 += o.in50;
   in90 += o.in90;
   width += o.width;
   truth += o.truth;
+  relative_widths.insert(relative_widths.end(), o.relative_widths.begin(), o.relative_widths.end());
+  in90_above_zero += o.in90_above_zero;
   certain += o.certain;
   certain_right += o.certain_right;
   missing += o.missing;
@@ -268,15 +288,25 @@ std::vector<SamplingScore> Pool(const std::vector<std::vector<SamplingScore>>& p
 
 std::string ToTable(const std::vector<SamplingScore>& scores) {
   std::string table =
-      "known       p     state         truth  phase         n   in50   in90  width90  certain  "
-      "right  missing\n";
+      "known: what the models got besides spans kept with probability p; truth: all spans, or "
+      "gauges "
+      "that were withheld; n: intervals with room, of which in50 and in90 hold the truth (should "
+      "be "
+      ".5 and .9); width90: mean 90 % width / mean truth; n>0, in90>0, median: where the truth is "
+      "above zero, how many, in90, and median of width / truth; certain: intervals of one number, "
+      "right: share of them; missing: no answer\n\n"
+      "known       p     state         truth  phase         n   in50   in90  width90     n>0  "
+      "in90>0  "
+      "median  certain  right  missing\n";
   for (const SamplingScore& s : scores) {
-    char line[200];
+    char line[240];
     std::snprintf(line, sizeof(line),
-                  "%-11s %-5g %-13s %-6s %-8s %6zu  %5.3f  %5.3f  %7.2f  %7zu  %5.3f  %7zu\n",
+                  "%-11s %-5g %-13s %-6s %-8s %6zu  %5.3f  %5.3f  %7.2f  %6zu  %6.3f  %6.2f  %7zu  "
+                  "%5.3f  %7zu\n",
                   KnowledgeName(s.cell.knowledge), s.cell.p, s.cell.state.c_str(),
                   s.cell.gauge ? "gauge" : "spans", s.cell.incident ? "incident" : "steady", s.n,
-                  s.coverage50(), s.coverage90(), s.width90(), s.certain,
+                  s.coverage50(), s.coverage90(), s.width90(), s.relative_widths.size(),
+                  s.coverage90_above_zero(), s.median_width90(), s.certain,
                   Share(s.certain_right, s.certain, 1), s.missing);
     table += line;
   }
@@ -295,6 +325,9 @@ std::string ToJson(const std::vector<SamplingScore>& scores) {
                     {"coverage50", s.coverage50()},
                     {"coverage90", s.coverage90()},
                     {"width90", s.width90()},
+                    {"n_above_zero", s.relative_widths.size()},
+                    {"coverage90_above_zero", s.coverage90_above_zero()},
+                    {"median_width90", s.median_width90()},
                     {"certain", s.certain},
                     {"certain_right", Share(s.certain_right, s.certain, 1)},
                     {"missing", s.missing}});

@@ -58,12 +58,18 @@ struct SamplingScore {
   size_t n = 0;  // answers with room in their 90 % interval
   size_t in50 = 0, in90 = 0;
   double width = 0, truth = 0;            // sums over the n
+  std::vector<double> relative_widths;    // of the 90 % interval, where the truth is above zero
+  size_t in90_above_zero = 0;             // of these
   size_t certain = 0, certain_right = 0;  // answers whose 90 % interval is one number
   size_t missing = 0;                     // states that the sample says nothing of
 
   double coverage50() const;
   double coverage90() const;
   double width90() const;  // mean width / max(0.01, mean truth)
+  /// Where something failed, waited or was called at all: a quiet system must not hide that these
+  /// are missed. 0 when there is none.
+  double coverage90_above_zero() const;
+  double median_width90() const;  // of width / truth
   void Merge(const SamplingScore& other);
 };
 
@@ -72,7 +78,7 @@ std::vector<SamplingScore> EvaluateSampling(const std::vector<telemetry::Batch>&
                                             telemetry::Identities* ids,
                                             const SamplingOptions& options);
 std::vector<SamplingScore> Pool(const std::vector<std::vector<SamplingScore>>& parts);
-/// One line a score.
+/// One line a score, below a legend.
 std::string ToTable(const std::vector<SamplingScore>& scores);
 std::string ToJson(const std::vector<SamplingScore>& scores);
 

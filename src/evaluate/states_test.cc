@@ -64,6 +64,19 @@ TEST(EvaluateSampling, MoreKnowledgeIsNarrower) {
   EXPECT_LT((width[{"call_volume", Knowledge::kWeights}]), 1.0) << "useless";
 }
 
+TEST(EvaluateSampling, TheTableSaysWhatItsColumnsMean) {
+  SamplingScore score;
+  score.n = 4;
+  score.relative_widths = {0.5, 4, 1};
+  score.in90_above_zero = 2;
+  const std::string table = ToTable({score});
+  const std::string legend = table.substr(0, table.find('\n'));
+  for (const char* column : {"known", "truth", "in50", "in90", "width90", "n>0", "median",
+                             "certain", "right", "missing"})
+    EXPECT_NE(legend.find(column), std::string::npos) << column;
+  EXPECT_NE(table.find("0.667    1.00"), std::string::npos) << table;
+}
+
 TEST(EvaluateSampling, NothingInNothingOut) {
   telemetry::Identities ids;
   EXPECT_TRUE(EvaluateSampling({}, &ids, {}).empty());

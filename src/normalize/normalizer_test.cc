@@ -133,7 +133,10 @@ TEST_F(NormalizerTest, TakingAConnectionIsNoCallOfTheDatabase) {
   AddSpan(SpanKind::kClient, "disconnected_users", old_query);
   AddSpan(SpanKind::kClient, "shop", db);  // says little, but nothing of connecting
   AddSpan(SpanKind::kClient, "GET /connect", {{"peer.service", "payments"}});
+  AddSpan(SpanKind::kInternal, "pool.acquire", db);
   normalizer_.Normalize(&batch_);
+  for (const size_t taking : {0, 1, 6}) EXPECT_EQ(Operation(taking), telemetry::kTakeConnection);
+  for (const size_t other : {2, 3, 4, 5}) EXPECT_NE(Operation(other), telemetry::kTakeConnection);
   const EntityId database = MakeEntityId(EntityKind::kDatabase, "", "postgresql shop");
   const auto& s = batch_.spans;
   EXPECT_EQ(s.peer[0], telemetry::kNoEntity);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "reconstruct/conformal_width.h"
+#include "reconstruct/count_scatter.h"
 #include "reconstruct/queue.h"
 #include "reconstruct/sampling_rate.h"
 #include "reconstruct/volume.h"
@@ -127,6 +128,55 @@ TEST(Volume, AnOutbreakOfFailuresShakesOffAQuietPast) {
   EXPECT_TRUE(e.i90.Contains(100)) << e.i90.lower << " " << e.i90.upper;
 }
 
+TEST(Volume, AnOutbreakElsewhereSaysNothingOfAKeyThatNeverFails) {
+  VolumeModel m;
+  Estimate e;
+  for (int i = 0; i < 60; ++i) {
+    Window ill = Entity(kA), well = Entity(kB);
+    AddSpans(&ill, 20, i < 40 ? 0 : 10, 0.1, true);
+    AddSpans(&well, 5, 0, 0.1, true);
+    e = Find(&m, Set({ill, well}, i), "failed_calls", kB);
+  }
+  EXPECT_EQ(e.i90.upper, 0);
+}
+
+TEST(Volume, ThePastNarrowsASteadyLoadAndLetsGoOfAChangedOne) {
+  VolumeModel m;
+  const auto after = [&](uint64_t seen, int number) {
+    Window w = Entity(kA);
+    AddSpans(&w, seen, 0, 0.1, true);
+    return Find(&m, Set({w}, number), "call_volume", kA);
+  };
+  const Estimate first = after(10, 0);
+  for (int i = 1; i < 30; ++i) (void)after(i % 2 == 0 ? 8 : 12, i);
+  const Estimate steady = after(10, 30);
+  EXPECT_TRUE(steady.i90.Contains(100));
+  EXPECT_LT(steady.i90.upper - steady.i90.lower, 0.75 * (first.i90.upper - first.i90.lower));
+  const Estimate jump = after(60, 31);
+  EXPECT_TRUE(jump.i90.Contains(600)) << jump.i90.lower << " " << jump.i90.upper;
+}
+
+TEST(Volume, WhatWasSeenIsThereWhateverASplitSays) {
+  VolumeModel m;
+  Window w = Entity(kA);
+  AddSpans(&w, 5, 0, 0.5, false);
+  AddMetrics(&w, 4.2, 1.5);
+  const Estimate e = Find(&m, Set({w}), "call_volume", kA);
+  EXPECT_EQ(e.method, "metrics_split");
+  EXPECT_GE(e.i90.lower, 5);
+  EXPECT_GE(e.i90.upper, 6);
+  EXPECT_EQ(e.value, std::round(e.value));
+}
+
+TEST(Volume, ASplitExportIsNoPoissonCount) {
+  VolumeModel m;
+  Window w = Entity(kA);
+  AddMetrics(&w, 64, 5);  // 5 = variance of the split at both borders, not of the load
+  const Estimate e = Find(&m, Set({w}), "call_volume", kA);
+  EXPECT_TRUE(e.i90.Contains(64));
+  EXPECT_NEAR(e.i90.upper - e.i90.lower, 2 * 1.645 * std::sqrt(5), 1.5);
+}
+
 TEST(Volume, MetricsAreTheTotalAndSpansTheFailureShare) {
   VolumeModel m;
   Window w = Entity(kA);
@@ -223,6 +273,57 @@ TEST(Queue, APendingGaugeIsObservedAndNothingIsMissingWithAReason) {
   EXPECT_TRUE(e.i90.Contains(7));
 }
 
+/// Each of n traces waits `seconds` for a connection.
+void AddTakings(Window* w, uint64_t n, double seconds, double p) {
+  telemetry::CallStats& s = w->spans;
+  s.takings = n;
+  s.taking_s = static_cast<double>(n) * seconds / p;
+  s.taking_square = static_cast<double>(n) * (seconds / p) * (seconds / p);
+}
+
+TEST(Queue, WhoWaitsForAConnectionWaits) {
+  QueueModel m;
+  Window w = Entity(kA);
+  AddSpans(&w, 10, 0, 1, true);
+  AddTakings(&w, 10, 2, 1);
+  const Estimate e = Find(&m, Set({w}), "queue_depth", kA);
+  EXPECT_EQ(e.basis, Basis::kObserved);
+  EXPECT_NEAR(e.value, 4, 1e-9);  // 10 requests, 2 s each, in 5 s
+}
+
+TEST(Queue, WhoWaitsForAConnectionIsInferredFromASample) {
+  QueueModel m;
+  for (int i = 0; i < 20; ++i) {
+    Window w = Entity(kA);
+    AddSpans(&w, 5, 0, 0.1, true);
+    AddTakings(&w, 5, 0.0001, 0.1);
+    const Estimate idle = Find(&m, Set({w}, i), "queue_depth", kA);
+    EXPECT_LT(idle.i90.upper, 0.01);
+  }
+  Window w = Entity(kA);
+  AddSpans(&w, 5, 0, 0.1, true);
+  AddTakings(&w, 5, 1, 0.1);
+  const Estimate e = Find(&m, Set({w}, 20), "queue_depth", kA);
+  EXPECT_EQ(e.basis, Basis::kInferred);
+  EXPECT_GE(e.i90.lower, 1) << "so much was seen";
+  EXPECT_TRUE(e.i90.Contains(10)) << e.i90.lower << " " << e.i90.upper;
+}
+
+TEST(Queue, FewFastCallsDoNotSayThatNobodyWaits) {
+  QueueModel m;
+  Estimate e;
+  for (int i = 0; i < 40; ++i) {
+    Window w;
+    w.key = {kB, kA};
+    AddSpans(&w, 10, 0, 0.1, true);
+    w.spans.waits = 10;
+    w.spans.wait_s = 100 * (i < 39 ? 0.001 : 0.0004);
+    e = Find(&m, Set({w}, i), "queue_depth", kB, kA);
+  }
+  EXPECT_EQ(e.i90.lower, 0);
+  EXPECT_GT(e.i90.upper, 0);
+}
+
 TEST(Queue, WaitsBeyondTheNetworksShareAreAQueue) {
   QueueModel m;
   Estimate e;
@@ -238,6 +339,17 @@ TEST(Queue, WaitsBeyondTheNetworksShareAreAQueue) {
     }
   }
   EXPECT_NEAR(e.value, 2, 0.01);  // 100 calls, 0.1 s each, in 5 s
+}
+
+TEST(CountScatter, TellsPacedFromClustered) {
+  CountScatter paced, clustered;
+  for (int i = 0; i < 200; ++i) {
+    paced.Learn(50 + i % 2);
+    clustered.Learn(i % 2 == 0 ? 35 : 65);  // variance 225 of mean 50
+  }
+  EXPECT_LT(paced.index(), 0.3);
+  EXPECT_GT(clustered.index(), 3);
+  EXPECT_EQ(CountScatter().index(), 1);
 }
 
 TEST(ConformalWidth, WidensUnderMissesAndStaysBounded) {

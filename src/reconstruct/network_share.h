@@ -35,6 +35,13 @@ class NetworkShare {
   }
   /// Variance of one call's wait over its squared mean.
   double scatter() const { return scatter_; }
+  /// Variance of the mean wait between times, over the squared usual one.
+  double between() const {
+    double squares = 0;
+    for (const double block : blocks_) squares += (block / usual() - 1) * (block / usual() - 1);
+    return (squares + kPriorBlocks * kPriorBetween) /
+           (static_cast<double>(blocks_.size()) + kPriorBlocks);
+  }
   /// Of usual(): how well a block's mean is known, and how well a low quantile of them stands for
   /// nobody waiting.
   double variance() const {
@@ -45,6 +52,8 @@ class NetworkShare {
  private:
   static constexpr double kBlock = 50;  // calls
   static constexpr size_t kBlocks = 60;
+  static constexpr double kPriorBlocks = 2;
+  static constexpr double kPriorBetween = 0.03;
   static constexpr double kStep = 0.05;
   static constexpr double kDefinition = 0.002;
   std::vector<double> blocks_;

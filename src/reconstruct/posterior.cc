@@ -42,8 +42,27 @@ double NormalQuantileOf(double q) {
   return 0;
 }
 
+/// Of so many trials that mean and variance are met; there is no less scatter than a whole number
+/// must have around a broken mean.
+std::vector<double> BinomialProbabilities(double mean, double variance) {
+  const double trials = std::ceil(mean / (1 - variance / mean) - 0.05);
+  const double share = std::min(1.0, mean / trials);
+  if (share > 1 - 1e-12) {
+    std::vector<double> certain(static_cast<size_t>(trials) + 1, 0);
+    certain.back() = 1;
+    return certain;
+  }
+  std::vector<double> p;
+  for (double k = 0; k <= trials; ++k)
+    p.push_back(std::exp(std::lgamma(trials + 1) - std::lgamma(k + 1) -
+                         std::lgamma(trials - k + 1) + k * std::log(share) +
+                         (trials - k) * std::log1p(-share)));
+  return p;
+}
+
 /// Probabilities of 0, 1, 2, ... until nearly all is there.
 std::vector<double> CountProbabilities(double mean, double variance) {
+  if (variance < mean * (1 - 1e-9)) return BinomialProbabilities(mean, variance);
   std::vector<double> p;
   const bool poisson = variance <= mean * (1 + 1e-9);
   const double r = poisson ? 0 : mean * mean / (variance - mean);
@@ -79,6 +98,8 @@ double Square(double x) { return x * x; }
 
 bool IsFew(const Moments& m) { return m.mean + 4 * std::sqrt(m.variance) <= kFewCounts; }
 
+}  // namespace
+
 Moments Mixed(const Moments& a, const Moments& b, double weight) {
   Moments m;
   m.floor = a.floor;
@@ -87,8 +108,6 @@ Moments Mixed(const Moments& a, const Moments& b, double weight) {
                (1 - weight) * (b.variance + Square(b.mean - m.mean));
   return m;
 }
-
-}  // namespace
 
 double GammaQuantile(double shape, double q) {
   const double z = NormalQuantileOf(q);

@@ -21,8 +21,12 @@ struct Moments {
   double variance = 0;
 };
 
+/// Of what is `a` with probability `weight` and else `b`; both have one floor.
+Moments Mixed(const Moments& a, const Moments& b, double weight);
+
 /// A whole number: floor + negative binomial of these moments (what Gamma-Poisson thinning leaves
-/// open; Poisson when the variance is smaller). The intervals are the shortest of their
+/// open), or binomial when the variance is smaller than the mean (calls that lie on either side of
+/// a window's border). The intervals are the shortest of their
 /// probability. Since a count jumps over 90 %, the last value taken in is taken with the
 /// probability that makes it 90 % on average, by a coin made from `seed`; a single value more
 /// likely than that stays alone.

@@ -28,6 +28,15 @@ TEST(CountSpread, AfterNoFailuresInTenPercentTheUpperBoundIsTheNegativeBinomials
   EXPECT_LE(s.i90.upper, 14);
 }
 
+TEST(CountSpread, LessScatterThanPoissonIsBinomial) {
+  const Spread s = CountSpread({0, 50, 12.5}, 1);  // of 67 trials, three quarters
+  EXPECT_NEAR(s.value, 50, 1);
+  EXPECT_NEAR(s.i90.upper - s.i90.lower, 2 * 1.645 * std::sqrt(12.5), 1.1);
+  const Spread whole = CountSpread({3, 4, 1e-6}, 1);
+  EXPECT_EQ(whole.i90.lower, 7);
+  EXPECT_EQ(whole.i90.upper, 7);
+}
+
 TEST(CountSpread, WhatIsCertainHasNoWidth) {
   const Spread s = CountSpread({7, 0, 0}, 1);
   EXPECT_EQ(s.value, 7);

@@ -31,33 +31,31 @@ double LatencyMoment(const telemetry::DDSketch& latency, double k) {
   return sum / kSteps;
 }
 
-/// Normal, with what would be below zero at zero: nobody waits less than not at all.
+/// Normal, with what would be below zero at zero: nobody waits less than not at all. Where zero
+/// itself is likely, an interval starts there and has its probability below its upper end: with a
+/// tail cut off at both ends it would promise 90 % and hold 95 %.
 Spread FromZeroUp(double mean, double sd) {
   const auto at = [&](double z) { return std::max(0.0, mean + z * sd); };
-  return {at(0), {at(-0.6745), at(0.6745)}, {at(-1.6449), at(1.6449)}};
-}
-
-/// The queues into `entity` together: medians add up, and so do the squares of what the bounds are
-/// off them.
-bool SumOf(const std::vector<Estimate>& edges, telemetry::EntityId entity, Spread* sum) {
-  double below50 = 0, above50 = 0, below90 = 0, above90 = 0;
-  bool any = false;
-  for (const Estimate& e : edges) {
-    if (e.entity != entity || e.basis == Basis::kMissing) continue;
-    any = true;
-    sum->value += e.value;
-    below50 += Square(e.value - e.i50.lower);
-    above50 += Square(e.i50.upper - e.value);
-    below90 += Square(e.value - e.i90.lower);
-    above90 += Square(e.i90.upper - e.value);
-  }
-  sum->i50 = {sum->value - std::sqrt(below50), sum->value + std::sqrt(above50)};
-  sum->i90 = {sum->value - std::sqrt(below90), sum->value + std::sqrt(above90)};
-  return any;
+  const auto around = [&](double tail, double one_sided) {
+    return mean - tail * sd > 0 ? telemetry::Interval{at(-tail), at(tail)}
+                                : telemetry::Interval{0, at(one_sided)};
+  };
+  return {at(0), around(0.6745, 0), around(1.6449, 1.2816)};
 }
 
 Moments PerSecond(const Moments& seconds, double length_s) {
   return {seconds.floor / length_s, seconds.mean / length_s, seconds.variance / Square(length_s)};
+}
+
+/// Of max(0, a normal).
+Moments AboveZero(double mean, double sd) {
+  if (!(sd > 0)) return {0, std::max(0.0, mean), 0};
+  const double z = mean / sd;
+  const double above = 0.5 * std::erfc(-z / std::sqrt(2.0));
+  const double density = std::exp(-z * z / 2) / std::sqrt(2 * M_PI);
+  const double first = mean * above + sd * density;
+  const double second = (Square(mean) + Square(sd)) * above + mean * sd * density;
+  return {0, first, std::max(0.0, second - Square(first))};
 }
 
 const telemetry::GaugeStats* FindGauge(const Window& w, Quantity q) {
@@ -208,7 +206,8 @@ Estimate QueueModel::InFlight(const Window& w, const WindowSet& windows, Known* 
   return e;
 }
 
-Estimate QueueModel::EdgeQueue(const Window& w, const WindowSet& windows, Known* known) {
+Estimate QueueModel::EdgeQueue(const Window& w, const WindowSet& windows, Known* known,
+                               std::vector<Waiting>* waiting) {
   Estimate e = EstimateOf("queue_depth", w.key, windows, "requests");
   if (w.spans.waits == 0) {
     e.note = "no call with both the caller's and the callee's span: time on the way is unknown";
@@ -221,23 +220,30 @@ Estimate QueueModel::EdgeQueue(const Window& w, const WindowSet& windows, Known*
   const double mean_wait = w.spans.wait_s / (inside * waits);
   known->network.Learn(mean_wait, waits);
   const double network = known->network.usual();
-  // What the calls that no span shows add or take away, and what is not known of the network's
-  // share.
+  // The calls that no span shows: as those that were seen, if these waited. If these took less than
+  // usual, that does not say that the others did (of skewed times a mean of few mostly lies below
+  // the mean of all): then they are as usual, as far as the usual varies.
   const double calls = waits * evidence.weight;
-  const double variance =
-      Square(calls) * (Square(std::max(mean_wait, network)) * known->network.scatter() / waits *
-                           (1 - 1 / evidence.weight) +
-                       known->network.variance()) +
-      Square(calls * (mean_wait - network)) * evidence.log_variance;
+  const double unseen = calls - waits;
+  const double beyond = std::max(0.0, mean_wait - network);
+  const double scatter = known->network.scatter() * Square(network + beyond);  // of one call
+  double mean_variance = scatter / waits;
+  if (beyond <= 0)
+    mean_variance = 1 / (1 / mean_variance + 1 / (known->network.between() * Square(network)));
+  const double excess = waits * (mean_wait - network) + unseen * beyond;
+  const double variance = Square(unseen) * mean_variance + unseen * scatter +
+                          Square(calls) * known->network.variance() +
+                          Square(calls * beyond) * evidence.log_variance;
   const double length_s = ToSeconds(windows.length);
-  Fill(FromZeroUp(calls * (mean_wait - network) / length_s, std::sqrt(variance) / length_s),
-       Basis::kInferred, 0.7, "wait_excess", &e);
+  const Waiting queue{w.key.entity, excess / length_s, std::sqrt(variance) / length_s};
+  waiting->push_back(queue);
+  Fill(FromZeroUp(queue.mean, queue.sd), Basis::kInferred, 0.7, "wait_excess", &e);
   e.note = "time between caller and callee beyond the usual network share";
   return e;
 }
 
 Estimate QueueModel::EntityQueue(const Window& w, const WindowSet& windows,
-                                 const std::vector<Estimate>& edges, Known* known) {
+                                 const std::vector<Waiting>& waiting, Known* known) {
   Estimate e = EstimateOf("queue_depth", w.key, windows, "requests");
   for (const Quantity q : {Quantity::kQueueDepth, Quantity::kConnectionsPending}) {
     const telemetry::GaugeStats* g = FindGauge(w, q);
@@ -259,12 +265,22 @@ Estimate QueueModel::EntityQueue(const Window& w, const WindowSet& windows,
     e.note = "time in which requests wait for a connection, by the spans that take one";
     return e;
   }
-  Spread sum;
-  if (!SumOf(edges, w.key.entity, &sum)) {
+  const Waiting* only = nullptr;
+  double mean = 0, variance = 0;
+  int edges = 0;
+  for (const Waiting& edge : waiting) {
+    if (edge.entity != w.key.entity) continue;
+    only = ++edges == 1 ? &edge : nullptr;
+    const Moments m = AboveZero(edge.mean, edge.sd);
+    mean += m.mean;
+    variance += m.variance;
+  }
+  if (edges == 0) {
     e.note = "neither a gauge of waiting requests nor a call into it with both sides' spans";
     return e;
   }
-  Fill(sum, Basis::kInferred, 0.7, "wait_excess", &e);
+  Fill(only != nullptr ? FromZeroUp(only->mean, only->sd) : FromZeroUp(mean, std::sqrt(variance)),
+       Basis::kInferred, 0.7, "wait_excess", &e);
   e.note = "time between caller and callee beyond the usual network share";
   return e;
 }
@@ -272,6 +288,7 @@ Estimate QueueModel::EntityQueue(const Window& w, const WindowSet& windows,
 void QueueModel::Update(const WindowSet& windows, std::vector<Estimate>* estimates) {
   LearnRates(windows, &rates_);
   std::vector<Estimate> edge_queues;
+  std::vector<Waiting> waiting;
   for (const Window& w : windows.windows) {
     const bool evidence = w.spans.seen > 0 || w.spans.busy_s > 0 || MetricsCounted(w) ||
                           FindGauge(w, Quantity::kInFlight) != nullptr;
@@ -279,13 +296,13 @@ void QueueModel::Update(const WindowSet& windows, std::vector<Estimate>* estimat
     Known& known = known_[w.key];
     known.last = windows.end();
     estimates->push_back(InFlight(w, windows, &known));
-    if (w.key.caller != kNoEntity) edge_queues.push_back(EdgeQueue(w, windows, &known));
+    if (w.key.caller != kNoEntity) edge_queues.push_back(EdgeQueue(w, windows, &known, &waiting));
   }
   for (const Window& w : windows.windows) {
     if (w.key.caller != kNoEntity || known_.count(w.key) == 0 ||
         known_[w.key].last != windows.end())
       continue;
-    estimates->push_back(EntityQueue(w, windows, edge_queues, &known_[w.key]));
+    estimates->push_back(EntityQueue(w, windows, waiting, &known_[w.key]));
   }
   for (Estimate& e : edge_queues) estimates->push_back(std::move(e));
   Silent(windows, estimates);

@@ -56,6 +56,11 @@ class QueueModel : public StateModel {
     NetworkShare network;
     Nanos last = 0;
   };
+  /// The queue of one edge into `entity`, before what is below zero is cut off.
+  struct Waiting {
+    telemetry::EntityId entity;
+    double mean, sd;
+  };
   struct View;  // one witness' word: moments and where they come from
 
   View FromSpans(const telemetry::Window& w, const SpanEvidence& e, Known* known,
@@ -63,9 +68,9 @@ class QueueModel : public StateModel {
   telemetry::Estimate InFlight(const telemetry::Window& w, const telemetry::WindowSet& windows,
                                Known* known);
   telemetry::Estimate EdgeQueue(const telemetry::Window& w, const telemetry::WindowSet& windows,
-                                Known* known);
+                                Known* known, std::vector<Waiting>* waiting);
   telemetry::Estimate EntityQueue(const telemetry::Window& w, const telemetry::WindowSet& windows,
-                                  const std::vector<telemetry::Estimate>& edges, Known* known);
+                                  const std::vector<Waiting>& waiting, Known* known);
   void Silent(const telemetry::WindowSet& windows, std::vector<telemetry::Estimate>* estimates);
 
   SamplingRate rates_;

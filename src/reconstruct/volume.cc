@@ -16,25 +16,33 @@ using telemetry::WindowKey;
 
 constexpr double kLearn = 0.1;  // of the usual number of failures in one trace, a window
 constexpr double kKeep = 0.95;  // of how often calls fail at all, a window
-constexpr double kUsual = 0.9;  // how often a window is like those before
+constexpr double kFewFailed = 0.1, kFewCalls = 1;  // before any is seen
 constexpr double kExactVariance = 1e-6;
 constexpr const char* kAssumedNote =
     "nothing says whether these traces are sampled; if they are, this is a lower bound";
 
 double Square(double x) { return x * x; }
 
-/// Unseen part of a total under sampling: w - 1 for each seen, plus half a trace (Jeffreys).
-Moments Unseen(double seen, double calls_variance, const SpanEvidence& e, double cluster) {
-  Moments m;
-  m.floor = seen;
-  m.mean = (seen + 0.5 * cluster) * (e.weight - 1);
-  m.variance = calls_variance + 0.5 * Square(cluster) * e.unit_variance();
-  m.variance += Square(seen + 0.5 * cluster) * Square(e.weight) * e.log_variance;
-  return m;
+/// A whole number, roughly normal, of which `seen` are there for sure: what a split says is cut off
+/// below that (the moments of a truncated normal distribution).
+Moments AtLeast(double seen, double total, double variance) {
+  if (!(variance > 0) || seen <= 0) return {seen, std::max(0.0, total - seen), variance};
+  const double sd = std::sqrt(variance);
+  const double z = std::max(-5.0, (total - seen + 0.5) / sd);
+  const double above = 0.5 * std::erfc(-z / std::sqrt(2.0));
+  const double pull = std::exp(-z * z / 2) / std::sqrt(2 * M_PI) / above;
+  return {seen, std::max(0.0, (z + pull) * sd - 0.5), variance * (1 - pull * (pull + z))};
 }
 
-double LogBeta(const Beta& x) {
-  return std::lgamma(x.a) + std::lgamma(x.b) - std::lgamma(x.a + x.b);
+/// Unseen part of a total under sampling, when the seen traces come at this rate: w - 1 for each.
+Moments Unseen(double seen, const CallHistory::Rate& rate, const SpanEvidence& e, double cluster) {
+  const double unseen = e.weight - 1;
+  Moments m;
+  m.floor = seen;
+  m.mean = cluster * unseen * rate.mean();
+  m.variance = Square(cluster) * (unseen * rate.mean() + Square(unseen) * rate.variance());
+  m.variance += Square(cluster * rate.mean() * e.weight) * e.log_variance;
+  return m;
 }
 
 /// Beta-binomial moments of the failures among `rest` calls, which fail `cluster` at a time.
@@ -47,25 +55,21 @@ Moments FailuresAmong(double rest, double rest_variance, const Beta& x, double c
   return m;
 }
 
-/// Failures among the `rest` calls that no span shows, given `failed` among `seen`. `usual` is the
-/// past.
-Spread UnseenFailures(double seen, double failed, double rest, double rest_variance, double cluster,
-                      const Beta& usual, uint64_t seed) {
-  // f failures that come clustered are f / cluster independent pieces of news.
-  const double news = failed / cluster, fine = (seen - failed) / cluster;
-  const Beta anything;
-  const Beta as_usual = usual.After(news, fine), afresh = anything.After(news, fine);
-  const double odds =
-      kUsual / (1 - kUsual) *
-      std::exp(LogBeta(as_usual) - LogBeta(usual) - LogBeta(afresh) + LogBeta(anything));
-  const double weight = std::isfinite(odds) ? odds / (1 + odds) : 1;
-  Moments u = FailuresAmong(rest, rest_variance, as_usual, cluster);
-  Moments f = FailuresAmong(rest, rest_variance, afresh, cluster);
-  u.floor = f.floor = failed;
-  return CountSpread(u, f, weight, seed);
+/// Failures among the `rest` calls that no span shows, beside `failed` that spans show.
+Spread UnseenFailures(double failed, double rest, double rest_variance, double cluster,
+                      const FailureHistory::Regimes& now, uint64_t seed) {
+  Moments well = FailuresAmong(rest, rest_variance, now.well, cluster);
+  Moments ill = FailuresAmong(rest, rest_variance, now.ill, cluster);
+  well.floor = ill.floor = failed;
+  return CountSpread(well, ill, 1 - now.ill_probability, seed);
 }
 
 }  // namespace
+
+/// Calls that a sampler keeps together, from many windows: one trace or two say little of it.
+double VolumeModel::UsualCluster(const SpanEvidence& e, const Known& known) {
+  return e.sampling == Sampling::kWeights ? known.usual.cluster : e.cluster;
+}
 
 struct VolumeModel::Answer {
   Moments moments;
@@ -76,22 +80,23 @@ struct VolumeModel::Answer {
   const char* note = "";
 };
 
-VolumeModel::Answer VolumeModel::Calls(const Window& w, const SpanEvidence& e,
+VolumeModel::Answer VolumeModel::Calls(const Window& w, const SpanEvidence& e, Known* known,
                                        uint64_t seed) const {
   Answer a;
   const double seen = static_cast<double>(w.spans.seen);
   const bool metrics = MetricsCounted(w);
   const bool exact_metrics = metrics && w.metrics.calls_variance < kExactVariance;
+  if (metrics) known->calls_scatter.Learn(w.metrics.calls);
+  const double split_variance = w.metrics.calls_variance * known->calls_scatter.index();
   if (seen > 0 && e.sampling == Sampling::kAll) {
     a.moments = {seen, 0, 0};
     a.basis = Basis::kObserved;
     a.confidence = 0.99;
     a.method = "spans";
-  } else if (metrics && (exact_metrics || seen == 0 ||
-                         w.metrics.calls_variance < e.calls_variance || e.complete())) {
-    a.moments = {std::min(seen, w.metrics.calls), std::max(0.0, w.metrics.calls - seen),
-                 w.metrics.calls_variance};
-    if (exact_metrics) a.moments = {w.metrics.calls, 0, 0};
+  } else if (metrics &&
+             (exact_metrics || seen == 0 || split_variance < e.calls_variance || e.complete())) {
+    a.moments = exact_metrics ? Moments{w.metrics.calls, 0, 0}
+                              : AtLeast(seen, w.metrics.calls, split_variance);
     a.basis = exact_metrics ? Basis::kObserved : Basis::kInferred;
     a.confidence = exact_metrics ? 0.99 : 0.95;
     a.method = exact_metrics ? "metrics" : "metrics_split";
@@ -103,26 +108,34 @@ VolumeModel::Answer VolumeModel::Calls(const Window& w, const SpanEvidence& e,
     a.method = "spans";
     a.note = kAssumedNote;
   } else if (seen > 0) {
-    a.moments = Unseen(seen, e.calls_variance, e, e.cluster);
+    const double cluster = UsualCluster(e, *known);
+    const CallHistory::Rates rates = known->calls.After(seen / cluster);
+    const Moments before = Unseen(seen, rates.as_before, e, cluster);
+    const Moments afresh = Unseen(seen, rates.afresh, e, cluster);
+    a.moments = Mixed(before, afresh, rates.as_before_probability);
+    a.spread = CountSpread(before, afresh, rates.as_before_probability, seed);
     a.basis = Basis::kInferred;
     a.confidence = e.sampling == Sampling::kWeights ? 0.95 : 0.9;
     a.method = e.sampling == Sampling::kWeights ? "horvitz_thompson" : "learned_sampling_rate";
+    return a;
   }
   a.spread = CountSpread(a.moments, seed);
   return a;
 }
 
 VolumeModel::Answer VolumeModel::Failed(const Window& w, const SpanEvidence& e, const Answer& calls,
-                                        Known* known, uint64_t seed) const {
+                                        Known* known, uint64_t seed) {
   Answer a = calls;
   const double seen = static_cast<double>(w.spans.seen);
   const double failed = static_cast<double>(w.spans.failed_seen);
   if (seen > 0 && e.complete() && calls.moments.mean == 0 && !MetricsTellFailures(w)) {
     a.moments = {failed, 0, 0};
   } else if (MetricsTellFailures(w)) {
+    known->failed_scatter.Learn(w.metrics.failed);
     const bool exact = w.metrics.failed_variance < kExactVariance;
     a.moments = exact ? Moments{w.metrics.failed, 0, 0}
-                      : Moments{0, w.metrics.failed, w.metrics.failed_variance};
+                      : Moments{0, w.metrics.failed,
+                                w.metrics.failed_variance * known->failed_scatter.index()};
     a.basis = exact ? Basis::kObserved : Basis::kInferred;
     a.method = exact ? "metrics" : "metrics_split";
   } else if (seen > 0) {
@@ -131,10 +144,15 @@ VolumeModel::Answer VolumeModel::Failed(const Window& w, const SpanEvidence& e, 
           kLearn * (std::max(1.0, w.spans.failed_variance / (e.unit_variance() * failed)) -
                     known->failed_cluster);
     const double rest = std::max(0.0, calls.moments.floor + calls.moments.mean - seen);
-    const double common = (all_failed_ + 0.5) / (all_calls_ + 1);
-    a.spread = UnseenFailures(seen, failed, rest, calls.moments.variance, known->failed_cluster,
-                              known->failures.Usual(common), seed);
-    known->failures.Learn(seen, failed);
+    const double common = (all_failed_ + kFewFailed) / (all_calls_ + kFewCalls);
+    // f failures that come clustered are f / cluster independent pieces of news.
+    const double cluster = known->failed_cluster;
+    const FailureHistory::Regimes now =
+        known->failures.Next(common).After(failed / cluster, (seen - failed) / cluster);
+    a.spread = UnseenFailures(failed, rest, calls.moments.variance, cluster, now, seed);
+    known->failures.Learn(seen, failed, cluster, now.ill_probability);
+    all_calls_ += (1 - now.ill_probability) * seen;
+    all_failed_ += (1 - now.ill_probability) * failed;
     a.basis = Basis::kInferred;
     return a;
   } else {
@@ -163,18 +181,19 @@ void VolumeModel::Update(const telemetry::WindowSet& windows, std::vector<Estima
   all_failed_ *= kKeep;
   for (const Window& w : windows.windows) {
     if (w.spans.seen == 0 && !MetricsCounted(w)) continue;
-    all_calls_ += static_cast<double>(w.spans.seen);
-    all_failed_ += static_cast<double>(w.spans.failed_seen);
     Known& known = known_[w.key];
     known.last = windows.end();
     const SpanEvidence e = Weigh(w, rates_, known.usual);
     known.usual.Learn(e);
-    const Answer calls = Calls(w, e, SeedOf(w.key, windows.start, 1));
+    const Answer calls = Calls(w, e, &known, SeedOf(w.key, windows.start, 1));
+    if (!e.complete())
+      known.calls.Learn(static_cast<double>(w.spans.seen) / UsualCluster(e, known));
     emit("call_volume", w.key, calls);
     emit("failed_calls", w.key, Failed(w, e, calls, &known, SeedOf(w.key, windows.start, 2)));
   }
   for (auto at = known_.begin(); at != known_.end();) {
     if (at->second.last < windows.end()) {
+      if (windows.spans > 0) at->second.calls.Learn(0);
       Answer silent;
       silent.note = "known, but silent in this window: no spans, and no metric that says zero";
       emit("call_volume", at->first, silent);

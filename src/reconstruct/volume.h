@@ -24,6 +24,8 @@
 
 #include <map>
 
+#include "reconstruct/call_history.h"
+#include "reconstruct/count_scatter.h"
 #include "reconstruct/failure_history.h"
 #include "reconstruct/span_evidence.h"
 #include "reconstruct/state_model.h"
@@ -40,16 +42,20 @@ class VolumeModel : public StateModel {
   struct Known {
     UsualSampling usual;
     double failed_cluster = 1;  // usual failures of one trace that has any
+    CallHistory calls;
     FailureHistory failures;
-    Nanos last = 0;  // end of the last window with evidence
+    CountScatter calls_scatter, failed_scatter;  // of what metrics count
+    Nanos last = 0;                              // end of the last window with evidence
   };
   struct Answer;
-  Answer Calls(const telemetry::Window& w, const SpanEvidence& e, uint64_t seed) const;
+  static double UsualCluster(const SpanEvidence& e, const Known& known);
+  Answer Calls(const telemetry::Window& w, const SpanEvidence& e, Known* known,
+               uint64_t seed) const;
   Answer Failed(const telemetry::Window& w, const SpanEvidence& e, const Answer& calls,
-                Known* known, uint64_t seed) const;
+                Known* known, uint64_t seed);
 
   SamplingRate rates_;
-  double all_calls_ = 0, all_failed_ = 0;  // seen, with forgetting: how often calls fail here
+  double all_calls_ = 0, all_failed_ = 0;  // seen outside outbreaks, with forgetting
   std::map<telemetry::WindowKey, Known> known_;
 };
 
