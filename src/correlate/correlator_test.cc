@@ -726,5 +726,123 @@ TEST_F(MetricsTest, AnyOrderAndChunkingGivesTheSameWindows) {
   }
 }
 
+/// Two hosts, the second one's clock ahead; calls of 10 ms with a server span of 6 ms inside.
+class ClocksTest : public CorrelatorTest {
+ protected:
+  telemetry::ResourceId On(const char* host, EntityId service) {
+    return ids_.resources.FindOrAdd(telemetry::FingerprintOf(host), [&] {
+      telemetry::Resource r;
+      r.host = ids_.strings.Intern(host);
+      r.service_entity = service;
+      return r;
+    });
+  }
+  Batch Calls(Nanos ahead, double from_s, double to_s, double every_s = 0.05) {
+    Batch batch;
+    Random random(static_cast<uint64_t>(from_s * 1000) + 1);
+    uint64_t id = static_cast<uint64_t>(from_s * 1e6) + 1;
+    for (int n = 0; from_s + n * every_s < to_s; ++n, id += 4) {
+      const double t = from_s + n * every_s;
+      const double there = 0.0005 + random.Exponential(0.0003);
+      const double back = 0.0005 + random.Exponential(0.0003);
+      const double server = t + 0.001 + there, end = server + 0.006 + back;
+      Append(&batch, {.trace = id, .id = id, .start_s = t, .end_s = end + 0.001, .service = web_});
+      Append(&batch, {.trace = id,
+                      .id = id + 1,
+                      .parent = id,
+                      .start_s = t + 0.001,
+                      .end_s = end,
+                      .kind = SpanKind::kClient,
+                      .service = web_});
+      Append(&batch, {.trace = id,
+                      .id = id + 2,
+                      .parent = id + 1,
+                      .start_s = server + ToSeconds(ahead),
+                      .end_s = server + 0.006 + ToSeconds(ahead),
+                      .service = cart_});
+      for (int i = 0; i < 2; ++i) batch.spans.resource.push_back(On("node-1", web_));
+      batch.spans.resource.push_back(On("node-2", cart_));
+    }
+    return batch;
+  }
+};
+
+TEST_F(ClocksTest, CountsSpansByCorrectedTimes) {
+  // Two seconds ahead: by raw times two fifths of the answers lie in the window after their calls.
+  for (const bool correct : {true, false}) {
+    CorrelatorOptions options;
+    options.correct_clocks = correct;
+    Correlator c(options, &ids_);
+    c.Add(Calls(2 * kSecond, 0, 39.99));
+    uint64_t calls = 0, answers = 0, apart = 0;
+    for (const WindowSet& set : Finish(&c)) {
+      const Window *web = set.Find({web_, kNoEntity}), *cart = set.Find({cart_, kNoEntity});
+      const uint64_t made = web == nullptr ? 0 : web->spans.seen;
+      const uint64_t answered = cart == nullptr ? 0 : cart->spans.seen;
+      calls += made;
+      answers += answered;
+      apart += made > answered ? made - answered : answered - made;
+    }
+    EXPECT_EQ(calls, 800u);  // each once, whatever the clock
+    EXPECT_EQ(answers, 800u);
+    if (correct)
+      EXPECT_LE(apart, 2u);
+    else
+      EXPECT_GE(apart, 80u);
+  }
+}
+
+TEST_F(ClocksTest, SaysHowWrongACorrectedTimeMayBe) {
+  Correlator c({}, &ids_);
+  c.Add(Calls(20 * kMillisecond, 0, 40));
+  Finish(&c);
+  const auto clocks = c.clocks().Clocks();
+  ASSERT_THAT(clocks, SizeIs(2));
+  const auto& reference = clocks[0].is_reference() ? clocks[0] : clocks[1];
+  const auto& other = clocks[0].is_reference() ? clocks[1] : clocks[0];
+  const double sign = other.host == "node-2" ? 1 : -1;
+  EXPECT_TRUE(reference.is_reference());
+  EXPECT_NEAR(static_cast<double>(other.segments.back().offset), sign * 20e6, 100e3);
+  EXPECT_GT(other.segments.back().BoundAt(other.segments.back().from), 400 * kMicrosecond);
+  EXPECT_LT(other.segments.back().BoundAt(other.segments.back().from), 3 * kMillisecond);
+}
+
+TEST_F(ClocksTest, AnyOrderAndChunkingGivesTheSameClocksAndWindows) {
+  const auto run = [&](int parts, bool reversed) {
+    Correlator c({}, &ids_);
+    std::vector<WindowSet> sets;
+    const auto keep = [&](WindowSet&& s) { sets.push_back(std::move(s)); };
+    std::vector<Batch> batches;
+    // Parts of one lateness each, within which the order is free.
+    for (int part = 0; part < parts; ++part)
+      batches.push_back(Calls(300 * kMillisecond, 40.0 * part / parts, 40.0 * (part + 1) / parts));
+    for (size_t i = 0; i + 1 < batches.size() && reversed; i += 2)
+      std::swap(batches[i], batches[i + 1]);
+    for (size_t i = 0; i < batches.size(); ++i) {
+      c.Add(batches[i]);
+      const double done = 40.0 * static_cast<double>(i + (reversed ? 0 : 1)) / parts;
+      c.Advance(kT0 + FromSeconds(done), keep);
+    }
+    c.Finish(keep);
+    std::string all;
+    for (const WindowSet& s : sets)
+      for (const Window& w : s.windows)
+        all += std::to_string(w.spans.seen) + " " + std::to_string(w.spans.exclusive_s) + ";";
+    for (const auto& clock : c.clocks().Clocks())
+      for (const auto& s : clock.segments) all += std::to_string(s.offset) + ",";
+    return all;
+  };
+  EXPECT_EQ(run(8, false), run(8, true));
+}
+
+TEST_F(ClocksTest, AClockThatIsOffByYearsIsNotInvented) {
+  Correlator c({}, &ids_);
+  c.Add(Calls(-20LL * 365 * 24 * kHour, 0, 10));
+  c.Add(Calls(0, 10, 11), kT0 + kHour);
+  const auto sets = Finish(&c);
+  for (const auto& clock : c.clocks().Clocks())
+    for (const auto& s : clock.segments) EXPECT_FALSE(s.applied && std::abs(s.offset) > kHour);
+}
+
 }  // namespace
 }  // namespace tomograph::correlate

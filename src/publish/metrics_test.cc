@@ -59,7 +59,7 @@ TEST(Metrics, ShowsTheClocksThatAreMeasured) {
   const std::string text = MetricsText(picture);
   ExpectValid(text);
   EXPECT_THAT(text, HasSubstr("tomograph_clock_offset_seconds{host=\"node-2\"} 0.005\n"));
-  EXPECT_THAT(text, HasSubstr("tomograph_clock_bound_seconds{host=\"node-2\"} 0.0008\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_clock_bound_seconds{host=\"node-2\"} 8e-04\n"));
   EXPECT_THAT(text, HasSubstr("tomograph_clock_corrected{host=\"node-1\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("tomograph_clock_corrected{host=\"node-2\"} 1\n"));
   EXPECT_THAT(text, Not(HasSubstr("node-3")));
