@@ -125,38 +125,25 @@ HttpResponse ErrorAnswer(int status, const std::string& message, Encoding encodi
   return response;
 }
 
-/// A request is counted on the side and reaches the ledger when its fate is known: as it was
-/// counted, or, when the batch was refused, with all that was kept lost for that reason. So the
-/// sums balance whenever somebody looks, and a sender's retry is not counted as accepted twice.
-void Settle(const LossLedger& request, std::optional<Reason> refused, LossLedger* ledger) {
-  for (const LossLedger::Row& row : request.Rows()) {
-    ledger->Received(row.format, row.signal, row.received);
-    if (row.accepted > 0 && !refused) ledger->Accepted(row.format, row.signal, row.accepted);
-    for (const auto& [reason, n] : row.reasons) {
-      if (!refused || !IsRepair(reason)) ledger->Lost(row.format, row.signal, reason, n);
-    }
-    const uint64_t kept = row.accepted + row.repaired;
-    if (refused && kept > 0) ledger->Lost(row.format, row.signal, *refused, kept);
-  }
-}
-
 enum class Fate { kDurable, kQueueFull, kStoreFailed };
 
-/// Hands the batch on; `done(fate, why)` is called once, from any thread.
+/// Hands the batch on; `done(fate, why)` is called once, from any thread. The request was counted
+/// on the side and reaches the ledger when its fate is known, so the sums balance whenever somebody
+/// looks, and a sender's retry is not counted as accepted twice.
 template <typename DoneWithFate>
 void HandOn(Batch&& batch, std::shared_ptr<LossLedger> counted, LossLedger* ledger,
             const Receiver::Accept& accept, DoneWithFate done) {
   if (batch.rows() == 0) {
-    Settle(*counted, std::nullopt, ledger);
+    ledger->Add(*counted, std::nullopt);
     return done(Fate::kDurable, Status::Ok());
   }
   const Status taken = accept(std::move(batch), [counted, ledger, done](const Status& status) {
-    Settle(*counted, status.ok() ? std::nullopt : std::optional(Reason::kStoreFailed), ledger);
+    ledger->Add(*counted, status.ok() ? std::nullopt : std::optional(Reason::kStoreFailed));
     done(status.ok() ? Fate::kDurable : Fate::kStoreFailed, status);
   });
   if (taken.ok()) return;
   const bool full = taken.code() == StatusCode::kUnavailable;
-  Settle(*counted, full ? Reason::kBackPressure : Reason::kStoreFailed, ledger);
+  ledger->Add(*counted, full ? Reason::kBackPressure : Reason::kStoreFailed);
   done(full ? Fate::kQueueFull : Fate::kStoreFailed, taken);
 }
 
@@ -247,7 +234,7 @@ void Receiver::HandleHttp(net::HttpRequest&& request, std::shared_ptr<net::Respo
   const Result<otlp::Decoded> decoded =
       DecodeBody(*route, request.body, *encoding, context, &batch);
   if (!decoded.ok()) {
-    Settle(*counted, std::nullopt, context_.ledger);
+    context_.ledger->Add(*counted, std::nullopt);
     const bool too_large = decoded.status().code() == StatusCode::kResourceExhausted;
     return responder->Respond(
         ErrorAnswer(too_large ? 413 : 400, decoded.status().message(), *encoding));
@@ -277,7 +264,7 @@ void Receiver::HandleGrpc(std::string_view method, std::string_view peer, ByteVi
   const Result<otlp::Decoded> decoded =
       otlp::Decode(request, route->signal, Encoding::kProtobuf, Format::kOtlpGrpc, context, &batch);
   if (!decoded.ok()) {
-    Settle(*counted, std::nullopt, context_.ledger);
+    context_.ledger->Add(*counted, std::nullopt);
     return reply(decoded.status());
   }
   HandOn(std::move(batch), counted, context_.ledger, accept_,

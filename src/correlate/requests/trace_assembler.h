@@ -6,8 +6,11 @@
 // once a window for the traces that touch it.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/nanotime.h"
@@ -25,10 +28,16 @@ struct OpenSpan {
   telemetry::EntityId peer = telemetry::kNoEntity;
   float weight = 1;  // >= 1
   telemetry::SpanKind kind = telemetry::SpanKind::kUnspecified;
-  bool failed = false;
-  bool weight_known = false;
-  bool peer_is_address = false;  // `peer` stands for an address: a key of AddressBook, no entity
+  bool failed : 1 = false;
+  bool weight_known : 1 = false;
+  bool peer_is_address : 1 =
+      false;  // `peer` stands for an address: a key of AddressBook, no entity
+  uint8_t counted_as = kNotCounted;  // the ledger's format, plus one
 
+  static constexpr uint8_t kNotCounted = 0;
+  static uint8_t CountedAs(std::optional<telemetry::Format> format) {
+    return format ? static_cast<uint8_t>(static_cast<uint8_t>(*format) + 1) : kNotCounted;
+  }
   bool outgoing() const {
     return kind == telemetry::SpanKind::kClient || kind == telemetry::SpanKind::kProducer;
   }
@@ -67,6 +76,8 @@ class TraceAssembler {
   void ForEach(Nanos from, Nanos to, Visit&& visit) {
     for (uint32_t slot : Touching(from, to)) visit(JoinUntil(&traces_[slot], to));
   }
+  /// Spans whose id was there already, found since the last call; those that are counted.
+  std::vector<std::pair<telemetry::Format, uint64_t>> TakeDuplicates();
   /// Forgets the spans that ended before `before`.
   void Evict(Nanos before);
   /// The first moment from `from` on at which a span is in flight; INT64_MAX when there is none.
@@ -94,6 +105,7 @@ class TraceAssembler {
   std::vector<uint32_t> table_;  // open addressing, linear probing: slot + 1, 0 empty
   size_t used_ = 0;
   size_t open_spans_ = 0;
+  std::array<uint64_t, telemetry::kFormatCount + 1> duplicates_{};  // by counted_as
   JoinedTrace joined_;
   std::vector<OpenSpan> visible_;
 };
