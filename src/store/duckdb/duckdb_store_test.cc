@@ -380,8 +380,8 @@ TEST_F(DuckDbStoreTest, ScanFiltersByTimeServiceTraceAndLimit) {
 }
 
 TEST_F(DuckDbStoreTest, ScanLeavesOutWhatWasReceivedLater) {
-  auto early = Spans(ids_, 1, 3);
-  auto late = Spans(ids_, 11, 3);
+  auto early = Spans(*ids_, 1, 3);
+  auto late = Spans(*ids_, 11, 3);
   late->origin.received_ns = early->origin.received_ns + kSecond;
   ASSERT_TRUE(AppendAndWait(*store_, early).ok());
   ASSERT_TRUE(AppendAndWait(*store_, late).ok());
