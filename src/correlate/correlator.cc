@@ -105,21 +105,21 @@ struct Correlator::Impl {
 
   void Add(const telemetry::Batch& batch, TimeRange believable, LossLedger* counted_in) {
     LeftOut left_out;
-    const std::optional<Format> format =
-        counted_in != nullptr ? std::optional(batch.origin.format) : std::nullopt;
-    AddSpans(batch.spans, format, believable, &left_out);
+    const uint8_t counted_as =
+        counted_in != nullptr ? OpenSpan::CountedAs(batch.origin.format) : OpenSpan::kNotCounted;
+    AddSpans(batch.spans, counted_as, believable, &left_out);
     AddSamples(batch.samples, believable, &left_out);
     AddLogs(batch.logs, believable, &left_out);
     if (counted_in != nullptr) left_out.Commit(batch.origin.format, counted_in);
   }
 
-  void AddSpans(const telemetry::SpanBatch& spans, std::optional<Format> format,
-                TimeRange believable, LeftOut* left_out) {
+  void AddSpans(const telemetry::SpanBatch& spans, uint8_t counted_as, TimeRange believable,
+                LeftOut* left_out) {
     TG_CHECK(spans.service.size() == spans.rows() && spans.weight.size() == spans.rows());
     for (size_t i = 0; i < spans.rows(); ++i) {
       OpenSpan span = SpanAt(spans, identities->strings, i);
       if (span.service == kNoEntity) continue;
-      span.counted_as = OpenSpan::CountedAs(format);
+      span.counted_as = counted_as;
       if (const std::optional<Reason> reason = TakeTime(span.end, believable)) {
         left_out->Count(Signal::kSpan, *reason);
         if (!believable.Contains(span.end)) continue;

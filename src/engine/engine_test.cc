@@ -198,6 +198,24 @@ TEST(RecordedRun, ManyLoneLiarsAreStillNotTheRecording) {
   EXPECT_EQ(result->picture->loss[0].set_aside, 40u);
 }
 
+TEST(RecordedRun, WhatWasRecordedTwiceIsAnalysedOnceAndSaid) {
+  const auto honest = RunBeside({});
+  std::string again;
+  for (int i = 0; i < 600; ++i) again += FrontLine(i) + "\n" + BackLine(i) + "\n";
+  const auto result = RunBeside({{"z-again.jsonl", again}});
+  ASSERT_TRUE(honest.ok() && result.ok());
+  EXPECT_NEAR(LineSum(*result->picture, "front", "call_rate") * 5, 600, 1e-6);
+  EXPECT_EQ(result->picture->window_starts, honest->picture->window_starts);
+  ASSERT_EQ(result->picture->loss.size(), 1u);
+  const auto& row = result->picture->loss[0];
+  EXPECT_TRUE(row.balanced());
+  EXPECT_EQ(row.received, 3600u);
+  EXPECT_EQ(row.accepted, 3600u) << "both are kept";
+  const std::vector<std::pair<telemetry::Reason, uint64_t>> expected = {
+      {telemetry::Reason::kDuplicate, 1800}};
+  EXPECT_EQ(row.reasons, expected);
+}
+
 TEST(RecordedRun, AChangeDaysBeforeIsTold) {
   const std::string event =
       R"({"specversion":"1.0","id":"d-1","source":"ci","type":"dev.cdevents.service.deployed.0.1.0",)"

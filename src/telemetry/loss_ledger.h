@@ -6,7 +6,8 @@
 // kept anywhere. Set aside: kept (in the store, where there is one, and evidence finds it there),
 // but in no window: it came after its windows were closed, claims a time that cannot be, or was
 // there already. A record is set aside at most once and stays accepted or repaired, so the two
-// lines are independent; `analysed` is not counted but is the rest.
+// lines are independent; `analysed` is not counted but is the rest, also where no window takes
+// anything from a record (a metric of unknown meaning).
 //
 // Each repair, drop and setting aside has a named reason with a sentence for a person. A duplicate
 // is noticed when its trace is joined, which live is a window later than its arrival. Records that

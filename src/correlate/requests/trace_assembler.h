@@ -8,7 +8,6 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -35,8 +34,8 @@ struct OpenSpan {
   uint8_t counted_as = kNotCounted;  // the ledger's format, plus one
 
   static constexpr uint8_t kNotCounted = 0;
-  static uint8_t CountedAs(std::optional<telemetry::Format> format) {
-    return format ? static_cast<uint8_t>(static_cast<uint8_t>(*format) + 1) : kNotCounted;
+  static uint8_t CountedAs(telemetry::Format format) {
+    return static_cast<uint8_t>(static_cast<uint8_t>(format) + 1);
   }
   bool outgoing() const {
     return kind == telemetry::SpanKind::kClient || kind == telemetry::SpanKind::kProducer;

@@ -127,25 +127,18 @@ void Scraper::ScrapeOne(size_t i) {
                           std::to_string(took.count()) + "\n",
                       keep);
   (void)decoder->Finish(keep);
-  {
-    const std::lock_guard lock(mutex_);
-    telemetry::ScrapeState& state = states_[i];
-    state.last = started;
-    state.up = up;
-    state.error = error;
-    state.duration_s = took.count();
-    ++state.scrapes;
-    if (!up) ++state.failures;
-  }
   const Status kept = accept_(std::move(batch));
   context_.ledger->Add(counted,
                        kept.ok() ? std::nullopt : std::optional(telemetry::Reason::kStoreFailed));
-  if (kept.ok()) return;
+  if (up && !kept.ok()) error = "read, but not kept: " + kept.message();
   const std::lock_guard lock(mutex_);
-  if (up) {
-    states_[i].error = "read, but not kept: " + kept.message();
-    ++states_[i].failures;
-  }
+  telemetry::ScrapeState& state = states_[i];
+  state.last = started;
+  state.up = up;
+  state.duration_s = took.count();
+  ++state.scrapes;
+  if (!error.empty()) ++state.failures;
+  state.error = std::move(error);
 }
 
 }  // namespace tomograph::ingest::prometheus
