@@ -1,6 +1,7 @@
 #include "correlate/correlator.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -18,7 +19,11 @@ namespace tomograph::correlate {
 namespace {
 
 using telemetry::EntityId;
+using telemetry::Format;
 using telemetry::kNoEntity;
+using telemetry::LossLedger;
+using telemetry::Reason;
+using telemetry::Signal;
 using telemetry::WindowKey;
 using telemetry::WindowSet;
 
@@ -34,6 +39,25 @@ struct LogCounts {
 EntityId KeyOfAddress(std::string_view address) {
   return telemetry::MakeEntityId(telemetry::EntityKind::kLink, {}, address);
 }
+
+/// What one batch adds to the ledger.
+class LeftOut {
+ public:
+  void Count(Signal signal, Reason reason, uint64_t n = 1) {
+    counts_[static_cast<size_t>(signal)][static_cast<size_t>(reason)] += n;
+  }
+  void Commit(Format format, LossLedger* ledger) const {
+    for (size_t s = 0; s < counts_.size(); ++s) {
+      for (size_t r = 0; r < counts_[s].size(); ++r) {
+        if (counts_[s][r] > 0)
+          ledger->SetAside(format, static_cast<Signal>(s), static_cast<Reason>(r), counts_[s][r]);
+      }
+    }
+  }
+
+ private:
+  std::array<std::array<uint64_t, telemetry::kReasonCount>, telemetry::kSignalCount> counts_{};
+};
 
 OpenSpan SpanAt(const telemetry::SpanBatch& spans, const telemetry::Interner& strings,
                 telemetry::StringId take_connection, size_t i) {
@@ -63,9 +87,10 @@ OpenSpan SpanAt(const telemetry::SpanBatch& spans, const telemetry::Interner& st
 struct Correlator::Impl {
   using Sink = std::function<void(WindowSet&&)>;
 
-  Impl(CorrelatorOptions o, telemetry::Identities* ids)
+  Impl(CorrelatorOptions o, telemetry::Identities* ids, LossLedger* l)
       : options(o),
         identities(ids),
+        ledger(l),
         take_connection(ids->strings.Intern(telemetry::kTakeConnection)),
         series(ids),
         edges(4 * o.max_windows),
@@ -78,24 +103,36 @@ struct Correlator::Impl {
     return t - (into < 0 ? into + options.window_length : into);
   }
 
-  /// Takes note of a record; false when all that it could add to is closed.
-  bool InTime(Nanos t) {
+  /// Takes note of a record; the reason why it cannot add to any window, if there is one.
+  std::optional<Reason> TakeTime(Nanos t, TimeRange believable) {
+    if (t >= believable.to) return Reason::kFromTheFuture;
+    if (t < believable.from) return Reason::kTooOld;
     newest = std::max(newest, t);
-    if (closed_until && t < *closed_until) return false;
+    if (closed_until && t < *closed_until) return t < begun ? Reason::kTooOld : Reason::kTooLate;
     if (!closed_until) oldest = std::min(oldest, t);
-    return true;
+    return std::nullopt;
   }
 
-  void AddSpans(const telemetry::SpanBatch& spans, Nanos until, Unbelieved* unbelieved) {
+  void Add(const telemetry::Batch& batch, TimeRange believable, LossLedger* counted_in) {
+    LeftOut left_out;
+    const uint8_t counted_as =
+        counted_in != nullptr ? OpenSpan::CountedAs(batch.origin.format) : OpenSpan::kNotCounted;
+    AddSpans(batch.spans, counted_as, believable, &left_out);
+    AddSamples(batch.samples, believable, &left_out);
+    AddLogs(batch.logs, believable, &left_out);
+    if (counted_in != nullptr) left_out.Commit(batch.origin.format, counted_in);
+  }
+
+  void AddSpans(const telemetry::SpanBatch& spans, uint8_t counted_as, TimeRange believable,
+                LeftOut* left_out) {
     TG_CHECK(spans.service.size() == spans.rows() && spans.weight.size() == spans.rows());
     for (size_t i = 0; i < spans.rows(); ++i) {
       OpenSpan span = SpanAt(spans, identities->strings, take_connection, i);
       if (span.service == kNoEntity) continue;
-      if (span.end > until) {
-        ++unbelieved->spans;
-        continue;
-      }
-      if (!InTime(span.end)) {
+      span.counted_as = counted_as;
+      if (const std::optional<Reason> reason = TakeTime(span.end, believable)) {
+        left_out->Count(Signal::kSpan, *reason);
+        if (!believable.Contains(span.end)) continue;
         ++late;
         ++limits.late_spans;
         continue;
@@ -143,27 +180,25 @@ struct Correlator::Impl {
     });
   }
 
-  void AddSamples(const telemetry::SampleBatch& samples, Nanos until, Unbelieved* unbelieved) {
+  void AddSamples(const telemetry::SampleBatch& samples, TimeRange believable, LeftOut* left_out) {
     for (const auto* times : {&samples.time_ns, &samples.histograms.time_ns}) {
       for (const Nanos t : *times) {
-        if (t > until) {
-          ++unbelieved->samples;
-        } else {
-          InTime(t);
-        }
+        if (const std::optional<Reason> reason = TakeTime(t, believable))
+          left_out->Count(Signal::kSample, *reason);
       }
     }
-    series.Add(samples, until);
+    // Late points too: the next difference of a counter starts at the last one known.
+    left_out->Count(Signal::kSample, Reason::kDuplicate,
+                    series.Add(samples, believable, closed_until.value_or(INT64_MIN)));
   }
 
-  void AddLogs(const telemetry::LogBatch& batch, Nanos until, Unbelieved* unbelieved) {
+  void AddLogs(const telemetry::LogBatch& batch, TimeRange believable, LeftOut* left_out) {
     for (size_t i = 0; i < batch.rows(); ++i) {
       const Nanos t = batch.corrected_ns.empty() ? batch.time_ns[i] : batch.corrected_ns[i];
-      if (t > until) {
-        ++unbelieved->logs;
+      if (const std::optional<Reason> reason = TakeTime(t, believable)) {
+        left_out->Count(Signal::kLog, *reason);
         continue;
       }
-      if (!InTime(t)) continue;
       const EntityId service = identities->resources.Get(batch.resource[i]).service_entity;
       if (service == kNoEntity) continue;
       LogCounts& counts = logs[StartOfWindow(t)][service];
@@ -226,8 +261,15 @@ struct Correlator::Impl {
     late = 0;
     limits.calls_refused += windows.refused();
     addresses.Age();
+    CountDuplicates();
     closed_until = set.end();
     return set;
+  }
+
+  void CountDuplicates() {
+    for (const auto& [format, n] : traces.TakeDuplicates()) {
+      if (ledger != nullptr) ledger->SetAside(format, Signal::kSpan, Reason::kDuplicate, n);
+    }
   }
 
   void AddMetrics(WindowBuilder* windows) {
@@ -267,6 +309,7 @@ struct Correlator::Impl {
 
   const CorrelatorOptions options;
   telemetry::Identities* const identities;
+  LossLedger* const ledger;
   const telemetry::StringId take_connection;
   TraceAssembler traces;
   CallCounter calls;
@@ -276,28 +319,31 @@ struct Correlator::Impl {
   ClockModel clocks;
   std::unordered_map<telemetry::ResourceId, EntityId> hosts;  // as many as there are resources
   std::map<Nanos, std::map<EntityId, LogCounts>> logs;        // by start of the window
-  std::vector<WindowSet> ready;  // closed early, to be handed out at the next Advance
-  std::optional<Nanos> closed_until;
-  int silent_windows = 0;  // in a row  // end of the last window that was closed
+  std::vector<WindowSet> ready;       // closed early, to be handed out at the next Advance
+  Nanos begun = INT64_MIN;            // what ended before was never looked at
+  std::optional<Nanos> closed_until;  // end of the last window that was closed
+  int silent_windows = 0;             // in a row
   Nanos oldest = INT64_MAX;
   Nanos newest = kNever;
   uint64_t late = 0;
   Limits limits;
 };
 
-Correlator::Correlator(CorrelatorOptions options, telemetry::Identities* identities)
-    : impl_(std::make_unique<Impl>(options, identities)) {}
+Correlator::Correlator(CorrelatorOptions options, telemetry::Identities* identities,
+                       telemetry::LossLedger* ledger)
+    : impl_(std::make_unique<Impl>(options, identities, ledger)) {}
 Correlator::~Correlator() = default;
 
-void Correlator::Begin(Nanos from) { impl_->closed_until = impl_->StartOfWindow(from); }
-
-Correlator::Unbelieved Correlator::Add(const telemetry::Batch& batch, Nanos believable_until) {
-  Unbelieved unbelieved;
-  impl_->AddSpans(batch.spans, believable_until, &unbelieved);
-  impl_->AddSamples(batch.samples, believable_until, &unbelieved);
-  impl_->AddLogs(batch.logs, believable_until, &unbelieved);
-  return unbelieved;
+void Correlator::Begin(Nanos from) {
+  impl_->begun = impl_->StartOfWindow(from);
+  impl_->closed_until = impl_->begun;
 }
+
+void Correlator::Add(const telemetry::Batch& batch, TimeRange believable) {
+  impl_->Add(batch, believable, impl_->ledger);
+}
+
+void Correlator::Replay(const telemetry::Batch& batch) { impl_->Add(batch, kAnyTime, nullptr); }
 
 void Correlator::Advance(Nanos watermark, const std::function<void(WindowSet&&)>& sink) {
   impl_->Advance(watermark, sink);

@@ -13,10 +13,13 @@
 #include "correlate/clocks/clock_model.h"
 #include "telemetry/batch.h"
 #include "telemetry/identities.h"
+#include "telemetry/loss_ledger.h"
 #include "telemetry/picture.h"
 #include "telemetry/window.h"
 
 namespace tomograph::correlate {
+
+inline constexpr TimeRange kAnyTime{INT64_MIN, INT64_MAX};
 
 struct CorrelatorOptions {
   Nanos window_length = 5 * kSecond;
@@ -29,18 +32,18 @@ struct CorrelatorOptions {
 
 class Correlator {
  public:
-  Correlator(CorrelatorOptions options, telemetry::Identities* identities);
+  /// What is left out of the windows is counted in `ledger` (may be null) as set aside.
+  Correlator(CorrelatorOptions options, telemetry::Identities* identities,
+             telemetry::LossLedger* ledger = nullptr);
   ~Correlator();
 
-  /// Records that were left out since they claim to be from after what can be believed.
-  struct Unbelieved {
-    uint64_t spans = 0, samples = 0, logs = 0;
-  };
-  /// Nothing that ended before `from` is looked at: it counts as late. Before the first Add.
+  /// Nothing that ended before `from` is looked at: it is too old. Before the first Add.
   void Begin(Nanos from);
-  /// Takes what ended by `believable_until`: one wrong clock must not hold windows open, fill the
-  /// memory, or be the end of the recording.
-  Unbelieved Add(const telemetry::Batch& batch, Nanos believable_until = INT64_MAX);
+  /// Takes what ended within `believable`: one wrong clock must not hold windows open, fill the
+  /// memory, or be the beginning or end of the recording.
+  void Add(const telemetry::Batch& batch, TimeRange believable = kAnyTime);
+  /// The same for what was counted when it first came: nothing of it reaches the ledger.
+  void Replay(const telemetry::Batch& batch);
   /// Event time has reached `watermark`: hands out every window that ends by watermark - lateness,
   /// in order.
   void Advance(Nanos watermark, const std::function<void(telemetry::WindowSet&&)>& sink);

@@ -341,6 +341,94 @@ TEST_F(CorrelatorTest, LateSpansAreCountedAndLeftOut) {
   EXPECT_EQ(sets[1].Find({web_, kNoEntity})->spans.seen, 1u);
 }
 
+using Reasons = std::vector<std::pair<telemetry::Reason, uint64_t>>;
+
+/// What was set aside, of what is told to have been accepted.
+Reasons SetAside(telemetry::LossLedger* ledger, telemetry::Signal signal, uint64_t accepted) {
+  ledger->Received(telemetry::Format::kOtlpHttp, signal, accepted);
+  ledger->Accepted(telemetry::Format::kOtlpHttp, signal, accepted);
+  const auto rows = ledger->Rows();
+  EXPECT_EQ(rows.size(), 1u);
+  EXPECT_TRUE(rows[0].balanced());
+  EXPECT_EQ(rows[0].accepted, accepted) << "set aside is not dropped";
+  return rows[0].reasons;
+}
+
+TEST_F(CorrelatorTest, EachSpanThatIsInNoWindowIsInTheLedgerUnderItsReason) {
+  using telemetry::Reason;
+  telemetry::LossLedger ledger;
+  Correlator c({}, &ids_, &ledger);
+  uint64_t seen = 0, added = 0;
+  const auto sink = [&](WindowSet&& s) { seen += s.spans; };
+  const auto add = [&](Row row) {
+    Batch batch;
+    row.service = web_;
+    Append(&batch, row);
+    c.Add(batch, {INT64_MIN, kT0 + kMinute});
+    ++added;
+  };
+  c.Begin(kT0);
+  add({.trace = 1, .id = 1, .start_s = 1, .end_s = 2});
+  add({.trace = 1, .id = 2, .parent = 1, .start_s = 1, .end_s = 2});
+  add({.trace = 1, .id = 1, .start_s = 1, .end_s = 2});       // sent again
+  add({.trace = 2, .id = 3, .start_s = -100, .end_s = -99});  // before the beginning
+  add({.trace = 3, .id = 4, .start_s = 1, .end_s = 4e8});     // years from now
+  c.Advance(kT0 + 15 * kSecond, sink);
+  add({.trace = 1, .id = 1, .start_s = 1, .end_s = 2});  // sent again, and late
+  add({.trace = 4, .id = 5, .start_s = 2, .end_s = 3});  // late
+  add({.trace = 5, .id = 6, .start_s = 6, .end_s = 7});
+  c.Finish(sink);
+  const Reasons expected = {{Reason::kTooLate, 2},
+                            {Reason::kTooOld, 1},
+                            {Reason::kFromTheFuture, 1},
+                            {Reason::kDuplicate, 1}};
+  EXPECT_EQ(SetAside(&ledger, telemetry::Signal::kSpan, added), expected);
+  EXPECT_EQ(seen + 5, added) << "what is not set aside is in a window";
+}
+
+TEST_F(CorrelatorTest, WhatIsReplayedIsNotCountedAgain) {
+  telemetry::LossLedger ledger;
+  Correlator c({}, &ids_, &ledger);
+  Batch batch;
+  Append(&batch, {.trace = 1, .id = 1, .start_s = 1, .end_s = 2, .service = web_});
+  c.Replay(batch);
+  c.Replay(batch);
+  c.Add(batch);  // a sender's retry after our restart: that one is a duplicate
+  uint64_t seen = 0;
+  c.Finish([&](WindowSet&& s) { seen += s.spans; });
+  EXPECT_EQ(seen, 1u);
+  const Reasons expected = {{telemetry::Reason::kDuplicate, 1}};
+  EXPECT_EQ(SetAside(&ledger, telemetry::Signal::kSpan, 1), expected);
+}
+
+TEST_F(CorrelatorTest, RepeatedAndLatePointsAreInTheLedger) {
+  using telemetry::Reason;
+  Series level;
+  level.entity = web_;
+  level.metric = ids_.strings.Intern("memory");
+  level.kind = MetricKind::kGauge;
+  level.quantity = Quantity::kMemoryBytes;
+  const telemetry::SeriesId id = MakeSeries(level, "memory");
+  telemetry::LossLedger ledger;
+  Correlator c({}, &ids_, &ledger);
+  const auto add = [&](double at) {
+    Batch batch;
+    batch.samples.series.push_back(id);
+    batch.samples.time_ns.push_back(kT0 + FromSeconds(at));
+    batch.samples.start_ns.push_back(0);
+    batch.samples.value.push_back(5);
+    c.Add(batch);
+  };
+  add(1);
+  add(1);
+  add(2);
+  c.Advance(kT0 + 15 * kSecond, [](WindowSet&&) {});
+  add(2);
+  add(7);
+  const Reasons expected = {{Reason::kTooLate, 1}, {Reason::kDuplicate, 1}};
+  EXPECT_EQ(SetAside(&ledger, telemetry::Signal::kSample, 5), expected);
+}
+
 TEST_F(CorrelatorTest, LimitsAreKeptAndTheirCostIsCounted) {
   CorrelatorOptions options;
   options.max_open_spans = 100;
@@ -379,13 +467,13 @@ TEST_F(CorrelatorTest, AClockIn1970DoesNotMakeMillionsOfWindows) {
   EXPECT_EQ(sets.back().Find({web_, kNoEntity})->spans.seen, 1u);
 }
 
-TEST_F(CorrelatorTest, WhatIsBeyondBeliefIsLeftOutAndSaid) {
+TEST_F(CorrelatorTest, WhatIsBeyondBeliefMovesNothing) {
   Correlator c({}, &ids_);
   Batch batch;
   Append(&batch, {.trace = 1, .id = 1, .start_s = 1, .end_s = 2, .service = web_});
   Append(&batch, {.trace = 2, .id = 2, .start_s = 1, .end_s = 4e8, .service = web_});
-  const auto unbelieved = c.Add(batch, kT0 + kMinute);
-  EXPECT_EQ(unbelieved.spans, 1u);
+  Append(&batch, {.trace = 3, .id = 3, .start_s = -4e8, .end_s = -3e8, .service = web_});
+  c.Add(batch, {kT0 - kMinute, kT0 + kMinute});
   EXPECT_EQ(c.newest(), kT0 + 2 * kSecond);
   const auto sets = Finish(&c);
   ASSERT_THAT(sets, SizeIs(1));

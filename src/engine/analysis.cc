@@ -16,6 +16,13 @@ using telemetry::WindowSet;
 namespace {
 
 constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
+// Changes are few, come before what they cause, and may be planned.
+constexpr Nanos kChangesReach = 31 * 24 * kHour;
+
+TimeRange Wider(TimeRange range, Nanos by) {
+  return {range.from < INT64_MIN + by ? INT64_MIN : range.from - by,
+          range.to > INT64_MAX - by ? INT64_MAX : range.to + by};
+}
 
 /// "latency_p90": a quantile or mean is told as what it is.
 std::string NameOf(Quantity quantity, telemetry::Statistic statistic) {
@@ -58,25 +65,23 @@ void PointsOf(const Window& w, Nanos length, const Emit& emit) {
 
 }  // namespace
 
-Analysis::Analysis(AnalysisOptions options, telemetry::Identities* identities)
+Analysis::Analysis(AnalysisOptions options, telemetry::Identities* identities,
+                   telemetry::LossLedger* ledger)
     : options_(options),
       identities_(identities),
-      correlator_(options.correlator, identities),
+      ledger_(ledger),
+      correlator_(options.correlator, identities, ledger),
       models_(reconstruct::AllModels()),
       diagnoser_(options.diagnoser, identities) {}
 
-void Analysis::Add(const telemetry::Batch& batch, Nanos believable_until,
-                   telemetry::LossLedger* ledger) {
-  AddChanges(batch.events);
-  const auto unbelieved = correlator_.Add(batch, believable_until);
-  if (ledger == nullptr) return;
-  using telemetry::Signal;
-  for (const auto& [signal, n] :
-       {std::pair(Signal::kSpan, unbelieved.spans), std::pair(Signal::kSample, unbelieved.samples),
-        std::pair(Signal::kLog, unbelieved.logs)}) {
-    if (n > 0)
-      ledger->AcceptedThenLost(batch.origin.format, signal, telemetry::Reason::kFromTheFuture, n);
-  }
+void Analysis::Add(const telemetry::Batch& batch, TimeRange believable) {
+  AddChanges(batch, believable, ledger_);
+  correlator_.Add(batch, believable);
+}
+
+void Analysis::Replay(const telemetry::Batch& batch) {
+  AddChanges(batch, correlate::kAnyTime, nullptr);
+  correlator_.Replay(batch);
 }
 
 bool Analysis::Advance(Nanos watermark) {
@@ -92,12 +97,26 @@ void Analysis::Finish() {
   correlator_.Finish([&](WindowSet&& windows) { Close(std::move(windows)); });
 }
 
-void Analysis::AddChanges(const telemetry::EventBatch& events) {
+void Analysis::AddChanges(const telemetry::Batch& batch, TimeRange believable,
+                          telemetry::LossLedger* counted_in) {
+  const telemetry::EventBatch& events = batch.events;
   const telemetry::Interner& strings = identities_->strings;
+  const TimeRange told = Wider(believable, kChangesReach);
+  const auto set_aside = [&](telemetry::Reason reason) {
+    if (counted_in != nullptr)
+      counted_in->SetAside(batch.origin.format, telemetry::Signal::kEvent, reason);
+  };
   for (size_t i = 0; i < events.rows(); ++i) {
-    if (events.id[i] != telemetry::kEmptyString &&
-        !change_ids_.emplace(events.source[i], events.id[i]).second)
+    if (!told.Contains(events.time_ns[i])) {
+      set_aside(events.time_ns[i] < told.from ? telemetry::Reason::kTooOld
+                                              : telemetry::Reason::kFromTheFuture);
       continue;
+    }
+    if (events.id[i] != telemetry::kEmptyString &&
+        !change_ids_.emplace(events.source[i], events.id[i]).second) {
+      set_aside(telemetry::Reason::kDuplicate);
+      continue;
+    }
     telemetry::ChangeEvent change;
     change.time = events.time_ns[i];
     change.kind = telemetry::ChangeKindName(events.kind[i]);

@@ -31,13 +31,16 @@ struct AnalysisOptions {
 
 class Analysis {
  public:
-  Analysis(AnalysisOptions options, telemetry::Identities* identities);
+  /// What is left out is counted in `ledger` (may be null), which outlives this, as set aside.
+  Analysis(AnalysisOptions options, telemetry::Identities* identities,
+           telemetry::LossLedger* ledger = nullptr);
 
   /// What ended before `from` is stored at most; before the first Add.
   void Begin(Nanos from) { correlator_.Begin(from); }
-  /// Records from after `believable_until` are left out and counted in `ledger` (may be null).
-  void Add(const telemetry::Batch& batch, Nanos believable_until = INT64_MAX,
-           telemetry::LossLedger* ledger = nullptr);
+  /// Records from outside of `believable` are left out; changes from more than a month outside.
+  void Add(const telemetry::Batch& batch, TimeRange believable = correlate::kAnyTime);
+  /// What the store kept: it was counted when it came, and is not counted again.
+  void Replay(const telemetry::Batch& batch);
   /// Closes what the watermark allows; true when at least one window closed.
   bool Advance(Nanos watermark);
   void Finish();
@@ -59,13 +62,15 @@ class Analysis {
     auto operator<=>(const LineKey&) const = default;
   };
 
-  void AddChanges(const telemetry::EventBatch& events);
+  void AddChanges(const telemetry::Batch& batch, TimeRange believable,
+                  telemetry::LossLedger* counted_in);
   void Close(telemetry::WindowSet&& windows);
   void AddToLines(const telemetry::WindowSet& windows);
   void TrimHistory();
 
   AnalysisOptions options_;
   telemetry::Identities* identities_;
+  telemetry::LossLedger* ledger_;
   correlate::Correlator correlator_;
   std::vector<std::unique_ptr<reconstruct::StateModel>> models_;
   diagnose::Diagnoser diagnoser_;

@@ -4,15 +4,19 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <mutex>
 #include <string>
 #include <thread>
 
 #include "engine/live_engine.h"
-#include "engine/merge.h"
 #include "engine/recorded_run.h"
+#include "engine/recorded_time.h"
 #include "net/http_client.h"
 #include "store/duckdb/duckdb_store.h"
 
@@ -165,6 +169,115 @@ TEST(RecordedRun, OneSpanFromTheYear2100ChangesNothingElse) {
   }
 }
 
+/// 600 calls of front and back in one file, and what the others hold, by name.
+Result<RecordedResult> RunBeside(const std::map<std::string, std::string>& others) {
+  TempDir dir;
+  std::ofstream file(dir / "m-traces.jsonl");
+  for (int i = 0; i < 600; ++i) file << FrontLine(i) << "\n" << BackLine(i) << "\n";
+  file.close();
+  for (const auto& [name, text] : others) std::ofstream(dir / name) << text;
+  return ReconstructRecording(dir.path(), {}, nullptr);
+}
+
+std::string LoneSpan(Nanos at) {
+  return Request("liar", SpanJson(9999, 9999, 0, 2, at, kSecond)) + "\n";
+}
+
+TEST(RecordedRun, AFileDoesNotVouchForItself) {
+  using telemetry::Reason;
+  const auto honest = RunBeside({});
+  ASSERT_TRUE(honest.ok());
+  const struct {
+    Nanos at;
+    Reason reason;
+  } liars[] = {{4'102'444'800 * kSecond, Reason::kFromTheFuture},  // 2100
+               {kStart + 10 * 24 * kHour, Reason::kFromTheFuture},
+               {kStart + 20 * kHour, Reason::kFromTheFuture},
+               {10 * kSecond, Reason::kTooOld},  // 1970
+               {kStart - 10 * 24 * kHour, Reason::kTooOld}};
+  for (const auto& liar : liars) {
+    for (const std::string name : {"a.jsonl", "z.jsonl"}) {
+      SCOPED_TRACE(name + " at " + FormatTime(liar.at));
+      const auto result = RunBeside({{name, LoneSpan(liar.at)}});
+      ASSERT_TRUE(result.ok());
+      const telemetry::Picture& picture = *result->picture;
+      EXPECT_EQ(picture.window_starts, honest->picture->window_starts);
+      EXPECT_EQ(picture.watermark, honest->picture->watermark);
+      EXPECT_EQ(picture.broke_off, honest->picture->broke_off);
+      EXPECT_NEAR(LineSum(picture, "front", "call_rate") * 5, 600, 1e-6);
+      ASSERT_EQ(picture.loss.size(), 1u);
+      EXPECT_TRUE(picture.loss[0].balanced());
+      EXPECT_EQ(picture.loss[0].accepted, 1801u);
+      const std::vector<std::pair<Reason, uint64_t>> expected = {{liar.reason, 1}};
+      EXPECT_EQ(picture.loss[0].reasons, expected);
+    }
+  }
+}
+
+TEST(RecordedRun, ManyLoneLiarsAreStillNotTheRecording) {
+  const auto honest = RunBeside({});
+  std::map<std::string, std::string> liars;
+  for (int i = 0; i < 40; ++i)
+    liars["a" + std::to_string(i) + ".jsonl"] = LoneSpan((i + 1) * 400 * 24 * kHour / 2);
+  const auto result = RunBeside(liars);
+  ASSERT_TRUE(honest.ok() && result.ok());
+  EXPECT_EQ(result->picture->window_starts, honest->picture->window_starts);
+  ASSERT_EQ(result->picture->loss.size(), 1u);
+  EXPECT_TRUE(result->picture->loss[0].balanced());
+  EXPECT_EQ(result->picture->loss[0].set_aside, 40u);
+}
+
+TEST(RecordedRun, WhatWasRecordedTwiceIsAnalysedOnceAndSaid) {
+  const auto honest = RunBeside({});
+  std::string again;
+  for (int i = 0; i < 600; ++i) again += FrontLine(i) + "\n" + BackLine(i) + "\n";
+  const auto result = RunBeside({{"z-again.jsonl", again}});
+  ASSERT_TRUE(honest.ok() && result.ok());
+  EXPECT_NEAR(LineSum(*result->picture, "front", "call_rate") * 5, 600, 1e-6);
+  EXPECT_EQ(result->picture->window_starts, honest->picture->window_starts);
+  ASSERT_EQ(result->picture->loss.size(), 1u);
+  const auto& row = result->picture->loss[0];
+  EXPECT_TRUE(row.balanced());
+  EXPECT_EQ(row.received, 3600u);
+  EXPECT_EQ(row.accepted, 3600u) << "both are kept";
+  const std::vector<std::pair<telemetry::Reason, uint64_t>> expected = {
+      {telemetry::Reason::kDuplicate, 1800}};
+  EXPECT_EQ(row.reasons, expected);
+}
+
+TEST(RecordedRun, AChangeDaysBeforeIsTold) {
+  const std::string event =
+      R"({"specversion":"1.0","id":"d-1","source":"ci","type":"dev.cdevents.service.deployed.0.1.0",)"
+      R"("time":")" +
+      FormatTime(kStart - 3 * 24 * kHour) + R"(","data":{"subject":{"id":"front"}}})";
+  const auto result = RunBeside({{"changes.json", event}});
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->picture->changes.size(), 1u);
+  EXPECT_EQ(result->picture->window_starts.front(), kStart);
+}
+
+TEST(RecordedTime, TheLargestRunWithoutItsLoneEnds) {
+  constexpr Nanos kDay = 24 * kHour;
+  const auto at = [](Nanos t, size_t n) { return std::vector<Nanos>(n, kStart + t); };
+  RecordedTime recorded;
+  EXPECT_TRUE(recorded.Believable().Contains(0));
+  recorded.Count(at(0, 1000));
+  recorded.Count(at(-400 * kDay, 900));  // another recording: a smaller one
+  recorded.Count(at(400 * kDay, 1));
+  recorded.Count(at(20 * kDay, 150));  // few, but no mistake of one clock
+  recorded.Count(at(22 * kDay, 3));
+  const TimeRange believable = recorded.Believable();
+  EXPECT_TRUE(believable.Contains(kStart));
+  EXPECT_TRUE(believable.Contains(kStart + 20 * kDay));
+  EXPECT_FALSE(believable.Contains(kStart + 22 * kDay));
+  EXPECT_FALSE(believable.Contains(kStart - kDay));
+  recorded.Count(at(22 * kDay, 30));
+  EXPECT_TRUE(recorded.Believable().Contains(kStart + 22 * kDay));
+  RecordedTime extreme;
+  extreme.Count({INT64_MIN, INT64_MAX, INT64_MAX});
+  EXPECT_TRUE(extreme.Believable().Contains(INT64_MAX - 1));
+}
+
 TEST(RecordedRun, ALongRecordingIsNoLie) {
   TempDir dir;
   std::ofstream file(dir / "traces.jsonl");
@@ -211,14 +324,17 @@ TEST(RecordedRun, SaysWhatIsWrongWithThePath) {
 
 class Live : public testing::Test {
  protected:
-  Result<std::unique_ptr<LiveEngine>> Start(const std::string& store_dir) {
+  static Config ConfigFor(const std::string& store_dir) {
     Config config;
     config.http_address = config.otlp_http_address = config.otlp_grpc_address = "127.0.0.1:0";
     config.store_dir = store_dir;
     config.window = kSecond;
     config.lateness = kSecond;
     config.log_level = "off";
-    return LiveEngine::Start(config);
+    return config;
+  }
+  static Result<std::unique_ptr<LiveEngine>> Start(const std::string& store_dir) {
+    return LiveEngine::Start(ConfigFor(store_dir));
   }
 
   static net::HttpResponse Call(uint16_t port, const std::string& path, const std::string& body) {
@@ -348,6 +464,90 @@ TEST_F(Live, ATakenPortIsAClearError) {
   auto second = LiveEngine::Start(config);
   ASSERT_FALSE(second.ok());
   EXPECT_THAT(second.status().message(), testing::HasSubstr(std::to_string((*first)->http_port())));
+}
+
+/// A store whose history takes as long to read as the test likes.
+class SlowToRead : public store::Store {
+ public:
+  explicit SlowToRead(std::unique_ptr<store::Store> real) : real_(std::move(real)) {}
+
+  void LetRead() {
+    const std::lock_guard lock(mutex_);
+    may_read_ = true;
+    changed_.notify_all();
+  }
+  Nanos asked_for_what_came_before() const { return received_before_; }
+
+  Status Scan(telemetry::Signal signal, const store::ScanFilter& filter,
+              const std::function<bool(const telemetry::Batch&)>& visit) override {
+    std::unique_lock lock(mutex_);
+    received_before_ = filter.received_before;
+    changed_.wait(lock, [&] { return may_read_; });
+    return real_->Scan(signal, filter, visit);
+  }
+  Status Append(std::shared_ptr<const telemetry::Batch> batch, Durable durable) override {
+    return real_->Append(std::move(batch), std::move(durable));
+  }
+  Status PutEstimates(const std::vector<telemetry::Estimate>& estimates) override {
+    return real_->PutEstimates(estimates);
+  }
+  Result<std::vector<telemetry::Estimate>> Estimates(TimeRange range,
+                                                     const std::string& state) override {
+    return real_->Estimates(range, state);
+  }
+  Status PutIncident(const telemetry::Incident& incident) override {
+    return real_->PutIncident(incident);
+  }
+  Result<std::vector<telemetry::Incident>> Incidents(TimeRange range) override {
+    return real_->Incidents(range);
+  }
+  Status Maintain(Nanos now) override { return real_->Maintain(now); }
+  store::StoreStats stats() const override { return real_->stats(); }
+  Status Close() override { return real_->Close(); }
+
+ private:
+  std::unique_ptr<store::Store> real_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool may_read_ = false;
+  std::atomic<Nanos> received_before_{0};
+};
+
+TEST_F(Live, ListensWhileItReplays) {
+  TempDir dir;
+  const Nanos before = WallClock().Now();
+  SlowToRead* store = nullptr;
+  auto engine = LiveEngine::Start(
+      ConfigFor(dir / "store"),
+      [&](const store::StoreOptions& options,
+          telemetry::Identities* identities) -> Result<std::unique_ptr<store::Store>> {
+        auto real = store::OpenDuckDbStore(options, identities);
+        if (!real.ok()) return real.status();
+        auto slow = std::make_unique<SlowToRead>(std::move(real).value());
+        store = slow.get();
+        return std::unique_ptr<store::Store>(std::move(slow));
+      });
+  ASSERT_TRUE(engine.ok()) << engine.status().ToString();
+  const uint16_t page = (*engine)->http_port();
+  EXPECT_EQ(Call(page, "/-/healthy", "").status, 200);
+  const auto not_ready = Call(page, "/-/ready", "");
+  EXPECT_EQ(not_ready.status, 503);
+  EXPECT_THAT(not_ready.body, testing::HasSubstr("replaying"));
+  EXPECT_THAT(Call(page, "/api/v1/status", "").body, testing::HasSubstr("\"replaying\":true"));
+  const Nanos now = WallClock().Now();
+  const auto answer = Call((*engine)->otlp_http_port(), "/v1/traces",
+                           Request("front", SpanJson(1, 1, 0, 2, now - kSecond, kMillisecond)));
+  EXPECT_EQ(answer.status, 200) << "it is durable: " << answer.body;
+
+  store->LetRead();
+  while (Call(page, "/-/ready", "").status != 200) std::this_thread::yield();
+  EXPECT_GE(store->asked_for_what_came_before(), before);
+  EXPECT_LE(store->asked_for_what_came_before(), now) << "else it would count twice";
+  while (Call(page, "/api/v1/entities", "").body.find("front") == std::string::npos)
+    std::this_thread::yield();
+  const auto loss = Call(page, "/api/v1/loss", "");
+  EXPECT_THAT(loss.body, testing::HasSubstr("\"accepted\":1,"));
+  EXPECT_THAT(loss.body, testing::HasSubstr("\"set_aside\":0,"));
 }
 
 TEST_F(Live, ShowsWhatArrived) {

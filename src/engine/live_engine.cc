@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <utility>
@@ -50,9 +51,13 @@ LiveEngine::LiveEngine(const Config& config)
     : config_(config),
       queue_(config.queue_batches),
       body_budget_(std::make_shared<net::BodyBudget>(config.max_inflight_bytes)),
-      analysis_(AnalysisOptionsOf(config), &identities_) {}
+      analysis_(AnalysisOptionsOf(config), &identities_, &ledger_) {}
 
 Result<std::unique_ptr<LiveEngine>> LiveEngine::Start(const Config& config) {
+  return Start(config, store::OpenDuckDbStore);
+}
+
+Result<std::unique_ptr<LiveEngine>> LiveEngine::Start(const Config& config, const OpenStore& open) {
   TG_RETURN_IF_ERROR(Validate(config));
   std::unique_ptr<LiveEngine> engine(new LiveEngine(config));
   if (!config.store_dir.empty()) {
@@ -64,7 +69,7 @@ Result<std::unique_ptr<LiveEngine>> LiveEngine::Start(const Config& config) {
     options.retention_bytes = config.retention_bytes;
     options.cold_after = config.cold_after;
     options.memory_limit_bytes = config.memory_limit_bytes;
-    auto opened = store::OpenDuckDbStore(options, &engine->identities_);
+    auto opened = open(options, &engine->identities_);
     if (!opened.ok()) return opened.status();
     engine->store_ = std::move(opened).value();
     const Status loaded = engine->incident_history_.Load(engine->store_.get(), engine->clock_.Now(),
@@ -82,8 +87,10 @@ Result<std::unique_ptr<LiveEngine>> LiveEngine::Start(const Config& config) {
       });
   // Older records are kept in the store; here one clock set to 1970 would ask for a million
   // windows.
-  engine->analysis_.Begin(engine->clock_.Now() - config.history);
-  engine->ReplayStored();
+  engine->started_ = engine->clock_.Now();
+  engine->analysis_.Begin(engine->started_ - config.history);
+  engine->replaying_ = engine->store_ != nullptr;
+  engine->publisher_->SetReady(!engine->replaying_, "replaying the stored history");
   engine->PublishPicture();
   // The listeners come before the threads, which only read what is set up here; what arrives
   // meanwhile is queued.
@@ -92,7 +99,6 @@ Result<std::unique_ptr<LiveEngine>> LiveEngine::Start(const Config& config) {
   engine->PublishPicture();
   engine->analysis_thread_ = std::thread([e = engine.get()] { e->RunAnalysis(); });
   engine->maintenance_thread_ = std::thread([e = engine.get()] { e->RunMaintenance(); });
-  engine->publisher_->SetReady(true);
   return engine;
 }
 
@@ -146,31 +152,26 @@ Status LiveEngine::Listen() {
     std::vector<ingest::prometheus::ScrapeTarget> targets;
     for (const std::string& text : config_.scrape) targets.push_back(TargetOf(text));
     scraper_ = std::make_unique<ingest::prometheus::Scraper>(
-        pipeline_->Context(), std::move(targets), config_.scrape_interval, [this](Batch&& batch) {
-          const uint64_t rows = batch.samples.rows() + batch.samples.histograms.rows();
-          const Status status = pipeline_->AcceptAndWait(std::move(batch));
-          if (!status.ok())
-            ledger_.AcceptedThenLost(telemetry::Format::kScrape, telemetry::Signal::kSample,
-                                     telemetry::Reason::kStoreFailed, rows);
-        });
+        pipeline_->Context(), std::move(targets), config_.scrape_interval,
+        [this](Batch&& batch) { return pipeline_->AcceptAndWait(std::move(batch)); });
   }
   return Status::Ok();
 }
 
 // A restart must not forget what normal looks like: the kept history passes the analysis again.
 void LiveEngine::ReplayStored() {
-  if (store_ == nullptr) return;
-  const Nanos now = clock_.Now();
   constexpr telemetry::Signal kSignals[] = {telemetry::Signal::kEvent, telemetry::Signal::kSample,
                                             telemetry::Signal::kSpan, telemetry::Signal::kLog};
-  for (Nanos from = now - config_.history; from < now; from += kMinute) {
+  for (Nanos from = started_ - config_.history; from < started_; from += kMinute) {
     store::ScanFilter slice;
-    slice.range = {from, std::min(from + kMinute, now)};
+    slice.range = {from, std::min(from + kMinute, started_)};
+    slice.received_before = started_;
     for (const telemetry::Signal signal : kSignals) {
       const Status scanned = store_->Scan(signal, slice, [&](const Batch& batch) {
-        analysis_.Add(batch);
-        return true;
+        analysis_.Replay(batch);
+        return !stopping_;
       });
+      if (stopping_) return;
       if (!scanned.ok()) {
         spdlog::warn("history is not replayed: {}", scanned.ToString());
         return;
@@ -182,6 +183,16 @@ void LiveEngine::ReplayStored() {
 }
 
 void LiveEngine::RunAnalysis() {
+  // What came during the replay is as old as that took, and must not be late for it.
+  bool catching_up = replaying_;
+  Nanos taken_in = started_;
+  if (replaying_) {
+    ReplayStored();
+    replaying_ = false;
+    PublishPicture();
+    std::lock_guard lock(stop_mutex_);
+    if (!stopping_) publisher_->SetReady(true);
+  }
   constexpr auto kTick = std::chrono::milliseconds(200);
   constexpr auto kPicturePause =
       std::chrono::seconds(5);  // when nothing closes: queue lengths, losses
@@ -191,9 +202,11 @@ void LiveEngine::RunAnalysis() {
     while (std::chrono::steady_clock::now() < tick) {
       auto batch = queue_.PopUntil(tick);
       if (!batch.has_value()) break;
-      analysis_.Add(**batch, clock_.Now() + kClocksDiffer, &ledger_);
+      taken_in = std::max(taken_in, (*batch)->origin.received_ns);
+      analysis_.Add(**batch, {INT64_MIN, clock_.Now() + kClocksDiffer});
     }
-    const bool closed = analysis_.Advance(clock_.Now());
+    catching_up = catching_up && (queue_.size() > 0 || store_->stats().queued_batches > 0);
+    const bool closed = analysis_.Advance(catching_up ? taken_in : clock_.Now());
     if (closed) StoreResults();
     if (closed || std::chrono::steady_clock::now() >= next_picture) {
       PublishPicture();
@@ -218,8 +231,10 @@ void LiveEngine::PublishPicture() {
   incident_history_.AddTo(&picture->incidents);
   picture->now = clock_.Now();
   picture->live = true;
+  picture->replaying = replaying_;
   picture->source = "live";
   picture->loss = ledger_.Rows();
+  if (scraper_) picture->scrapes = scraper_->states();
   picture->self["resident_bytes"] = ResidentBytes();
   picture->self["analysis_queue_batches"] = static_cast<double>(queue_.size());
   picture->self["request_bytes_in_flight"] = static_cast<double>(body_budget_->in_use());
@@ -246,7 +261,7 @@ void LiveEngine::PublishPicture() {
 
 void LiveEngine::RunMaintenance() {
   std::unique_lock lock(stop_mutex_);
-  while (!stop_signal_.wait_for(lock, std::chrono::minutes(1), [&] { return stopping_; })) {
+  while (!stop_signal_.wait_for(lock, std::chrono::minutes(1), [&] { return stopping_.load(); })) {
     if (store_ == nullptr) continue;
     lock.unlock();
     const Status status = store_->Maintain(clock_.Now());

@@ -4,10 +4,18 @@
 // Threads: io_threads read, decode and normalise; one writes the store; one analyses; one scrapes;
 // one keeps the store tidy. Shutdown: listeners, scraper, store (commits and hands over what is
 // queued), analysis, page.
+//
+// Start-up: the listeners are there at once; the analysis thread then replays the stored history
+// and only after that takes what arrived meanwhile. Until it is through, /-/ready is 503
+// ("replaying"). Senders are acknowledged durably as ever while the queues hold (queue_batches
+// before the analysis, as many before the store); when those are full they get the retryable answer
+// of any back-pressure. What is taken in from the start on is not replayed, so nothing counts
+// twice.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -28,8 +36,12 @@ namespace tomograph::engine {
 
 class LiveEngine {
  public:
+  using OpenStore = std::function<Result<std::unique_ptr<store::Store>>(const store::StoreOptions&,
+                                                                        telemetry::Identities*)>;
+
   /// Opens the store, then listens. Errors name the address or directory.
   static Result<std::unique_ptr<LiveEngine>> Start(const Config& config);
+  static Result<std::unique_ptr<LiveEngine>> Start(const Config& config, const OpenStore& open);
   ~LiveEngine();
   void Stop();  // idempotent
 
@@ -64,9 +76,11 @@ class LiveEngine {
   std::unique_ptr<ingest::prometheus::Scraper> scraper_;
   std::thread analysis_thread_;
   std::thread maintenance_thread_;
+  Nanos started_ = 0;       // what was received before is replayed
+  bool replaying_ = false;  // the analysis thread's alone once it runs
   std::mutex stop_mutex_;
   std::condition_variable stop_signal_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_{false};  // set under stop_mutex_
 };
 
 }  // namespace tomograph::engine

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/bounded_queue.h"
+#include "engine/recorded_time.h"
 
 namespace tomograph::engine {
 
@@ -18,48 +19,36 @@ namespace {
 
 constexpr size_t kMaxOpenFiles = 32;
 constexpr size_t kBatchesAhead = 2;
-constexpr size_t kNeighbours = 9;         // batches whose median says where a file is
-constexpr Nanos kLeap = 30 * 24 * kHour;  // ahead of its file: a wrong clock, no progress
+constexpr size_t kNeighbours = 9;  // batches whose median says where a file is
 
-template <typename Take>
-void ForEachTime(const Batch& batch, const Take& take) {
-  for (const auto* times : {&batch.spans.start_ns, &batch.spans.end_ns, &batch.samples.time_ns,
-                            &batch.samples.histograms.time_ns, &batch.logs.time_ns,
-                            &batch.flows.start_ns, &batch.events.time_ns}) {
-    for (const Nanos t : *times) take(t);
-  }
+void Append(const std::vector<Nanos>& times, std::vector<Nanos>* all) {
+  all->insert(all->end(), times.begin(), times.end());
 }
 
-/// The one below which a share `q` of them lies; of two middle ones the lower.
-Nanos Quantile(std::vector<Nanos> times, double q) {
-  const auto at =
-      times.begin() + static_cast<std::ptrdiff_t>(q * static_cast<double>(times.size() - 1));
+/// When each record was complete. Not of changes, which are few and far between by their nature.
+std::vector<Nanos> RecordTimes(const Batch& batch) {
+  std::vector<Nanos> times = batch.spans.end_ns;
+  Append(batch.samples.time_ns, &times);
+  Append(batch.samples.histograms.time_ns, &times);
+  Append(batch.logs.time_ns, &times);
+  Append(batch.flows.end_ns, &times);
+  return times;
+}
+
+/// The lower one of the two in the middle.
+Nanos MedianOf(std::vector<Nanos> times) {
+  const auto at = times.begin() + static_cast<std::ptrdiff_t>((times.size() - 1) / 2);
   std::nth_element(times.begin(), at, times.end());
   return *at;
 }
 
-/// a + b for b >= 0, at most the end of time.
-Nanos After(Nanos a, Nanos b) { return a > INT64_MAX - b ? INT64_MAX : a + b; }
-
-}  // namespace
-
-TimeRange EventTimes(const Batch& batch) {
-  TimeRange range{INT64_MAX, INT64_MIN};
-  ForEachTime(batch, [&](Nanos t) {
-    range.from = std::min(range.from, t);
-    range.to = std::max(range.to, t);
-  });
-  return range;
-}
-
-namespace {
-
 // One file being decoded ahead of its consumer.
 class Lane {
  public:
+  /// Tells `recorded` of each batch as it becomes the head.
   Lane(const ingest::RecordingFile& file, const ingest::DecodeContext& context,
-       std::atomic<uint64_t>* bytes_read)
-      : queue_(kBatchesAhead), thread_([this, file, context, bytes_read] {
+       std::atomic<uint64_t>* bytes_read, RecordedTime* recorded)
+      : queue_(kBatchesAhead), recorded_(recorded), thread_([this, file, context, bytes_read] {
           uint64_t before = 0;
           status_ = ingest::ReadRecording(
               {file}, context, [this](Batch&& batch) { queue_.Push(std::move(batch)); },
@@ -77,18 +66,20 @@ class Lane {
   }
 
   bool ended() const { return !head_.has_value(); }
-  Nanos earliest() const { return earliest_; }
-  /// INT64_MIN before the first batch was taken.
+  /// Of the head, among what is believable; INT64_MIN when it holds nothing that is.
+  Nanos EarliestIn(TimeRange believable) const {
+    const auto from = std::lower_bound(times_.begin(), times_.end(), believable.from);
+    return from != times_.end() && believable.Contains(*from) ? *from : INT64_MIN;
+  }
+  /// Where the file is; INT64_MIN before a first batch with anything believable was taken.
   Nanos reached() const { return reached_; }
-  Batch Take(Nanos* believable_until) {
+  Batch Take() {
+    if (medians_.empty()) NoteMedian();  // not sooner: the other files were not heard yet
     Batch batch = std::move(*head_);
-    const Nanos spread = spread_;
-    Step();  // the next batch has a say in where this one is
-    if (!medians_.empty()) {
-      const Nanos here = Quantile({medians_.begin(), medians_.end()}, 0.5);
-      reached_ = std::max(reached_, here);
-      *believable_until = After(reached_, std::max(kLeap, spread));
-    }
+    Step();
+    NoteMedian();  // the next batch has a say in where this one is
+    if (!medians_.empty())
+      reached_ = std::max(reached_, MedianOf({medians_.begin(), medians_.end()}));
     return batch;
   }
   /// Only after it ended.
@@ -97,26 +88,29 @@ class Lane {
  private:
   void Step() {
     head_ = queue_.Pop();
+    times_.clear();
     if (!head_.has_value()) return;
-    std::vector<Nanos> times;
-    ForEachTime(*head_, [&](Nanos t) { times.push_back(t); });
-    if (times.empty()) return;
-    earliest_ = *std::min_element(times.begin(), times.end());
-    const Nanos median = Quantile(times, 0.5);
-    // What is spread evenly ends 1.25 of this after its median.
-    const Nanos below = static_cast<Nanos>(std::min<uint64_t>(
-        static_cast<uint64_t>(median) - static_cast<uint64_t>(Quantile(times, 0.1)),
-        INT64_MAX / 4));
-    spread_ = 4 * below;
-    medians_.push_back(median);
+    times_ = RecordTimes(*head_);
+    recorded_->Count(times_);
+    Append(head_->spans.start_ns, &times_);
+    Append(head_->events.time_ns, &times_);
+    std::sort(times_.begin(), times_.end());
+  }
+
+  void NoteMedian() {
+    const TimeRange believable = recorded_->Believable();
+    const auto from = std::lower_bound(times_.begin(), times_.end(), believable.from);
+    const auto to = std::lower_bound(from, times_.end(), believable.to);
+    if (from == to) return;
+    medians_.push_back(*(from + (to - from - 1) / 2));
     if (medians_.size() > kNeighbours) medians_.pop_front();
   }
 
   BoundedQueue<Batch> queue_;
+  RecordedTime* const recorded_;
   Status status_;
   std::optional<Batch> head_;
-  Nanos earliest_ = INT64_MAX;  // of the head
-  Nanos spread_ = 0;            // of the head
+  std::vector<Nanos> times_;  // of the head, in order
   Nanos reached_ = INT64_MIN;
   std::deque<Nanos> medians_;  // of the last batches, the head's among them
   std::thread thread_;         // last: it uses the others
@@ -129,12 +123,14 @@ Status MergeRecording(const std::vector<ingest::RecordingFile>& files,
                       const std::function<void(Batch&&, Progress)>& sink,
                       const std::function<void(uint64_t bytes)>& progress) {
   std::atomic<uint64_t> bytes_read{0};
+  RecordedTime recorded;
   std::vector<std::unique_ptr<Lane>> lanes;
   size_t next_file = 0;
+  Nanos watermark = INT64_MIN / 2;  // before all, with room to reckon
   Status result;
   for (;;) {
     while (lanes.size() < kMaxOpenFiles && next_file < files.size())
-      lanes.push_back(std::make_unique<Lane>(files[next_file++], context, &bytes_read));
+      lanes.push_back(std::make_unique<Lane>(files[next_file++], context, &bytes_read, &recorded));
     std::erase_if(lanes, [&](const std::unique_ptr<Lane>& lane) {
       if (lane->ended() && result.ok() && !lane->status().ok()) result = lane->status();
       return lane->ended();
@@ -143,16 +139,20 @@ Status MergeRecording(const std::vector<ingest::RecordingFile>& files,
       if (next_file < files.size()) continue;
       return result;
     }
-    Lane& lane = **std::min_element(lanes.begin(), lanes.end(), [](const auto& a, const auto& b) {
-      return a->earliest() < b->earliest();
+    TimeRange believable = recorded.Believable();
+    Lane& lane = **std::min_element(lanes.begin(), lanes.end(), [&](const auto& a, const auto& b) {
+      return a->EarliestIn(believable) < b->EarliestIn(believable);
     });
-    Progress at{INT64_MAX, INT64_MAX};
-    Batch batch = lane.Take(&at.believable_until);
-    // A lane that has handed out nothing yet is known to start at its head.
+    Batch batch = lane.Take();
+    believable = recorded.Believable();
+    // A lane that has handed out nothing yet is known to start at its head. Where one is whose
+    // head nobody believes is not known before the next: the watermark waits.
+    Nanos slowest = INT64_MAX;
     for (const auto& l : lanes)
-      at.watermark =
-          std::min(at.watermark, l->reached() == INT64_MIN ? l->earliest() : l->reached());
-    sink(std::move(batch), at);
+      slowest =
+          std::min(slowest, l->reached() == INT64_MIN ? l->EarliestIn(believable) : l->reached());
+    watermark = std::max(watermark, slowest);
+    sink(std::move(batch), Progress{watermark, believable});
     if (progress) progress(bytes_read.load());
   }
 }

@@ -13,21 +13,20 @@
 
 namespace tomograph::engine {
 
-/// Earliest and latest event time of a batch's rows; {INT64_MAX, INT64_MIN} for a batch without
-/// rows.
-TimeRange EventTimes(const telemetry::Batch& batch);
-
-/// How far the reading has got, in event time. Both rest on medians of a file's neighbouring
-/// batches, so that a record with a wrong clock moves neither.
+/// How far the reading has got, in event time.
 struct Progress {
-  Nanos watermark = 0;         // no later batch holds much before it: where the slowest file is
-  Nanos believable_until = 0;  // records of this batch after it are a month or more ahead of their
-                               // file, and further than the batch itself is long
+  // No later batch holds much before it: where the slowest file is, by the medians of its
+  // neighbouring batches, so that a record with a wrong clock does not move it.
+  Nanos watermark = 0;
+  // When the recording was made, by all files that were read so far or are about to be. Records
+  // from outside have a wrong clock: they moved nothing here, and should move nothing elsewhere.
+  TimeRange believable;
 };
 
 /// `sink(batch, progress)`. Each file is decoded on a thread of its own, a few batches ahead; at
-/// most 32 files are open, later ones (by name) follow as earlier ones end. Returns the first
-/// file's error after the others are read.
+/// most 32 files are open, later ones (by name) follow as earlier ones end. A batch without a
+/// believable record is handed out as soon as it is there. Returns the first file's error after the
+/// others are read.
 Status MergeRecording(const std::vector<ingest::RecordingFile>& files,
                       const ingest::DecodeContext& context,
                       const std::function<void(telemetry::Batch&&, Progress)>& sink,

@@ -54,7 +54,7 @@ Result<RecordedResult> ReconstructRecording(
   analysis_options.correlator.window_length = options.window;
   analysis_options.correlator.lateness = options.lateness;
   analysis_options.history = options.history;
-  Analysis analysis(analysis_options, identities);
+  Analysis analysis(analysis_options, identities, &ledger);
 
   Status stored;
   const auto take = [&](Batch&& decoded, Progress at) {
@@ -65,7 +65,7 @@ Result<RecordedResult> ReconstructRecording(
       do stored = result.store->Append(batch, [](const Status&) {});
       while (stored.retryable() && result.store->stats().writable);
     }
-    analysis.Add(*batch, at.believable_until, &ledger);
+    analysis.Add(*batch, at.believable);
     clock.AdvanceTo(analysis.newest());
     analysis.Advance(at.watermark);
     if (result.store != nullptr && stored.ok())

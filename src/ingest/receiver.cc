@@ -169,21 +169,6 @@ HttpResponse ErrorAnswer(int status, const std::string& message, std::optional<E
   return response;
 }
 
-/// A request is counted on the side and reaches the ledger when its fate is known: as it was
-/// counted, or, when the batch was refused, with all that was kept lost for that reason. So the
-/// sums balance whenever somebody looks, and a sender's retry is not counted as accepted twice.
-void Settle(const LossLedger& request, std::optional<Reason> refused, LossLedger* ledger) {
-  for (const LossLedger::Row& row : request.Rows()) {
-    ledger->Received(row.format, row.signal, row.received);
-    if (row.accepted > 0 && !refused) ledger->Accepted(row.format, row.signal, row.accepted);
-    for (const auto& [reason, n] : row.reasons) {
-      if (!refused || !IsRepair(reason)) ledger->Lost(row.format, row.signal, reason, n);
-    }
-    const uint64_t kept = row.accepted + row.repaired;
-    if (refused && kept > 0) ledger->Lost(row.format, row.signal, *refused, kept);
-  }
-}
-
 /// kTryLater: the same request may be stored later, by this process or the next. kNever: it will
 /// not.
 enum class Fate { kDurable, kQueueFull, kTryLater, kNever };
@@ -230,12 +215,14 @@ int HttpStatusOf(Fate fate, Kind kind) {
   return 500;
 }
 
-/// Hands the batch on; `done(fate, why)` is called once, from any thread.
+/// Hands the batch on; `done(fate, why)` is called once, from any thread. The request was counted
+/// on the side and reaches the ledger when its fate is known, so the sums balance whenever somebody
+/// looks, and a sender's retry is not counted as accepted twice.
 template <typename DoneWithFate>
 void HandOn(Batch&& batch, std::shared_ptr<LossLedger> counted, LossLedger* ledger,
             const Receiver::Accept& accept, DoneWithFate done) {
   const auto settle = [counted, ledger, done](Fate fate, const Status& why) {
-    Settle(*counted, LossOf(fate), ledger);
+    ledger->Add(*counted, LossOf(fate));
     done(fate, why);
   };
   if (batch.rows() == 0) return settle(Fate::kDurable, Status::Ok());
@@ -355,7 +342,7 @@ void Receiver::HandleHttp(net::HttpRequest&& request, std::shared_ptr<net::Respo
   Batch batch = NewBatch(FormatOf(route->kind), request.peer, context_);
   const Result<Decoded> decoded = DecodeBody(*route, request.body, *encoding, context, &batch);
   if (!decoded.ok()) {
-    Settle(*counted, std::nullopt, context_.ledger);
+    context_.ledger->Add(*counted, std::nullopt);
     const bool too_large = decoded.status().code() == StatusCode::kResourceExhausted;
     const std::string why =
         decoded.status().message() + std::string(HintAt(*route, *encoding, request.body));
@@ -382,7 +369,7 @@ void Receiver::HandleGrpc(std::string_view method, std::string_view peer, ByteVi
   const Result<otlp::Decoded> decoded =
       otlp::Decode(request, route->signal, Encoding::kProtobuf, Format::kOtlpGrpc, context, &batch);
   if (!decoded.ok()) {
-    Settle(*counted, std::nullopt, context_.ledger);
+    context_.ledger->Add(*counted, std::nullopt);
     return reply(decoded.status());
   }
   HandOn(std::move(batch), counted, context_.ledger, accept_,

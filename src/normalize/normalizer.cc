@@ -116,7 +116,7 @@ class SpanNormalizer {
     spans_->service[row] = resource.service_entity;
     sightings_->Add(resource.service_entity, spans_->start_ns[row]);
     const bool connects = meaning_.OnlyConnects(identities_->strings.Get(spans_->name[row]));
-    spans_->operation[row] = connects ? take_connection_ : OperationOf(row);
+    spans_->operation[row] = connects ? take_connection_ : OperationOf(row, resource.share);
     spans_->failed[row] = meaning_.Failed() ? 1 : 0;
     const SpanKind kind = spans_->kind[row];
     const bool calls = kind == SpanKind::kClient || kind == SpanKind::kProducer;
@@ -131,19 +131,19 @@ class SpanNormalizer {
     }
   }
 
-  StringId OperationOf(size_t row) {
+  StringId OperationOf(size_t row, telemetry::Share sender) {
     if (const std::string_view operation = meaning_.Operation(); !operation.empty())
-      return identities_->strings.Intern(operation);
+      return identities_->strings.Intern(operation, sender);
     const StringId name = spans_->name[row];
     return templates_.Get(name, [&] {
-      return identities_->strings.Intern(OperationTemplate(identities_->strings.Get(name)));
+      return identities_->strings.Intern(OperationTemplate(identities_->strings.Get(name)), sender);
     });
   }
 
   void NamePeer(size_t row, const Resource& caller) {
     const PeerFacts facts = meaning_.Peer();
     const std::string address = AddressOf(facts);
-    const StringId address_id = identities_->strings.Intern(address);
+    const StringId address_id = identities_->strings.Intern(address, caller.share);
     spans_->peer_address[row] = address_id;
     const EntityId peer =
         FindPeer(facts, identities_->strings.Get(caller.service_namespace), &identities_->entities);
@@ -183,6 +183,7 @@ Normalizer::~Normalizer() = default;
 void Normalizer::CompleteResource(Resource* resource) const {
   Identities& ids = *impl_->identities;
   const ResourceNames names = NamesOf(*resource, ids.strings);
+  resource->share = telemetry::ShareOf(names.service);
   resource->service = ids.strings.Intern(names.service);
   resource->service_namespace = ids.strings.Intern(names.service_namespace);
   resource->instance = ids.strings.Intern(names.instance);

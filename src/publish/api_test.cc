@@ -88,6 +88,18 @@ TEST_F(ApiTest, PictureHoldsAllThatThePageLoadsFirst) {
   }
 }
 
+TEST_F(ApiTest, StatusSaysWhichScrapesFailAndWhy) {
+  const Json scrapes = Answer("/api/v1/status")["scrapes"];
+  ASSERT_EQ(scrapes.size(), 3u);
+  EXPECT_EQ(scrapes[0]["up"], true);
+  EXPECT_TRUE(scrapes[0]["error"].is_null());
+  EXPECT_EQ(scrapes[1]["up"], false);
+  EXPECT_EQ(scrapes[1]["job"], "pay");
+  EXPECT_EQ(scrapes[1]["error"], "connection refused");
+  EXPECT_EQ(scrapes[1]["failures"], 7);
+  EXPECT_TRUE(scrapes[2]["up"].is_null()) << "not asked yet";
+}
+
 TEST_F(ApiTest, AnEmptyPictureIsAnAnswer) {
   picture_ = std::make_shared<const Picture>();
   for (const char* route : {"status", "picture", "entities", "topology", "estimates", "series",

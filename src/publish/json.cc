@@ -211,7 +211,7 @@ Json LossJson(const Picture& picture) {
     Json reasons = Json::array();
     for (const auto& [reason, count] : row.reasons) {
       reasons.push_back({{"reason", telemetry::ReasonName(reason)},
-                         {"outcome", telemetry::IsRepair(reason) ? "repaired" : "dropped"},
+                         {"outcome", telemetry::OutcomeName(telemetry::OutcomeOf(reason))},
                          {"count", count},
                          {"sentence", telemetry::ReasonSentence(reason)}});
     }
@@ -221,15 +221,33 @@ Json LossJson(const Picture& picture) {
                     {"accepted", row.accepted},
                     {"repaired", row.repaired},
                     {"dropped", row.dropped},
+                    {"set_aside", row.set_aside},
                     {"reasons", std::move(reasons)}});
   }
   return rows;
+}
+
+Json ScrapesJson(const Picture& picture) {
+  Json scrapes = Json::array();
+  for (const telemetry::ScrapeState& s : picture.scrapes) {
+    scrapes.push_back({{"job", s.job},
+                       {"instance", s.instance},
+                       {"url", s.url},
+                       {"up", s.last == 0 ? Json(nullptr) : Json(s.up)},
+                       {"error", s.error.empty() ? Json(nullptr) : Json(s.error)},
+                       {"last_ms", s.last == 0 ? Json(nullptr) : Time(s.last)},
+                       {"duration_ms", Number(s.duration_s * 1000)},
+                       {"scrapes", s.scrapes},
+                       {"failures", s.failures}});
+  }
+  return scrapes;
 }
 
 Json StatusJson(const Picture& picture) {
   Json self = Json::object();
   for (const auto& [name, value] : picture.self) self[name] = Number(value);
   return {{"live", picture.live},
+          {"replaying", picture.replaying},
           {"source", picture.source},
           {"now_ms", Time(picture.now)},
           {"watermark_ms", Time(picture.watermark)},
@@ -241,6 +259,7 @@ Json StatusJson(const Picture& picture) {
           {"entities", picture.entities.size()},
           {"join_match_rate", Number(picture.join_match_rate)},
           {"span_times", TimesShown(picture)},
+          {"scrapes", ScrapesJson(picture)},
           {"self", std::move(self)}};
 }
 

@@ -203,13 +203,49 @@ void Ledger(const Picture& picture, Exposition* out) {
     out->Sample({{"format", format}, {"signal", signal}, {"outcome", "accepted"}},
                 static_cast<double>(row.accepted));
     for (const auto& [reason, count] : row.reasons) {
+      const telemetry::Outcome outcome = telemetry::OutcomeOf(reason);
+      if (outcome == telemetry::Outcome::kSetAside) continue;  // accepted or repaired, so it is in
       out->Sample({{"format", format},
                    {"signal", signal},
-                   {"outcome", telemetry::IsRepair(reason) ? "repaired" : "dropped"},
+                   {"outcome", telemetry::OutcomeName(outcome)},
                    {"reason", telemetry::ReasonName(reason)}},
                   static_cast<double>(count));
     }
   }
+  out->Family("tomograph_records_set_aside_total", "counter",
+              "Records that were kept, but are in no window, and why.");
+  for (const auto& row : picture.loss) {
+    for (const auto& [reason, count] : row.reasons) {
+      if (telemetry::OutcomeOf(reason) != telemetry::Outcome::kSetAside) continue;
+      out->Sample({{"format", telemetry::FormatName(row.format)},
+                   {"signal", telemetry::SignalName(row.signal)},
+                   {"reason", telemetry::ReasonName(reason)}},
+                  static_cast<double>(count));
+    }
+  }
+}
+
+void Scrapes(const Picture& picture, Exposition* out) {
+  const auto family = [&](std::string_view name, std::string_view type, std::string_view help,
+                          auto value_of) {
+    out->Family(name, type, help);
+    for (const telemetry::ScrapeState& s : picture.scrapes) {
+      if (s.last != 0)
+        out->Sample({{"job", s.job}, {"instance", s.instance}, {"url", s.url}}, value_of(s));
+    }
+  };
+  if (picture.scrapes.empty()) return;
+  using State = telemetry::ScrapeState;
+  family("tomograph_scrape_up", "gauge",
+         "1: the target's last answer could be read. 0: see status.",
+         [](const State& s) { return s.up ? 1.0 : 0.0; });
+  family("tomograph_scrape_duration_seconds", "gauge", "How long the target's last answer took.",
+         [](const State& s) { return s.duration_s; });
+  family("tomograph_scrapes_total", "counter", "How often the target was asked.",
+         [](const State& s) { return static_cast<double>(s.scrapes); });
+  family("tomograph_scrape_failures_total", "counter",
+         "How often it did not answer, its answer could not be read, or was not kept.",
+         [](const State& s) { return static_cast<double>(s.failures); });
 }
 
 /// "store bytes" -> "tomograph_store_bytes".
@@ -255,6 +291,7 @@ std::string MetricsText(const Picture& picture) {
   Incidents(picture, names, &out);
   Clocks(picture, &out);
   Ledger(picture, &out);
+  Scrapes(picture, &out);
   Own(picture, &out);
   return out.Take();
 }

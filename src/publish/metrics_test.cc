@@ -76,8 +76,21 @@ TEST(Metrics, ShowsHypothesesLedgerAndOwnFigures) {
                               "outcome=\"repaired\",reason=\"negative_duration\"} 290\n"));
   EXPECT_THAT(text, HasSubstr("tomograph_records_total{format=\"otlp_grpc\",signal=\"span\","
                               "outcome=\"accepted\"} 183901\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_records_set_aside_total{format=\"otlp_grpc\","
+                              "signal=\"span\",reason=\"too_late\"} 41\n"));
+  EXPECT_THAT(text, Not(HasSubstr("outcome=\"set_aside\"")))
+      << "it is accepted or repaired already";
   EXPECT_THAT(text, HasSubstr("tomograph_store_bytes 41200128\n"));
   EXPECT_THAT(text, HasSubstr("tomograph_join_match_ratio 0.973\n"));
+}
+
+TEST(Metrics, SaysWhichScrapesFail) {
+  const std::string text = MetricsText(IncidentPicture());
+  const std::string pay = "{job=\"pay\",instance=\"pay:9100\",url=\"http://pay:9100/metrics\"}";
+  EXPECT_THAT(text, HasSubstr("tomograph_scrape_up" + pay + " 0\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_scrape_failures_total" + pay + " 7\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_scrape_up{job=\"cart\""));
+  EXPECT_THAT(text, Not(HasSubstr("job=\"new\""))) << "not asked is not down";
 }
 
 TEST(Metrics, ClosedIncidentsAreGone) {

@@ -131,10 +131,11 @@ struct Publisher::Impl {
   telemetry::Identities* const identities;
   const CachedBody page = MakeCached(std::string(PageHtml()));
 
-  mutable std::mutex mutex;  // guards the next three
+  mutable std::mutex mutex;  // guards the next four
   std::shared_ptr<const Served> served =
       std::make_shared<Served>(std::make_shared<const Picture>(), 0);
   bool ready = false;
+  std::string why_not_ready = "the engine is still starting or is stopping";
   std::vector<std::shared_ptr<net::EventStream>> streams;
 
   BoundedQueue<Lookup> lookups;
@@ -208,7 +209,7 @@ net::HttpResponse Publisher::Impl::Ready() const {
   };
   {
     std::lock_guard lock(mutex);
-    if (!ready) return not_ready("the engine is still starting or is stopping");
+    if (!ready) return not_ready(why_not_ready);
   }
   if (store != nullptr) {
     const store::StoreStats stats = store->stats();
@@ -246,9 +247,10 @@ void Publisher::Publish(std::shared_ptr<const Picture> picture) {
 
 std::shared_ptr<const Picture> Publisher::picture() const { return impl_->Current()->picture; }
 
-void Publisher::SetReady(bool ready) {
+void Publisher::SetReady(bool ready, std::string why_not) {
   std::lock_guard lock(impl_->mutex);
   impl_->ready = ready;
+  impl_->why_not_ready = std::move(why_not);
 }
 
 void Publisher::HandleHttp(net::HttpRequest&& request, std::shared_ptr<net::Responder> responder) {

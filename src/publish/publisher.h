@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "net/http_server.h"
 #include "store/store.h"
@@ -21,7 +22,8 @@ class Publisher {
   /// Replaces what is served and tells the event streams.
   void Publish(std::shared_ptr<const telemetry::Picture> picture);
   std::shared_ptr<const telemetry::Picture> picture() const;
-  void SetReady(bool ready);
+  /// `why_not` is what /-/ready says after "not ready: ".
+  void SetReady(bool ready, std::string why_not = "the engine is still starting or is stopping");
 
   void HandleHttp(net::HttpRequest&& request, std::shared_ptr<net::Responder> responder);
 

@@ -79,8 +79,10 @@ TEST_F(PublisherTest, IsHealthyBeforeItIsReady) {
   EXPECT_THAT(waiting.body, HasSubstr("still starting"));
   publisher_.SetReady(true);
   EXPECT_EQ(Ask("/-/ready").status, 200);
-  publisher_.SetReady(false);
+  publisher_.SetReady(false, "replaying");
   EXPECT_EQ(Ask("/-/ready").status, 503);
+  EXPECT_EQ(Ask("/-/ready").body, "not ready: replaying\n");
+  EXPECT_EQ(Ask("/-/healthy").status, 200);
 }
 
 TEST(PublisherWithAStore, IsReadyWhileTheStoreCanWrite) {

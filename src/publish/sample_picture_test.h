@@ -208,22 +208,40 @@ inline Shop AddShop(SamplePicture* s, bool broken) {
 
 inline void AddLedger(Picture* p) {
   using telemetry::Reason;
-  p->loss = {
-      {telemetry::Format::kOtlpGrpc,
-       telemetry::Signal::kSpan,
-       184'220,
-       183'901,
-       312,
-       7,
-       {{Reason::kNegativeDuration, 290}, {Reason::kNoService, 22}, {Reason::kMissingId, 7}}},
-      {telemetry::Format::kOtlpGrpc, telemetry::Signal::kLog, 20'114, 20'114, 0, 0, {}},
-      {telemetry::Format::kRemoteWrite,
-       telemetry::Signal::kSample,
-       96'400,
-       96'310,
-       0,
-       90,
-       {{Reason::kSeriesLimit, 90}}}};
+  p->loss = {{telemetry::Format::kOtlpGrpc,
+              telemetry::Signal::kSpan,
+              184'220,
+              183'901,
+              312,
+              7,
+              41,
+              {{Reason::kMissingId, 7},
+               {Reason::kNegativeDuration, 290},
+               {Reason::kNoService, 22},
+               {Reason::kTooLate, 41}}},
+             {telemetry::Format::kOtlpGrpc, telemetry::Signal::kLog, 20'114, 20'114, 0, 0, 0, {}},
+             {telemetry::Format::kRemoteWrite,
+              telemetry::Signal::kSample,
+              96'400,
+              96'310,
+              0,
+              90,
+              0,
+              {{Reason::kSeriesLimit, 90}}}};
+  p->scrapes.resize(3);
+  p->scrapes[0] = {
+      "cart", "cart:9100", "http://cart:9100/metrics", SamplePicture::kStart, true, "", 0.004, 12,
+      0};
+  p->scrapes[1] = {"pay",
+                   "pay:9100",
+                   "http://pay:9100/metrics",
+                   SamplePicture::kStart,
+                   false,
+                   "connection refused",
+                   0.001,
+                   12,
+                   7};
+  p->scrapes[2].job = "new";  // not asked yet
   p->join_match_rate = 0.973;
   p->self = {{"queue_batches", 3}, {"store_bytes", 41'200'128}, {"spans_per_second", 306}};
 }

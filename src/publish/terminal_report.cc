@@ -289,15 +289,18 @@ class Terminal {
   }
 
   void ShowQuality() {
-    uint64_t received = 0, repaired = 0, dropped = 0;
+    uint64_t received = 0, repaired = 0, dropped = 0, set_aside = 0;
     for (const auto& row : picture_.loss) {
       received += row.received;
       repaired += row.repaired;
       dropped += row.dropped;
+      set_aside += row.set_aside;
     }
     Text("Records: " + std::to_string(received) + " received, " + std::to_string(repaired) +
-         " repaired, " + std::to_string(dropped) + " dropped. Spans joined: " +
-         Percent(picture_.join_match_rate) + ". Up to " + FormatTime(picture_.watermark) + ".");
+         " repaired, " + std::to_string(dropped) + " dropped." +
+         (set_aside > 0 ? " Kept, but in no window: " + std::to_string(set_aside) + "." : "") +
+         " Spans joined: " + Percent(picture_.join_match_rate) + ". Up to " +
+         FormatTime(picture_.watermark) + ".");
   }
 
   const Picture& picture_;

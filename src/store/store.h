@@ -48,6 +48,7 @@ struct ScanFilter {
   std::string service;          // empty: all
   telemetry::TraceId trace_id;  // empty: all
   size_t limit = SIZE_MAX;
+  Nanos received_before = INT64_MAX;  // engine time at which the rows were taken in; not of events
 };
 
 class Store {

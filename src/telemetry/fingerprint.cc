@@ -45,4 +45,8 @@ Fingerprint FingerprintOf(std::string_view bytes, uint64_t seed) {
   return {MixBits(y ^ length), MixBits(x)};
 }
 
+Share ShareOf(std::string_view service) {
+  return Share{static_cast<uint16_t>(1 + FingerprintOf(service).lo % (FairShare::kShares - 1))};
+}
+
 }  // namespace tomograph::telemetry

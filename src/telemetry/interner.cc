@@ -1,5 +1,6 @@
 #include "telemetry/interner.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <deque>
@@ -27,6 +28,12 @@ struct Interner::Impl {
     return kept;
   }
 
+  bool HasRoom(Share sender, size_t text_bytes) const {
+    const size_t used = bytes.load(std::memory_order_relaxed);
+    return strings_held.Allows(sender, 1, table.free()) &&
+           bytes_held.Allows(sender, text_bytes, max_bytes - std::min(max_bytes, used));
+  }
+
   static constexpr size_t kBlock = 256u << 10;
   StableTable<std::string_view> table;
   const size_t max_bytes;
@@ -34,6 +41,7 @@ struct Interner::Impl {
   char* next = nullptr;
   size_t block_left = 0;
   std::atomic<size_t> bytes{0};
+  FairShare strings_held, bytes_held;
   std::atomic<uint64_t> overflows{0};
 };
 
@@ -42,13 +50,19 @@ Interner::Interner(size_t max_strings, size_t max_bytes) : impl_(new Impl(max_st
 }
 Interner::~Interner() = default;
 
-StringId Interner::Intern(std::string_view text) {
+StringId Interner::Intern(std::string_view text, Share sender) {
   if (text.empty()) return kEmptyString;
   const Fingerprint f = FingerprintOf(text);
   const auto same = [&](std::string_view other) { return other == text; };
   uint32_t id = impl_->table.Find(f, same);
-  if (id == 0 && impl_->bytes.load(std::memory_order_relaxed) + text.size() <= impl_->max_bytes)
-    id = impl_->table.FindOrAdd(f, same, [&] { return impl_->Keep(text); });
+  if (id == 0 && impl_->HasRoom(sender, text.size())) {
+    const auto keep = [&] {
+      impl_->strings_held.Take(sender, 1);
+      impl_->bytes_held.Take(sender, text.size());
+      return impl_->Keep(text);
+    };
+    id = impl_->table.FindOrAdd(f, same, keep, [](std::string_view) { return true; });
+  }
   if (id != 0) return StringId{id};
   impl_->overflows.fetch_add(1, std::memory_order_relaxed);
   return kOverflow;

@@ -4,13 +4,16 @@
 //
 // Thread-safe; Get takes no lock. Strings live as long as the Interner. Bounded: once `max_strings`
 // or `max_bytes` is reached every new string gets kOverflow and is counted, so that a source with
-// an id in its span names costs accuracy and not the machine's memory.
+// an id in its span names costs accuracy and not the machine's memory. Its own accuracy: a new
+// string counts against the share (fair_share.h) of the sender that it was interned for.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string_view>
+
+#include "telemetry/fair_share.h"
 
 namespace tomograph::telemetry {
 
@@ -25,7 +28,7 @@ class Interner {
   Interner(const Interner&) = delete;
   Interner& operator=(const Interner&) = delete;
 
-  StringId Intern(std::string_view text);
+  StringId Intern(std::string_view text, Share sender = kOurselves);
   /// The id of a string that is there already; kEmptyString when it is not.
   StringId Find(std::string_view text) const;
   std::string_view Get(StringId id) const;

@@ -3,10 +3,10 @@
 #include <cctype>
 #include <string>
 
+#include "base/check.h"
+
 namespace tomograph::telemetry {
 namespace {
-
-enum class Outcome { kRepaired, kDropped };
 
 struct ReasonWords {
   std::string name;
@@ -37,15 +37,39 @@ const ReasonWords& Words(Reason r) {
 
 std::string_view ReasonName(Reason r) { return Words(r).name; }
 std::string_view ReasonSentence(Reason r) { return Words(r).sentence; }
-bool IsRepair(Reason r) { return Words(r).outcome == Outcome::kRepaired; }
+Outcome OutcomeOf(Reason r) { return Words(r).outcome; }
+
+std::string_view OutcomeName(Outcome o) {
+  switch (o) {
+    case Outcome::kRepaired:
+      return "repaired";
+    case Outcome::kDropped:
+      return "dropped";
+    case Outcome::kSetAside:
+      return "set_aside";
+  }
+  return "";
+}
 
 void LossLedger::Lost(Format f, Signal s, Reason r, uint64_t n) {
   Cell(reasons_[static_cast<size_t>(r)], f, s).fetch_add(n, std::memory_order_relaxed);
 }
 
-void LossLedger::AcceptedThenLost(Format f, Signal s, Reason r, uint64_t n) {
-  Cell(accepted_, f, s).fetch_sub(n, std::memory_order_relaxed);
+void LossLedger::SetAside(Format f, Signal s, Reason r, uint64_t n) {
+  TG_CHECK(OutcomeOf(r) == Outcome::kSetAside);
   Lost(f, s, r, n);
+}
+
+void LossLedger::Add(const LossLedger& request, std::optional<Reason> refused) {
+  for (const Row& row : request.Rows()) {
+    Received(row.format, row.signal, row.received);
+    if (row.accepted > 0 && !refused) Accepted(row.format, row.signal, row.accepted);
+    for (const auto& [reason, n] : row.reasons) {
+      if (!refused || OutcomeOf(reason) == Outcome::kDropped)
+        Lost(row.format, row.signal, reason, n);
+    }
+    if (refused && row.kept() > 0) Lost(row.format, row.signal, *refused, row.kept());
+  }
 }
 
 std::vector<LossLedger::Row> LossLedger::Rows() const {
@@ -60,10 +84,20 @@ std::vector<LossLedger::Row> LossLedger::Rows() const {
       const uint64_t n = reasons_[static_cast<size_t>(r)][cell].load(std::memory_order_relaxed);
       if (n == 0) continue;
       const Reason reason = static_cast<Reason>(r);
-      (IsRepair(reason) ? row.repaired : row.dropped) += n;
+      switch (OutcomeOf(reason)) {
+        case Outcome::kRepaired:
+          row.repaired += n;
+          break;
+        case Outcome::kDropped:
+          row.dropped += n;
+          break;
+        case Outcome::kSetAside:
+          row.set_aside += n;
+          break;
+      }
       row.reasons.emplace_back(reason, n);
     }
-    if (row.received + row.accepted + row.repaired + row.dropped > 0)
+    if (row.received + row.accepted + row.repaired + row.dropped + row.set_aside > 0)
       rows.push_back(std::move(row));
   }
   return rows;

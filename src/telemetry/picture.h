@@ -43,13 +43,26 @@ struct TimeLine {
   std::vector<double> values;  // aligned with Picture::window_starts
 };
 
+/// What became of asking one target for its metrics.
+struct ScrapeState {
+  std::string job, instance;
+  std::string url;        // without credentials and query
+  Nanos last = 0;         // when it was asked last; 0: not yet
+  bool up = false;        // the last answer could be read
+  std::string error;      // of the last time, for a person; empty: none
+  double duration_s = 0;  // of the last time
+  uint64_t scrapes = 0;   // so far
+  uint64_t failures = 0;  // of these: no answer, not 200, not readable, or not stored
+};
+
 struct Picture {
   Nanos now = 0;        // engine time
   Nanos watermark = 0;  // all before it is final
   Nanos window_length = 0;
   Nanos broke_off = 0;  // newest record of a recording, whose last window may be incomplete
   bool live = false;
-  std::string source;  // "live", or the path of the recording
+  bool replaying = false;  // live, and the stored history is not all in it yet
+  std::string source;      // "live", or the path of the recording
   std::vector<Entity> entities;
   std::vector<Edge> edges;
   std::vector<Nanos> window_starts;
@@ -60,7 +73,8 @@ struct Picture {
   std::vector<ChangeEvent> changes;
   std::vector<Incident> incidents;  // newest first
   std::vector<LossLedger::Row> loss;
-  double join_match_rate = 0;  // joined / (joined + orphans) over the history; NaN: no spans
+  std::vector<ScrapeState> scrapes;  // in the order of the configuration
+  double join_match_rate = 0;        // joined / (joined + orphans) over the history; NaN: no spans
   std::map<std::string, double> self;  // own figures: queue lengths, bytes, rates
 };
 

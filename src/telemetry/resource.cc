@@ -7,6 +7,7 @@ namespace tomograph::telemetry {
 struct ResourceTable::Impl {
   explicit Impl(size_t n) : table(n, Resource()) {}
   StableTable<Resource> table;
+  FairShare held;
 };
 
 std::string ClockHostOf(const Resource& resource, const Interner& strings) {
@@ -26,8 +27,13 @@ ResourceTable::ResourceTable(size_t max_resources) : impl_(new Impl(max_resource
 ResourceTable::~ResourceTable() = default;
 
 ResourceId ResourceTable::FindOrAdd(const Fingerprint& f, const std::function<Resource()>& make) {
+  const auto admit = [&](const Resource& made) {
+    if (!impl_->held.Allows(made.share, 1, impl_->table.free())) return false;
+    impl_->held.Take(made.share, 1);
+    return true;
+  };
   return ResourceId{impl_->table.FindOrAdd(
-      f, [](const Resource&) { return true; }, make)};
+      f, [](const Resource&) { return true; }, make, admit)};
 }
 const Resource& ResourceTable::Get(ResourceId id) const {
   return impl_->table.Get(static_cast<uint32_t>(id)).value;

@@ -30,6 +30,7 @@ struct Resource {
   StringId host = kEmptyString;
   EntityId service_entity = kNoEntity;
   EntityId instance_entity = kNoEntity;
+  Share share = kOurselves;  // of the service: who pays for the names in its records
 };
 
 /// Whose clock the times of its records come from: the host, else the instance of the service, else
@@ -49,7 +50,7 @@ Fingerprint FingerprintOf(std::string_view bytes, uint64_t seed = 0);
 
 /// Thread-safe; references stay valid. `make` is called once, on the first sight of a fingerprint,
 /// and must fill the resource wholly (decoded and normalised), since it is immutable afterwards.
-/// When `max_resources` is reached, kNoResource is returned.
+/// When `max_resources` or its share of them is reached, kNoResource is returned.
 class ResourceTable {
  public:
   explicit ResourceTable(size_t max_resources = 200'000);

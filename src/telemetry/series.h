@@ -43,9 +43,13 @@ struct Series {
   EntityId entity = kNoEntity;  // whose quantity it is
   EntityId peer = kNoEntity;    // for client-side metrics: the callee
   double scale = 1;             // to base units: seconds, bytes, shares of 1
+  Share share = kOurselves;     // of its resource
 };
+/// Had one of its names no room?
+bool HasOverflow(const Series& series);
 
-/// Thread-safe; references stay valid; `make` as in ResourceTable. Full: kNoSeries.
+/// Thread-safe; references stay valid; `make` as in ResourceTable. Full, or its share is:
+/// kNoSeries.
 class SeriesTable {
  public:
   explicit SeriesTable(size_t max_series = 2'000'000);

@@ -59,14 +59,17 @@ class StableTable {
     }
   }
 
-  /// 0 when the table is full. `make` runs under the table's lock: it must not add to this table.
-  template <typename Same, typename Make>
-  uint32_t FindOrAdd(const Fingerprint& f, const Same& same, const Make& make) {
+  /// 0 when the table is full, or when `admit(value)` says no to what `make` made. Both run under
+  /// the table's lock: they must not add to this table.
+  template <typename Same, typename Make, typename Admit>
+  uint32_t FindOrAdd(const Fingerprint& f, const Same& same, const Make& make, const Admit& admit) {
     if (const uint32_t id = Find(f, same)) return id;
     std::lock_guard lock(mutex_);
     if (const uint32_t id = Find(f, same)) return id;
     if (size_.load(std::memory_order_relaxed) >= max_entries_) return 0;
-    const uint32_t id = Append(f, make());
+    T value = make();
+    if (!admit(value)) return 0;
+    const uint32_t id = Append(f, std::move(value));
     uint64_t at = f.lo & mask_;
     while (slots_[at].load(std::memory_order_relaxed) != 0) at = (at + 1) & mask_;
     slots_[at].store(static_cast<uint64_t>(Tag(f)) << 32 | id, std::memory_order_release);
@@ -76,6 +79,7 @@ class StableTable {
   const Entry& Get(uint32_t id) const {
     return chunks_[id / kChunk].load(std::memory_order_acquire)[id % kChunk];
   }
+  size_t free() const { return max_entries_ - size_.load(std::memory_order_relaxed); }
   bool Has(uint32_t id) const { return id < size_.load(std::memory_order_acquire); }
   size_t size() const { return size_.load(std::memory_order_acquire) - 1; }
 

@@ -83,6 +83,64 @@ TEST(ResourceTable, MakesOnceAndStopsAtItsLimit) {
   EXPECT_EQ(resources.FindOrAdd({1, 1}, make), a);
 }
 
+TEST(FairShare, ANoisySenderLeavesRoomForAQuietOne) {
+  Interner strings(1000);
+  const Share noisy = ShareOf("noisy"), quiet = ShareOf("quiet");
+  ASSERT_NE(noisy, quiet);
+  for (int i = 0; i < 10'000; ++i) strings.Intern("noise " + std::to_string(i), noisy);
+  EXPECT_GT(strings.size(), 700u) << "while there is plenty nobody is held back";
+  EXPECT_LT(strings.size(), 800u);
+  EXPECT_EQ(strings.Intern("one more", noisy), kOverflow);
+  EXPECT_GT(strings.overflows(), 9000u);
+  for (int i = 0; i < 50; ++i) {
+    const std::string name = "quiet " + std::to_string(i);
+    EXPECT_EQ(strings.Get(strings.Intern(name, quiet)), name);
+  }
+  EXPECT_EQ(strings.Get(strings.Intern("noise 5", noisy)), "noise 5") << "what is there stays";
+  EXPECT_EQ(strings.Get(strings.Intern("our own")), "our own");
+}
+
+TEST(FairShare, CountsBytesToo) {
+  Interner strings(1000, 100'000);
+  const std::string big(1000, 'x');
+  for (int i = 0; i < 1000; ++i) strings.Intern(big + std::to_string(i), ShareOf("noisy"));
+  EXPECT_LT(strings.bytes(), 80'000u);
+  EXPECT_NE(strings.Intern(big, ShareOf("quiet")), kOverflow);
+}
+
+TEST(FairShare, ManyNoisySendersLeaveRoomToo) {
+  Interner strings(10'000);
+  for (int i = 0; i < 50'000; ++i)
+    strings.Intern(std::to_string(i), ShareOf("noisy " + std::to_string(i % 10)));
+  EXPECT_NE(strings.Intern("quiet", ShareOf("quiet")), kOverflow);
+}
+
+TEST(FairShare, HoldsForResourcesAndSeries) {
+  ResourceTable resources(100);
+  SeriesTable series(100);
+  const auto resource_of = [](const char* service) {
+    return [=] {
+      Resource r;
+      r.share = ShareOf(service);
+      return r;
+    };
+  };
+  const auto series_of = [](const char* service) {
+    return [=] {
+      Series s;
+      s.share = ShareOf(service);
+      return s;
+    };
+  };
+  for (uint64_t i = 1; i <= 1000; ++i) {
+    resources.FindOrAdd({i, i}, resource_of("noisy"));
+    series.FindOrAdd({i, i}, series_of("noisy"));
+  }
+  EXPECT_NE(resources.FindOrAdd({5000, 1}, resource_of("quiet")), kNoResource);
+  EXPECT_NE(series.FindOrAdd({5000, 1}, series_of("quiet")), kNoSeries);
+  EXPECT_EQ(series.FindOrAdd({6000, 1}, series_of("noisy")), kNoSeries);
+}
+
 TEST(Entity, IdIsStableAndTellsKindAndNamespaceApart) {
   EXPECT_EQ(MakeEntityId(EntityKind::kService, "shop", "cart"),
             MakeEntityId(EntityKind::kService, "shop", "cart"));
@@ -195,12 +253,45 @@ TEST(LossLedger, SumsAddUp) {
   EXPECT_TRUE(rows[0].balanced());
   EXPECT_EQ(rows[0].dropped, 2u);
   EXPECT_EQ(rows[0].repaired, 1u);
-  ledger.AcceptedThenLost(Format::kOtlpHttp, Signal::kSpan, Reason::kBackPressure, 7);
-  rows = ledger.Rows();
-  EXPECT_TRUE(rows[0].balanced());
-  EXPECT_EQ(rows[0].accepted, 0u);
   EXPECT_EQ(ReasonName(Reason::kNegativeDuration), "negative_duration");
   EXPECT_TRUE(IsRepair(Reason::kNegativeDuration));
+}
+
+TEST(LossLedger, WhatIsSetAsideStaysAcceptedOrRepaired) {
+  LossLedger ledger;
+  ledger.Received(Format::kOtlpHttp, Signal::kSpan, 3);
+  ledger.Accepted(Format::kOtlpHttp, Signal::kSpan, 1);
+  ledger.Lost(Format::kOtlpHttp, Signal::kSpan, Reason::kNegativeDuration, 2);
+  ledger.SetAside(Format::kOtlpHttp, Signal::kSpan, Reason::kTooLate, 2);
+  ledger.SetAside(Format::kOtlpHttp, Signal::kSpan, Reason::kDuplicate);
+  const auto rows = ledger.Rows();
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_TRUE(rows[0].balanced());
+  EXPECT_EQ(rows[0].accepted, 1u);
+  EXPECT_EQ(rows[0].repaired, 2u);
+  EXPECT_EQ(rows[0].dropped, 0u);
+  EXPECT_EQ(rows[0].set_aside, 3u);
+  ledger.SetAside(Format::kOtlpHttp, Signal::kSpan, Reason::kTooOld);
+  EXPECT_FALSE(ledger.Rows()[0].balanced()) << "more was set aside than was kept";
+}
+
+TEST(LossLedger, ARefusedRequestDropsWhatWasKeptOfItRepairsIncluded) {
+  LossLedger request;
+  request.Received(Format::kScrape, Signal::kSample, 10);
+  request.Accepted(Format::kScrape, Signal::kSample, 6);
+  request.Lost(Format::kScrape, Signal::kSample, Reason::kBucketsRepaired, 3);
+  request.Lost(Format::kScrape, Signal::kSample, Reason::kBadTime, 1);
+  LossLedger ledger;
+  ledger.Add(request, Reason::kStoreFailed);
+  const std::vector<std::pair<Reason, uint64_t>> refused = {{Reason::kBadTime, 1},
+                                                            {Reason::kStoreFailed, 9}};
+  ASSERT_EQ(ledger.Rows().size(), 1u);
+  EXPECT_TRUE(ledger.Rows()[0].balanced());
+  EXPECT_EQ(ledger.Rows()[0].reasons, refused);
+  ledger.Add(request, std::nullopt);
+  EXPECT_TRUE(ledger.Rows()[0].balanced());
+  EXPECT_EQ(ledger.Rows()[0].accepted, 6u);
+  EXPECT_EQ(ledger.Rows()[0].repaired, 3u);
 }
 
 TEST(WindowSet, FindsByKey) {

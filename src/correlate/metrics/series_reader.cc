@@ -99,14 +99,18 @@ struct Difference {
   const std::vector<uint64_t>* before = nullptr;
 };
 
-void InsertPoint(std::vector<Point>* points, Point point) {
+/// False when there was a point of that instant.
+bool InsertPoint(std::vector<Point>* points, Point point) {
   const auto by_time = [](const Point& a, const Point& b) { return a.time < b.time; };
   const auto at = std::lower_bound(points->begin(), points->end(), point, by_time);
   if (at == points->end() || at->time != point.time) {
     points->insert(at, std::move(point));
-  } else if (std::tuple(point.value, point.sum) > std::tuple(at->value, at->sum)) {
+    return true;
+  }
+  if (std::tuple(point.value, point.sum) > std::tuple(at->value, at->sum)) {
     *at = std::move(point);  // twice the same instant: the larger, whatever the order
   }
+  return false;
 }
 
 std::optional<Difference> DifferenceTo(const KnownSeries& s, const Export& exported, size_t i) {
@@ -285,10 +289,10 @@ struct SeriesReader::Impl {
     return s.meaning.role == SeriesRole::kNothing ? nullptr : &s;
   }
 
-  void Insert(KnownSeries* s, Point point) {
+  bool Insert(KnownSeries* s, Point point) {
     exports[s->exported_with].Add(point.time, point.start, s->meaning.delta);
     oldest = std::min(oldest, point.time);
-    InsertPoint(&s->points, std::move(point));
+    return InsertPoint(&s->points, std::move(point));
   }
 
   void ReadLevel(KnownSeries* s, Nanos from, Nanos to, Sums* sums) {
@@ -475,21 +479,27 @@ SeriesReader::SeriesReader(telemetry::Identities* identities)
     : impl_(std::make_unique<Impl>(identities)) {}
 SeriesReader::~SeriesReader() = default;
 
-void SeriesReader::Add(const telemetry::SampleBatch& samples, Nanos until) {
+uint64_t SeriesReader::Add(const telemetry::SampleBatch& samples, TimeRange believable,
+                           Nanos in_time_from) {
+  uint64_t repeats = 0;
+  const auto insert = [&](KnownSeries* s, Point p) {
+    const bool in_time = p.time >= in_time_from;
+    if (!impl_->Insert(s, std::move(p)) && in_time) ++repeats;
+  };
   for (size_t i = 0; i < samples.rows(); ++i) {
     if (!std::isfinite(samples.value[i])) continue;  // a stale marker: the series says nothing
-    if (samples.time_ns[i] > until) continue;
+    if (!believable.Contains(samples.time_ns[i])) continue;
     KnownSeries* s = impl_->Find(samples.series[i]);
     if (s == nullptr) continue;
     Point p;
     p.time = samples.time_ns[i];
     p.start = samples.start_ns[i];
     p.value = samples.value[i];
-    impl_->Insert(s, std::move(p));
+    insert(s, std::move(p));
   }
   const telemetry::SampleBatch::Histograms& h = samples.histograms;
   for (size_t i = 0; i < h.rows(); ++i) {
-    if (h.time_ns[i] > until) continue;
+    if (!believable.Contains(h.time_ns[i])) continue;
     KnownSeries* s = impl_->Find(h.series[i]);
     if (s == nullptr) continue;
     const size_t begin = i == 0 ? 0 : h.bucket_end[i - 1];
@@ -505,8 +515,9 @@ void SeriesReader::Add(const telemetry::SampleBatch& samples, Nanos until) {
     p.sum = h.sum[i];
     p.buckets.assign(h.bucket_count.begin() + static_cast<ptrdiff_t>(begin),
                      h.bucket_count.begin() + h.bucket_end[i]);
-    impl_->Insert(s, std::move(p));
+    insert(s, std::move(p));
   }
+  return repeats;
 }
 
 std::map<SeriesReader::Subject, SeriesReader::Reading> SeriesReader::Read(Nanos from, Nanos to) {

@@ -44,8 +44,10 @@ class SeriesReader {
   explicit SeriesReader(telemetry::Identities* identities);
   ~SeriesReader();
 
-  /// Points later than `until` are left out.
-  void Add(const telemetry::SampleBatch& samples, Nanos until = INT64_MAX);
+  /// Takes the points within `believable`. Returns how many from `in_time_from` on were there
+  /// already, or another point of the same series and instant.
+  uint64_t Add(const telemetry::SampleBatch& samples, TimeRange believable = {INT64_MIN, INT64_MAX},
+               Nanos in_time_from = INT64_MIN);
   /// Readings of [from, to). Intervals must come in order; samples before `from` are forgotten.
   std::map<Subject, Reading> Read(Nanos from, Nanos to);
   Nanos oldest() const;  // of samples not read yet; INT64_MAX when there are none

@@ -10,11 +10,13 @@ namespace {
 
 uint64_t HashOf(telemetry::TraceId id) { return MixBits(id.lo ^ MixBits(id.hi)); }
 
-/// A total order, so that of two records with one id the same one wins whatever came first.
+/// A total order, so that of two records with one id the same one wins whatever came first. What is
+/// not counted, since the store had it, comes before what repeats it.
 bool Before(const OpenSpan& a, const OpenSpan& b) {
   if (a.id != b.id) return a.id < b.id;
   const auto rest = [](const OpenSpan& s) {
-    return std::tuple(s.start, s.end, s.parent, s.service, s.peer, s.kind, s.failed, s.weight);
+    return std::tuple(s.start, s.end, s.parent, s.service, s.peer, s.kind, s.failed, s.weight,
+                      s.counted_as);
   };
   return rest(a) < rest(b);
 }
@@ -134,6 +136,8 @@ void TraceAssembler::Sort(Trace* trace) {
   std::vector<OpenSpan>& spans = trace->spans;
   std::sort(spans.begin(), spans.end(), Before);
   const auto same_id = [](const OpenSpan& a, const OpenSpan& b) { return a.id == b.id; };
+  for (size_t i = 1; i < spans.size(); ++i)
+    if (same_id(spans[i - 1], spans[i])) ++duplicates_[spans[i].counted_as];
   const auto end = std::unique(spans.begin(), spans.end(), same_id);
   open_spans_ -= static_cast<size_t>(spans.end() - end);
   spans.erase(end, spans.end());
@@ -176,6 +180,16 @@ const JoinedTrace& TraceAssembler::JoinUntil(Trace* trace, Nanos to) {
     joined_.Join(visible_);
   }
   return joined_;
+}
+
+std::vector<std::pair<telemetry::Format, uint64_t>> TraceAssembler::TakeDuplicates() {
+  std::vector<std::pair<telemetry::Format, uint64_t>> found;
+  for (size_t f = 1; f < duplicates_.size(); ++f) {
+    if (duplicates_[f] > 0)
+      found.emplace_back(static_cast<telemetry::Format>(f - 1), duplicates_[f]);
+  }
+  duplicates_.fill(0);
+  return found;
 }
 
 void TraceAssembler::Evict(Nanos before) {

@@ -6,8 +6,10 @@
 // once a window for the traces that touch it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/nanotime.h"
@@ -27,12 +29,18 @@ struct OpenSpan {
   telemetry::EntityId peer = telemetry::kNoEntity;
   float weight = 1;  // >= 1
   telemetry::SpanKind kind = telemetry::SpanKind::kUnspecified;
-  bool failed = false;
-  bool weight_known = false;
-  bool takes_connection = false;  // waits for a connection, and calls nobody
-  bool peer_is_address = false;   // `peer` stands for an address: a key of AddressBook, no entity
-  float clock_bound_s = -1;       // how wrong `start` may be against other hosts; < 0: not known
+  bool failed : 1 = false;
+  bool weight_known : 1 = false;
+  bool takes_connection : 1 = false;  // waits for a connection, and calls nobody
+  // `peer` stands for an address: a key of AddressBook, no entity.
+  bool peer_is_address : 1 = false;
+  uint8_t counted_as = kNotCounted;  // the ledger's format, plus one
+  float clock_bound_s = -1;          // how wrong `start` may be against other hosts; < 0: not known
 
+  static constexpr uint8_t kNotCounted = 0;
+  static uint8_t CountedAs(telemetry::Format format) {
+    return static_cast<uint8_t>(static_cast<uint8_t>(format) + 1);
+  }
   Nanos raw_end() const { return raw_start + (end - start); }
   bool outgoing() const {
     return kind == telemetry::SpanKind::kClient || kind == telemetry::SpanKind::kProducer;
@@ -100,6 +108,8 @@ class TraceAssembler {
       FindExtent(&trace);
     }
   }
+  /// Spans whose id was there already, found since the last call; those that are counted.
+  std::vector<std::pair<telemetry::Format, uint64_t>> TakeDuplicates();
   /// Forgets the spans that ended before `before`.
   void Evict(Nanos before);
   /// The first moment from `from` on at which a span is in flight; INT64_MAX when there is none.
@@ -131,6 +141,7 @@ class TraceAssembler {
   std::vector<uint32_t> table_;  // open addressing, linear probing: slot + 1, 0 empty
   size_t used_ = 0;
   size_t open_spans_ = 0;
+  std::array<uint64_t, telemetry::kFormatCount + 1> duplicates_{};  // by counted_as
   JoinedTrace joined_;
   std::vector<OpenSpan> visible_;
 };

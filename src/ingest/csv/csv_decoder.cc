@@ -167,10 +167,13 @@ class CsvDecoder : public StreamDecoder {
       key_.append(1, '\0').append(attribute).append(1, '\0').append(place.In(row));
     return context_.identities->resources.FindOrAdd(telemetry::FingerprintOf(key_), [&] {
       telemetry::Resource resource;
+      telemetry::Share sender = telemetry::ShareOf({});
+      for (const auto& [attribute, place] : resource_places_)
+        if (attribute == "service.name") sender = telemetry::ShareOf(place.In(row));
       for (const auto& [attribute, place] : resource_places_) {
         if (!place.In(row).empty())
           resource.attributes.emplace_back(strings_.Intern(attribute),
-                                           strings_.Intern(place.In(row)));
+                                           strings_.Intern(place.In(row), sender));
       }
       if (context_.complete_resource) context_.complete_resource(&resource);
       return resource;
@@ -220,18 +223,21 @@ class CsvDecoder : public StreamDecoder {
     if (sender.resource == telemetry::kNoResource) return tally_.Lose(Reason::kResourceLimit);
     const Fingerprint name = telemetry::FingerprintOf(metric, sender.labels.lo);
     const Fingerprint both{name.hi ^ sender.labels.hi, name.lo};
+    std::optional<Reason> repaired;
     const SeriesId id = context_.identities->series.FindOrAdd(both, [&] {
       telemetry::Series series;
       series.resource = sender.resource;
-      series.metric = strings_.Intern(metric);
-      series.unit = strings_.Intern(unit);
+      series.share = context_.identities->resources.Get(sender.resource).share;
+      series.metric = strings_.Intern(metric, series.share);
+      series.unit = strings_.Intern(unit, series.share);
       series.kind = telemetry::MetricKind::kGauge;
       for (const size_t column : label_columns_) {
         if (!row[column].empty())
           series.labels.emplace_back(strings_.Intern(header_[column]),
-                                     strings_.Intern(row[column]));
+                                     strings_.Intern(row[column], series.share));
       }
       if (context_.complete_series) context_.complete_series(&series);
+      if (telemetry::HasOverflow(series)) repaired = Reason::kNameLimit;
       return series;
     });
     if (id == telemetry::kNoSeries) return tally_.Lose(Reason::kSeriesLimit);
@@ -239,7 +245,7 @@ class CsvDecoder : public StreamDecoder {
     batch_.samples.time_ns.push_back(time);
     batch_.samples.start_ns.push_back(0);
     batch_.samples.value.push_back(value);
-    tally_.Keep();
+    CountKept(repaired);
   }
 
   void OnSpan(const Row& row, bool timed, Nanos start) {
@@ -264,9 +270,11 @@ class CsvDecoder : public StreamDecoder {
     out.kind.push_back(ParseSpanKind(at_.kind.In(row)));
     out.status.push_back(ParseSpanStatus(at_.status.In(row)));
     out.resource.push_back(resource);
-    out.name.push_back(strings_.Intern(CutText(at_.name.In(row), context_.limits.max_text_bytes)));
+    out.name.push_back(strings_.Intern(CutText(at_.name.In(row), context_.limits.max_text_bytes),
+                                       context_.identities->resources.Get(resource).share));
     out.trace_state.push_back(telemetry::kEmptyString);
     std::optional<Reason> repaired = WriteLabels(row, &out.attributes);
+    if (out.name.back() == telemetry::kOverflow) repaired = Reason::kNameLimit;
     if (end < start) repaired = Reason::kNegativeDuration;
     CountKept(repaired);
   }

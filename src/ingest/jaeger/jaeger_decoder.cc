@@ -181,10 +181,12 @@ class DocumentReader {
   }
 
   void ReadProcess(const object& process, telemetry::Resource* resource) {
+    const telemetry::Share sender = telemetry::ShareOf(TextOf(process, "serviceName"));
     const auto add = [&](std::string_view key, std::string_view value) {
       if (key.empty() || resource->attributes.size() >= context_.limits.max_attributes) return;
       resource->attributes.emplace_back(
-          strings_.Intern(key), strings_.Intern(CutText(value, context_.limits.max_text_bytes)));
+          strings_.Intern(key, sender),
+          strings_.Intern(CutText(value, context_.limits.max_text_bytes), sender));
     };
     add("service.name", TextOf(process, "serviceName"));
     ForEachTag(process, "tags", "tag",
@@ -226,10 +228,12 @@ class DocumentReader {
     out.end_ns.push_back(std::max(start, end));
     out.resource.push_back(resource);
     out.name.push_back(
-        strings_.Intern(CutText(TextOf(span, "operationName"), context_.limits.max_text_bytes)));
+        strings_.Intern(CutText(TextOf(span, "operationName"), context_.limits.max_text_bytes),
+                        context_.identities->resources.Get(resource).share));
     std::optional<Reason> repaired = ReadTags(span);
     const std::optional<Reason> events_repaired = ReadLogs(span, row);
     if (!repaired) repaired = events_repaired;
+    if (out.name[row] == telemetry::kOverflow) repaired = Reason::kNameLimit;
     if (end < start) repaired = Reason::kNegativeDuration;
     if (repaired) {
       tally_->Lose(*repaired);

@@ -508,6 +508,7 @@ class MetricDecoder {
                                Repairs* repairs) {
     telemetry::Series series;
     series.resource = resource_.resource;
+    series.share = pass_.context.identities->resources.Get(resource_.resource).share;
     series.metric = values_.Intern(std::string(metric_.name) + std::string(suffix), repairs);
     series.unit = values_.Intern(suffix == "_count" ? ByteView() : metric_.unit, repairs);
     series.kind = suffix.empty() ? metric_.kind : MetricKind::kCounter;

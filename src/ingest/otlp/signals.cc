@@ -10,8 +10,21 @@ using telemetry::Resource;
 
 namespace {
 
+/// Who pays for the names of the resource itself, which it is not yet known by.
+telemetry::Share SenderOf(ByteView resource) {
+  protozero::pbf_reader reader = Reader(resource);
+  while (reader.next(1, protozero::pbf_wire_type::length_delimited)) {
+    protozero::pbf_reader pair = Reader(View(reader));
+    if (pair.next() && pair.tag_and_type() == Bytes(1) && View(pair) == "service.name" &&
+        pair.next() && pair.tag_and_type() == Bytes(2))
+      return telemetry::ShareOf(View(pair));
+  }
+  return telemetry::ShareOf({});
+}
+
 Resource DecodeResource(ByteView bytes, Pass* pass) {
   Resource resource;
+  pass->values.set_sender(SenderOf(bytes));
   Repairs unnamed;  // a repair of a resource belongs to none of its records
   protozero::pbf_reader reader = Reader(bytes);
   while (reader.next(1, protozero::pbf_wire_type::length_delimited)) {
@@ -39,6 +52,7 @@ ResourceBlock FindResource(ByteView resource_block, Pass* pass) {
   block.fingerprint = telemetry::FingerprintOf(bytes);
   block.resource = pass->context.identities->resources.FindOrAdd(
       block.fingerprint, [&] { return DecodeResource(bytes, pass); });
+  pass->values.set_sender(pass->context.identities->resources.Get(block.resource).share);
   return block;
 }
 

@@ -193,6 +193,36 @@ TEST_F(TracesTest, DropsSpansWhoseResourceHasNoRoom) {
   EXPECT_EQ(Lost(Signal::kSpan, Reason::kResourceLimit), 1u);
 }
 
+TEST_F(TracesTest, ANoisyServiceDoesNotTakeAQuietOnesNames) {
+  const std::unique_ptr<telemetry::Identities> small(
+      new telemetry::Identities{telemetry::Interner(1000), telemetry::ResourceTable(),
+                                telemetry::SeriesTable(), telemetry::EntityRegistry()});
+  context_.identities = small.get();
+  context_.complete_resource = [&](telemetry::Resource* r) {
+    r->share = telemetry::ShareOf(small->strings.Get(r->attributes.at(0).second));
+  };
+  const auto spans_named = [](const std::string& name, int count) {
+    std::vector<std::string> spans;
+    for (int i = 0; i < count; ++i) {
+      SpanFields s;
+      s.name = name + std::to_string(i);
+      spans.push_back(Span(s));
+    }
+    return spans;
+  };
+  const Batch batch = MustDecode(
+      Request({Block(Resource({Pair("service.name", "noisy")}), spans_named("GET /user/", 2000)),
+               Block(Resource({Pair("service.name", "quiet")}), spans_named("GET /page/", 20))}),
+      Signal::kSpan);
+  ASSERT_EQ(batch.spans.rows(), 2020u) << "a span whose name has no room is kept";
+  EXPECT_EQ(small->strings.Get(batch.spans.name[0]), "GET /user/0");
+  EXPECT_EQ(batch.spans.name[1999], telemetry::kOverflow);
+  for (size_t i = 0; i < 20; ++i)
+    EXPECT_EQ(small->strings.Get(batch.spans.name[2000 + i]), "GET /page/" + std::to_string(i));
+  EXPECT_GT(Lost(Signal::kSpan, Reason::kNameLimit), 1000u);
+  EXPECT_EQ(Lost(Signal::kSpan, Reason::kNameLimit) + Accepted(Signal::kSpan), 2020u);
+}
+
 TEST_F(TracesTest, KeepsNothingOfADamagedMessageAndTheBatchAsItWas) {
   SpanFields s;
   s.attributes = {Pair("k", "v")};

@@ -100,9 +100,13 @@ StringId Values::Intern(ByteView text, Repairs* repairs) {
   if (known.text == text) return known.id;
 
   const std::string_view good = Text(text, limits_.max_text_bytes, repairs);
-  const StringId id = strings_->Intern(good);
+  const StringId id = strings_->Intern(good, sender_);
   // Repaired texts differ from what was asked for, so they never match: each one is counted.
-  if (id != telemetry::kOverflow) known = {strings_->Get(id), id};
+  if (id != telemetry::kOverflow) {
+    known = {strings_->Get(id), id};
+  } else {
+    repairs->Note(Reason::kNameLimit);
+  }
   return id;
 }
 

@@ -19,6 +19,8 @@ class Values {
  public:
   Values(telemetry::Interner* strings, const Limits& limits) : strings_(strings), limits_(limits) {}
 
+  /// Who pays for the names that come from now on.
+  void set_sender(telemetry::Share sender) { sender_ = sender; }
   /// Interned; cut to the limit and repaired where it is not UTF-8. Cheap for what comes again.
   telemetry::StringId Intern(ByteView text, Repairs* repairs);
   /// As above, but not interned. Valid until the next call of anything here.
@@ -49,6 +51,7 @@ class Values {
 
   telemetry::Interner* strings_;
   const Limits& limits_;
+  telemetry::Share sender_ = telemetry::kOurselves;
   std::string json_;
   std::string repaired_;
 

@@ -143,7 +143,11 @@ class ExpositionDecoder : public StreamDecoder {
     batch_.samples.start_ns.push_back(0);
     batch_.samples.value.push_back(line_.value);
     last_labels_ = labels_;
-    tally_.Keep();
+    if (names_lost_) {
+      tally_.Lose(Reason::kNameLimit);
+    } else {
+      tally_.Keep();
+    }
   }
 
   /// x_created speaks of the line just before it in every exposition that is written today; if it
@@ -179,8 +183,11 @@ class ExpositionDecoder : public StreamDecoder {
     key_.assign("exposition").append(1, static_cast<char>(facts.kind)).append(target_key_);
     key_.append(1, '\0').append(metric).append(labels);
     labels_ = telemetry::FingerprintOf(labels);
+    names_lost_ = false;
     const SeriesId id = context_.identities->series.FindOrAdd(telemetry::FingerprintOf(key_), [&] {
-      return MakeSeries(metric, WithTarget(line_.labels), facts, context_);
+      telemetry::Series made = MakeSeries(metric, WithTarget(line_.labels), facts, context_);
+      names_lost_ = telemetry::HasOverflow(made);
+      return made;
     });
     if (id == telemetry::kNoSeries) {
       tally_.Lose(Reason::kSeriesLimit);
@@ -242,6 +249,7 @@ class ExpositionDecoder : public StreamDecoder {
   SampleLine line_;
   std::string target_key_;
   std::string key_;
+  bool names_lost_ = false;  // of the line at hand, which is the first of its series
   Fingerprint labels_;       // of the line at hand
   Fingerprint last_labels_;  // of the last row of batch_.samples
 };

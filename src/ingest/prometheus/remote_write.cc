@@ -146,7 +146,11 @@ class RequestReader {
     if (known.resource == telemetry::kNoResource) return Drop(first_row, Reason::kResourceLimit);
     out_->series.resize(first_row + samples, id);
     out_->start_ns.resize(first_row + samples, 0);
-    tally_->Keep(samples);
+    if (names_lost_) {
+      tally_->Lose(Reason::kNameLimit, samples);
+    } else {
+      tally_->Keep(samples);
+    }
   }
 
   /// The bytes of the label fields, tags included: one stretch of the message as all senders write
@@ -195,13 +199,18 @@ class RequestReader {
   }
 
   SeriesId FindSeries(std::string_view label_bytes) {
+    names_lost_ = false;
     struct {
       RequestReader* self;
       std::string_view bytes;
     } make{this, label_bytes};
     return context_.identities->series.FindOrAdd(
         telemetry::FingerprintOf(label_bytes, static_cast<uint64_t>(Format::kRemoteWrite)),
-        [&make] { return make.self->ParseSeries(make.bytes); });
+        [&make] {
+          telemetry::Series made = make.self->ParseSeries(make.bytes);
+          make.self->names_lost_ = telemetry::HasOverflow(made);
+          return made;
+        });
   }
 
   telemetry::Series ParseSeries(std::string_view label_bytes) {
@@ -252,6 +261,7 @@ class RequestReader {
   SampleBatch* out_;
   Tally* tally_;
   MetadataByFamily metadata_;
+  bool names_lost_ = false;  // of the series at hand, which is seen for the first time
 };
 
 void Truncate(SampleBatch* samples, size_t rows) {

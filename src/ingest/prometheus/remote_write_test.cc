@@ -170,6 +170,29 @@ TEST_F(RemoteWrite, RefusesWhatItCannotReadWholly) {
             "remote_write sample received=1 accepted=1\n");
 }
 
+TEST_F(RemoteWrite, ANoisyJobDoesNotTakeAQuietOnesNames) {
+  std::string message;
+  for (int i = 0; i < 3000; ++i)
+    AddSeries(&message, {{"__name__", "a"}, {"job", "noisy"}, {"id", std::to_string(i)}}, {{1, 1}});
+  AddSeries(&message, {{"__name__", "quiet_one"}, {"job", "quiet"}, {"id", "q"}}, {{1, 1}});
+  telemetry::Identities small{telemetry::Interner(1000), telemetry::ResourceTable(),
+                              telemetry::SeriesTable(), telemetry::EntityRegistry()};
+  harness_.context.identities = &small;
+  harness_.context.complete_resource = [&](telemetry::Resource* r) {
+    r->share = telemetry::ShareOf(small.strings.Get(r->attributes.at(0).second));
+  };
+  ASSERT_TRUE(Decode(message).ok());
+  ASSERT_EQ(batch_.samples.rows(), 3001u);
+  const telemetry::Series& quiet = small.series.Get(batch_.samples.series.back());
+  EXPECT_EQ(small.strings.Get(quiet.metric), "quiet_one");
+  EXPECT_FALSE(telemetry::HasOverflow(quiet));
+  EXPECT_TRUE(telemetry::HasOverflow(small.series.Get(batch_.samples.series[2999])));
+  const auto rows = harness_.ledger.Rows();
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_TRUE(rows[0].balanced());
+  EXPECT_GT(rows[0].repaired, 2000u);
+}
+
 TEST_F(RemoteWrite, FullTablesAreCountedLosses) {
   std::string message;
   for (int i = 0; i < 4; ++i)

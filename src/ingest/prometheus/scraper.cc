@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "ingest/prometheus/exposition.h"
@@ -21,14 +23,43 @@ std::string InstanceOf(const ScrapeTarget& target) {
   return std::string(host.substr(0, host.find_first_of("/?")));
 }
 
+/// Fit to be shown: "http://me:secret@host/metrics?token=1" -> "http://host/metrics".
+std::string WithoutSecrets(std::string_view url) {
+  url = url.substr(0, url.find_first_of("?#"));
+  const size_t scheme = url.find("://");
+  const size_t host = scheme == std::string_view::npos ? 0 : scheme + 3;
+  const size_t at = url.substr(0, url.find('/', host)).rfind('@');
+  if (at == std::string_view::npos || at < host) return std::string(url);
+  return std::string(url.substr(0, host)) + std::string(url.substr(at + 1));
+}
+
+/// Of an answer with lines, none was a sample.
+bool IsNoExposition(const telemetry::LossLedger& counted) {
+  uint64_t malformed = 0, other = 0;
+  for (const auto& row : counted.Rows()) {
+    for (const auto& [reason, n] : row.reasons)
+      (reason == telemetry::Reason::kMalformed ? malformed : other) += n;
+    other += row.accepted;
+  }
+  return malformed > 0 && other == 0;
+}
+
 }  // namespace
 
 Scraper::Scraper(DecodeContext context, std::vector<ScrapeTarget> targets, Nanos interval,
-                 BatchSink sink)
+                 Accept accept)
     : context_(std::move(context)),
       targets_(std::move(targets)),
       interval_(std::max(interval, kMillisecond)),
-      sink_(std::move(sink)) {
+      accept_(std::move(accept)) {
+  context_.limits.rows_per_batch = SIZE_MAX;  // what one answer may hold is bound enough
+  for (const ScrapeTarget& target : targets_) {
+    telemetry::ScrapeState state;
+    state.job = target.job;
+    state.instance = InstanceOf(target);
+    state.url = WithoutSecrets(target.url);
+    states_.push_back(std::move(state));
+  }
   if (!targets_.empty()) thread_ = std::thread([this] { Run(); });
 }
 
@@ -45,19 +76,31 @@ void Scraper::Run() {
   const std::chrono::nanoseconds step(interval_ / static_cast<Nanos>(targets_.size()));
   Ticks::time_point due = Ticks::now();
   for (size_t i = 0; !stop_.load(); i = (i + 1) % targets_.size()) {
-    ScrapeOne(targets_[i]);
+    ScrapeOne(i);
     due = std::max(due + step, Ticks::now() - std::chrono::nanoseconds(interval_));
     for (Ticks::time_point now = Ticks::now(); now < due && !stop_.load(); now = Ticks::now())
       std::this_thread::sleep_for(std::min<Ticks::duration>(due - now, kStopCheck));
   }
 }
 
-void Scraper::ScrapeOne(const ScrapeTarget& target) {
+std::vector<telemetry::ScrapeState> Scraper::states() const {
+  const std::lock_guard lock(mutex_);
+  return states_;
+}
+
+void Scraper::ScrapeOne(size_t i) {
+  const ScrapeTarget& target = targets_[i];
   const Nanos started = context_.clock->Now();
+  telemetry::LossLedger counted;
+  DecodeContext context = context_;
+  context.ledger = &counted;
   ExpositionOptions options;
   options.format = telemetry::Format::kScrape;
   options.default_time = started;
   options.target_labels = {{"job", target.job}, {"instance", InstanceOf(target)}};
+  const auto decoder = NewExpositionDecoder(context, std::move(options));
+  telemetry::Batch batch;
+  const BatchSink keep = [&](telemetry::Batch&& decoded) { batch = std::move(decoded); };
 
   net::HttpCall call;
   call.url = target.url;
@@ -67,16 +110,35 @@ void Scraper::ScrapeOne(const ScrapeTarget& target) {
   const auto before = std::chrono::steady_clock::now();
   const Result<net::HttpResponse> answer = net::Fetch(call);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - before;
-  const bool up = answer.ok() && answer->status == 200;
 
+  std::string error;
+  if (!answer.ok()) {
+    error = answer.status().message();
+  } else if (answer->status != 200) {
+    error = "the target answered " + std::to_string(answer->status);
+  } else {
+    (void)decoder->Push(answer->body + "\n", keep);
+    if (IsNoExposition(counted)) error = "no line of the answer is Prometheus text";
+  }
+  const bool up = error.empty();
   // The scrape's own samples go through the same decoder, as two lines more.
-  std::string text = up ? answer->body : std::string();
-  if (!text.empty() && text.back() != '\n') text += '\n';
-  text += "# TYPE up gauge\nup " + std::to_string(up ? 1 : 0) + "\n";
-  text += "# TYPE scrape_duration_seconds gauge\nscrape_duration_seconds " +
-          std::to_string(took.count()) + "\n";
-  const auto decoder = NewExpositionDecoder(context_, std::move(options));
-  if (decoder->Push(text, sink_).ok()) (void)decoder->Finish(sink_);
+  (void)decoder->Push("# TYPE up gauge\nup " + std::to_string(up ? 1 : 0) +
+                          "\n# TYPE scrape_duration_seconds gauge\nscrape_duration_seconds " +
+                          std::to_string(took.count()) + "\n",
+                      keep);
+  (void)decoder->Finish(keep);
+  const Status kept = accept_(std::move(batch));
+  context_.ledger->Add(counted,
+                       kept.ok() ? std::nullopt : std::optional(telemetry::Reason::kStoreFailed));
+  if (up && !kept.ok()) error = "read, but not kept: " + kept.message();
+  const std::lock_guard lock(mutex_);
+  telemetry::ScrapeState& state = states_[i];
+  state.last = started;
+  state.up = up;
+  state.duration_s = took.count();
+  ++state.scrapes;
+  if (!error.empty()) ++state.failures;
+  state.error = std::move(error);
 }
 
 }  // namespace tomograph::ingest::prometheus

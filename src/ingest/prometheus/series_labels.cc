@@ -35,6 +35,15 @@ bool IsResourceLabel(std::string_view name) {
   return std::find(kResourceLabels.begin(), kResourceLabels.end(), name) != kResourceLabels.end();
 }
 
+/// Who pays for the names of the resource itself: whom its first label that says so names.
+telemetry::Share SenderOf(std::span<const Label> labels) {
+  for (const std::string_view name : {"service_name", "service", "job"}) {
+    for (const Label& label : labels)
+      if (label.name == name) return telemetry::ShareOf(label.value);
+  }
+  return telemetry::ShareOf({});
+}
+
 telemetry::ResourceId FindResource(std::span<const Label> labels, const DecodeContext& context) {
   std::string key = "prometheus";
   for (const Label& label : labels) {
@@ -44,9 +53,11 @@ telemetry::ResourceId FindResource(std::span<const Label> labels, const DecodeCo
   return context.identities->resources.FindOrAdd(telemetry::FingerprintOf(key), [&] {
     Resource resource;
     telemetry::Interner& strings = context.identities->strings;
+    const telemetry::Share sender = SenderOf(labels);
     for (const Label& label : labels) {
       if (!IsResourceLabel(label.name)) continue;
-      resource.attributes.emplace_back(strings.Intern(label.name), strings.Intern(label.value));
+      resource.attributes.emplace_back(strings.Intern(label.name),
+                                       strings.Intern(label.value, sender));
     }
     if (context.complete_resource) context.complete_resource(&resource);
     return resource;
@@ -67,14 +78,18 @@ Series MakeSeries(std::string_view metric, std::span<const Label> labels, const 
   telemetry::Interner& strings = context.identities->strings;
   Series series;
   series.resource = FindResource(labels, context);
-  series.metric = strings.Intern(metric);
-  series.unit = strings.Intern(facts.unit);
+  series.share = series.resource == telemetry::kNoResource
+                     ? SenderOf(labels)
+                     : context.identities->resources.Get(series.resource).share;
+  series.metric = strings.Intern(metric, series.share);
+  series.unit = strings.Intern(facts.unit, series.share);
   series.kind = facts.kind;
   if (facts.kind == MetricKind::kCounter || facts.kind == MetricKind::kHistogram)
     series.temporality = Temporality::kCumulative;
   for (const Label& label : labels) {
     if (!IsResourceLabel(label.name))
-      series.labels.emplace_back(strings.Intern(label.name), strings.Intern(label.value));
+      series.labels.emplace_back(strings.Intern(label.name, series.share),
+                                 strings.Intern(label.value, series.share));
   }
   if (context.complete_series) context.complete_series(&series);
   return series;

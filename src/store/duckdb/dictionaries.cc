@@ -317,6 +317,7 @@ Status Dictionaries::ReadResources(Connection& connection) {
         r.version = strings.Intern(rows->Text(4, i));
         r.environment = strings.Intern(rows->Text(5, i));
         r.host = strings.Intern(rows->Text(6, i));
+        r.share = telemetry::ShareOf(rows->Text(1, i));
         r.service_entity = ToEntity(rows->Get<uint64_t>(7, i));
         r.instance_entity = ToEntity(rows->Get<uint64_t>(8, i));
         return r;
@@ -349,6 +350,7 @@ Status Dictionaries::ReadSeries(Connection& connection) {
         telemetry::Interner& strings = identities_->strings;
         Series s;
         s.resource = ResourceId{resources_.process_of[resource]};
+        s.share = identities_->resources.Get(s.resource).share;
         s.metric = strings.Intern(rows->Text(2, i));
         s.unit = strings.Intern(rows->Text(3, i));
         s.kind = static_cast<telemetry::MetricKind>(rows->Get<uint8_t>(4, i));

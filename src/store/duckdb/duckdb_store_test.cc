@@ -379,6 +379,18 @@ TEST_F(DuckDbStoreTest, ScanFiltersByTimeServiceTraceAndLimit) {
   EXPECT_EQ(SpanIds(*store_).size(), 16u);
 }
 
+TEST_F(DuckDbStoreTest, ScanLeavesOutWhatWasReceivedLater) {
+  auto early = Spans(*ids_, 1, 3);
+  auto late = Spans(*ids_, 11, 3);
+  late->origin.received_ns = early->origin.received_ns + kSecond;
+  ASSERT_TRUE(AppendAndWait(*store_, early).ok());
+  ASSERT_TRUE(AppendAndWait(*store_, late).ok());
+  ScanFilter filter;
+  EXPECT_EQ(SpanIds(*store_, filter).size(), 6u);
+  filter.received_before = late->origin.received_ns;
+  EXPECT_EQ(SpanIds(*store_, filter), (std::vector<uint64_t>{1, 2, 3}));
+}
+
 TEST_F(DuckDbStoreTest, ScanStopsWhenTheVisitorSaysSo) {
   ASSERT_TRUE(AppendAndWait(*store_, Spans(*ids_, 1, 10'000)).ok());
   int visits = 0;

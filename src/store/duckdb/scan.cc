@@ -129,6 +129,11 @@ std::string Scan::From(const std::map<std::string, std::vector<std::string>>& fi
 
 std::string Scan::Where(TimeRange range) const {
   std::string sql = InRange(tables_[0].time, range);
+  if (filter_.received_before <= kMaxLiteral && tables_[0].signal != Signal::kEvent) {
+    // Rows of an older schema do not say: they are from before this run in any case.
+    sql += " AND (received_time IS NULL OR received_time < " +
+           TimeLiteral(filter_.received_before) + ")";
+  }
   if (!filter_.service.empty()) {
     sql +=
         tables_[0].signal == Signal::kSample
