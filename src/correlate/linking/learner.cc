@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 
 #include "correlate/linking/first_guess.h"
 #include "correlate/linking/queue_order.h"
@@ -18,7 +19,9 @@ constexpr float kFirstCome = -6;     // order weight to start from
 constexpr float kFaintOrder = -.2f;  // order weights above count as 0
 constexpr int kMostPerClass = 8;     // slots of one class in one request
 constexpr double kLeftOver = .01;    // of a class's calls: more slots are tried beyond
-constexpr double kOrphanDoubt = 20;  // log-likelihood per class by which it must be better
+constexpr double kLost = .003;       // of the calls without request: requests may be missing
+constexpr double kExplained = .7;    // of them, that may be left when there are more slots
+constexpr float kSure = .5f;         // share of the first guess
 constexpr double kOrphanPrior = .1;  // calls
 
 /// The kind's groups: every class of calls that some request of it may hold, those with the most
@@ -159,41 +162,40 @@ class ServiceLearner {
     const ServiceRange& range = w_.services[service_];
     if (range.first_request == range.end_request || of_.classes == 0) return;
     room_.assign(of_.classes, 1);
-    Start(false);
-    Rounds(kRounds);
-    State best = Save();
-    const std::vector<int> more = RoomNeeded();
-
-    Start(true);
-    Rounds(kRounds);
-    if (State other = Save(); other.likelihood > best.likelihood) best = std::move(other);
-
-    if (more != room_) {
-      room_ = more;
-      Start(false);
-      Rounds(kRounds);
-      if (State other = Save(); other.likelihood > best.likelihood) best = std::move(other);
+    std::optional<State> best;
+    double one_slot_left = -1;  // calls without request in the best state, one slot a class
+    const auto attempt = [&](From from) {
+      Start(from);
+      Rounds();
+      State state = Save();
+      // More room can always take in some calls whose request is missing.
+      if (one_slot_left >= 0 && state.nobodys > kExplained * one_slot_left) return;
+      if (!best || state.likelihood > best->likelihood) best = std::move(state);
+    };
+    attempt(From::kAnyOrder);
+    const bool lost = RequestsAreLost();
+    attempt(From::kFirstCome);
+    if (lost) attempt(From::kLostRequests);
+    one_slot_left = best->nobodys;
+    if (MakeRoom()) {
+      attempt(From::kAnyOrder);
+      if (lost) attempt(From::kLostRequests);
     }
-    Restore(std::move(best));
-
-    // From the best of these: are there calls that are better off without any request?
-    best = Save();
-    of_.loses_requests = true;
-    Rounds(kRounds / 2);
-    State other = Save();
-    const double doubt = kOrphanDoubt * of_.classes;
-    if (other.likelihood < best.likelihood + doubt) Restore(std::move(best));
+    Restore(std::move(*best));
   }
 
  private:
   struct State {
     double likelihood = 0;
+    double nobodys = 0;  // calls without request
     ServiceModel service;
     std::vector<RequestModel> kinds;
     std::vector<int> owners;
   };
 
-  void Start(bool first_come) {
+  enum class From { kAnyOrder, kFirstCome, kLostRequests };
+
+  void Start(From from) {
     for (const int kind : of_.kinds) {
       m_.kinds[kind].SetGroups(GroupsOf(w_, m_, service_, kind, room_), of_.classes);
     }
@@ -207,51 +209,65 @@ class ServiceLearner {
     w_.LayOut(m_);
     GuessAny(service_, true, &w_, &m_);
     LeftOver();
-    of_.first_come = first_come;
-    of_.loses_requests = false;
-    of_.order_weight.assign(of_.classes, first_come ? kFirstCome : 0);
-    if (first_come) {
-      // GuessAny ran for the gaps that later guesses need; its owners are not wanted.
-      for (int c = range.first_call; c < range.end_call; ++c) {
-        Call& call = w_.calls[c];
-        if (call.pinned || call.decided) continue;
-        w_.Take(m_, c);
-        call.fresh = true;
-      }
-      GuessFirstCome(service_, &w_, m_);
+    of_.first_come = from == From::kFirstCome;
+    of_.loses_requests = from == From::kLostRequests;
+    of_.order_weight.assign(of_.classes, of_.first_come ? kFirstCome : 0);
+    if (from == From::kAnyOrder) return;
+    // First come: the guess ran for the gaps that later guesses need; its owners are not wanted.
+    // Lost requests: only what is sure is kept, so that the wrong ones don't make up the model.
+    for (int c = range.first_call; c < range.end_call; ++c) {
+      Call& call = w_.calls[c];
+      if (call.pinned || call.decided) continue;
+      if (!of_.first_come && call.share > kSure) continue;
+      w_.Take(m_, c);
+      call.fresh = of_.first_come;
     }
+    if (of_.first_come) GuessFirstCome(service_, &w_, m_);
   }
 
   void LeftOver() {
     const ServiceRange& range = w_.services[service_];
     left_over_.assign(of_.classes, 0);
     all_.assign(of_.classes, 0);
+    nobodys_ = 0;
     for (int c = range.first_call; c < range.end_call; ++c) {
       const Call& call = w_.calls[c];
       ++all_[call.call_class];
       left_over_[call.call_class] += call.owner == kNobody && call.candidates > 0;
+      nobodys_ += call.owner == kNobody && !call.pinned;
     }
   }
 
-  /// Slots per class so that few calls are left over, by how many are with one.
-  std::vector<int> RoomNeeded() {
-    std::vector<int> room(of_.classes, 1);
-    for (int k = 0; k < of_.classes; ++k) {
-      const double served = all_[k] - left_over_[k];
-      if (left_over_[k] < 3 || left_over_[k] < kLeftOver * all_[k]) continue;
-      // The mean would do if all requests made as many; some make more.
-      room[k] = std::clamp(static_cast<int>(std::ceil(all_[k] / std::max(1.0, served))) + 1, 2,
-                           kMostPerClass);
-    }
-    return room;
+  /// Do enough calls find no request that they can't be accidents?
+  bool RequestsAreLost() const {
+    const double all = std::accumulate(all_.begin(), all_.end(), 0.0);
+    return nobodys_ >= 3 && nobodys_ > kLost * all;
   }
 
-  void Rounds(int rounds) {
+  /// More slots for classes of which many calls find all their requests taken; false: there are
+  /// none.
+  bool MakeRoom() {
+    bool more = false;
+    for (bool enough = false; !enough;) {
+      Start(From::kAnyOrder);
+      enough = true;
+      for (int k = 0; k < of_.classes; ++k) {
+        if (left_over_[k] < 3 || left_over_[k] < kLeftOver * all_[k]) continue;
+        if (room_[k] >= kMostPerClass) continue;
+        ++room_[k];
+        more = true;
+        enough = false;
+      }
+    }
+    return more;
+  }
+
+  void Rounds() {
     std::vector<int> open;
     Sampler sampler(&w_, m_, nullptr, random_.Next());
     const ServiceRange& range = w_.services[service_];
-    for (int round = 0; round < rounds; ++round) {
-      LearnStep(w_, service_, until_, round > 1 || rounds < kRounds, random_.Next(), &m_);
+    for (int round = 0; round < kRounds; ++round) {
+      LearnStep(w_, service_, until_, round > 1, random_.Next(), &m_);
       sampler.Refresh();
       open.clear();
       for (int c = range.first_call; c < range.end_call; ++c) {
@@ -278,10 +294,12 @@ class ServiceLearner {
       state.kinds.push_back(m_.kinds[kind]);
       slots += m_.kinds[kind].slots();
     }
-    // Every slot brings a density of its own, which fits better than none: some 30 numbers.
-    state.likelihood -= 3 * slots * std::log(1.0 + requests);
+    // Every slot brings a density of its own, which fits better than none: some 80 numbers
+    // in log n / 2 each, of which most are given by their neighbours.
+    state.likelihood -= 8 * slots * std::log(1.0 + requests);
     for (int c = range.first_call; c < range.end_call; ++c) {
       state.owners.push_back(w_.calls[c].owner);
+      state.nobodys += w_.calls[c].owner == kNobody;
     }
     return state;
   }
@@ -306,7 +324,8 @@ class ServiceLearner {
   ServiceModel& of_;
   std::vector<int> room_;
   double weight_ = 0;
-  std::vector<double> left_over_, all_;
+  std::vector<double> left_over_, all_;  // calls per class
+  double nobodys_ = 0;
 };
 
 void LearnJoins(const std::vector<int>& services, double until, uint64_t seed, LinkWindow* window,

@@ -3,6 +3,7 @@
 // starts, so a service is learned from several starts and keeps the likeliest:
 //   any order      the first guess by gaps
 //   first come     each call to the request that came first, as one thread with a queue would
+//   lost requests  only sure links, where many calls find no request at all
 //   several calls  more slots per class, where many calls find all their requests taken
 // Joins are looked for afterwards, over all services.
 #pragma once

@@ -113,6 +113,7 @@ void LinkWindow::Give(const LinkModel& model, int call, int request) {
 void LinkWindow::Take(const LinkModel& model, int call) {
   const int request = calls[call].owner;
   calls[call].owner = kNobody;
+  calls[call].share = 0;
   if (request == kNobody) return;
   const CallGroup* group = model.kinds[requests[request].kind].GroupOf(calls[call].call_class);
   if (group == nullptr) return;
