@@ -55,6 +55,11 @@ void LossLedger::Lost(Format f, Signal s, Reason r, uint64_t n) {
   Cell(reasons_[static_cast<size_t>(r)], f, s).fetch_add(n, std::memory_order_relaxed);
 }
 
+void LossLedger::AcceptedThenLost(Format f, Signal s, Reason r, uint64_t n) {
+  Cell(accepted_, f, s).fetch_sub(n, std::memory_order_relaxed);
+  Lost(f, s, r, n);
+}
+
 void LossLedger::SetAside(Format f, Signal s, Reason r, uint64_t n) {
   TG_CHECK(OutcomeOf(r) == Outcome::kSetAside);
   Lost(f, s, r, n);

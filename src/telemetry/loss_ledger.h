@@ -102,6 +102,8 @@ class LossLedger {
   /// A drop, or a repair of a record that was then kept (one reason a record: the first that
   /// applied).
   void Lost(Format f, Signal s, Reason r, uint64_t n = 1);
+  /// Takes back acceptances: what was accepted turned out to need a repair.
+  void AcceptedThenLost(Format f, Signal s, Reason r, uint64_t n = 1);
   /// The analysis left out `n` records that were counted as accepted or repaired, and stay so.
   void SetAside(Format f, Signal s, Reason r, uint64_t n = 1);
   /// Adds what a ledger of one request counted, once its fate is known. When the batch was refused,
