@@ -69,9 +69,8 @@ struct SpanBatch {
   // Filled by normalize/.
   std::vector<Nanos> corrected_start_ns;
   std::vector<Nanos> clock_bound_ns;
-  std::vector<StringId>
-      operation;                  // low-cardinality: route, rpc method, db operation, else the name;
-                                  // kTakeConnection
+  std::vector<StringId> operation;  // low-cardinality: route, rpc method, db operation, else the
+                                    // name; kTakeConnection
   std::vector<EntityId> service;  // whose span it is
   std::vector<EntityId> peer;  // callee as the caller names it (db, queue, address), else kNoEntity
   std::vector<StringId> peer_address;  // "host:port" that a client or producer span called, else

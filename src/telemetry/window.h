@@ -26,10 +26,10 @@ struct CallStats {
   double wait_s = 0;         // edges: time between the caller's and the callee's clock reading the
                              // call, both ways (client duration - server duration), weighted, s
   uint64_t waits = 0;        // records behind wait_s
-  double taking_s = 0;         // entities: integral of the number that waits for a connection from a
-                               // pool, by the spans that take one (weighted), s
-  double taking_square = 0;    // sum over traces of the square of that time (weighted), s^2
-  uint64_t takings = 0;        // records behind taking_s
+  double taking_s = 0;       // entities: integral of the number that waits for a connection from a
+                             // pool, by the spans that take one (weighted), s
+  double taking_square = 0;  // sum over traces of the square of that time (weighted), s^2
+  uint64_t takings = 0;      // records behind taking_s
   double exclusive_s = 0;    // entities: time not covered by child spans, weighted, s
   DDSketch latency;          // s
   uint64_t weight_unknown = 0;  // records whose sender did not say how it samples
