@@ -13,13 +13,14 @@
 // correlates. Independent views are weighted by precision. Where a gauge and a reconstruction meet,
 // the reconstruction's width learns (conformal_width.h).
 //   queue_depth of an edge: time that calls spent between caller and callee beyond the normal
-//   network share
-// (network_share.h) / window; of an entity: its pending gauge if it has one, else the sum
-// over the edges into it.
+// network share (network_share.h) / window. Of an entity: its pending gauge if it has one; else the
+// time in which its requests wait for a connection by the spans that take one, / window, sampled as
+// above; else the sum over the edges into it.
 //
 // Wrong when. Calls last longer than the correlator's lateness (their time is cut); a caller's span
 // covers work of its own around the call (that looks like waiting); the service was never seen idle
-// (then its usual wait counts as network); clients time out and leave work behind that nobody's
+// (then its usual wait counts as network); taking a connection and making one are one span (then
+// making it counts as waiting); clients time out and leave work behind that nobody's
 // span shows.
 #pragma once
 

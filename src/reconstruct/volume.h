@@ -4,17 +4,18 @@
 // Assumptions. A trace is kept or dropped as a whole, with a probability p that does not depend on
 // what happens in it. Metrics count all calls.
 //
-// Formulas. All spans there: counted. Weights w = 1/p known: the Horvitz-Thompson total sum w, with
-// the design variance sum over traces (1-p)/p^2 Y^2 (Horvitz & Thompson 1952; Y: calls of the
-// entity in the trace). What is unseen given n seen is negative binomial, the posterior under a
-// Jeffreys prior, which stays right for few and for no sampled calls; it is matched to mean and
-// variance with half a trace added to each. Metrics there: their total, with the variance of
-// splitting exports between windows; failures that metrics do not tell are the seen ones plus a
-// beta-binomial share of the unseen rest, its prior a mixture of "as usual here" (with the scatter
-// that this key's shares had between windows, failure_history.h) and "anything" (Jeffreys), weighed
-// by how well each foresaw the seen ones: few samples lean on the past, and an outbreak shakes it
-// off. Neither weights nor metrics of its own: p learned from neighbours that
-// have both (sampling_rate.h), its doubt included.
+// Formulas. All spans there: counted. Weights w = 1/p known: what is seen and w - 1 for each trace
+// that such a window leaves; how many those are is gamma distributed given the seen ones and the
+// windows before (call_history.h), so that the unseen part is negative binomial. Without a past it
+// is the Horvitz-Thompson total (1952) under a Jeffreys prior, which stays right for few sampled
+// calls. The calls that a trace makes together come from its design variance. Metrics there: their
+// total, with the variance of splitting exports between windows, n f (1-f) for single calls, as
+// much more or less as this count scatters between windows (count_scatter.h); never below what was
+// seen. Failures that metrics do not tell are the seen ones plus a beta-binomial share of the
+// unseen rest, in one of two regimes: well, as usual here, or ill, as in this outbreak so far
+// (failure_history.h), each as likely as the windows so far and the seen ones make it. Neither
+// weights nor metrics of its own: p learned from neighbours that have both (sampling_rate.h), its
+// doubt included.
 //
 // Wrong when. Tail samplers keep errors or slow traces preferentially without saying so in
 // tracestate; spans are lost in transit on top of sampling (then p is smaller than told: metrics
