@@ -23,9 +23,9 @@ inline constexpr Nanos kUnbounded = INT64_MAX;
 struct ClockSegment {
   Nanos from = 0, to = 0;          // time of the reference; [from, to)
   EntityId reference = kNoEntity;  // against whose clock; the host itself: it was the reference
-  Nanos offset = 0;        // in the middle of it
-  double drift = 0;        // seconds a second
-  Nanos error = 0;         // one standard error of `offset`, as far as noise goes: no asymmetry
+  Nanos offset = 0;                // in the middle of it
+  double drift = 0;                // seconds a second
+  Nanos error = 0;  // one standard error of `offset`, as far as noise goes: no asymmetry
   // Hard bounds: the true offset lies in [offset - below, offset + above], at the start, the middle
   // and the end of the segment; between them by straight lines. kUnbounded: that side is not known.
   std::array<Nanos, 3> below{kUnbounded, kUnbounded, kUnbounded};
