@@ -926,7 +926,7 @@ TEST_F(ClocksTest, AnyOrderAndChunkingGivesTheSameClocksAndWindows) {
 TEST_F(ClocksTest, AClockThatIsOffByYearsIsNotInvented) {
   Correlator c({}, &ids_);
   c.Add(Calls(-20LL * 365 * 24 * kHour, 0, 10));
-  c.Add(Calls(0, 10, 11), kT0 + kHour);
+  c.Add(Calls(0, 10, 11), {INT64_MIN, kT0 + kHour});
   const auto sets = Finish(&c);
   for (const auto& clock : c.clocks().Clocks())
     for (const auto& s : clock.segments) EXPECT_FALSE(s.applied && std::abs(s.offset) > kHour);
