@@ -60,7 +60,7 @@ test('from the first span to state, and over a restart', async () => {
   const store = join(folder, 'store');
   const flags = ['--window', '1s', '--lateness', '1s'];
   const first = await Tomograph.start({ store, flags });
-  assert.equal((await fetch(`${first.page}/-/ready`)).status, 200);
+  await until(async () => (await fetch(`${first.page}/-/ready`)).status === 200, 10, 'it is ready: an empty store is replayed at once');
   assert.match(await (await fetch(first.page)).text(), /<html/i);
   const now = BigInt(Date.now()) * 1_000_000n, ms = 1_000_000n;
   const answer = await postJson(`${first.otlp}/v1/traces`, { resourceSpans: [
