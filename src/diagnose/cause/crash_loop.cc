@@ -32,9 +32,12 @@ class CrashLoop : public Cause {
     j.log_odds = e.restarts_known ? kPrior : kUnmeasured;
     const double restarts = std::max(0.0, e.restarts - e.restarts_before);
     if (e.restarts_known) {
-      // A single restart right after a change is that change being rolled out.
+      // A single restart right after a change may be that change being rolled out: it says nothing.
       const bool rollout = restarts <= 1 && e.change != nullptr && e.change_gap_s < kRolloutSeconds;
-      const double weight = restarts >= 2 ? kSeveral : restarts >= 1 && !rollout ? kOne : -kNone;
+      const double weight = restarts >= 2              ? kSeveral
+                            : rollout && restarts >= 1 ? 0
+                            : restarts >= 1            ? kOne
+                                                       : -kNone;
       j.Add(weight,
             e.name + " restarted " + TellValue(Quantity::kRestarts, e.restarts) +
                 " times since the onset, " + TellValue(Quantity::kRestarts, e.restarts_before) +
