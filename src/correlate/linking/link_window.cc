@@ -47,7 +47,7 @@ void LinkWindow::FindCandidatesOf(const ServiceRange& range, size_t limit) {
     Call& call = calls[c];
     call.first_candidate = static_cast<uint32_t>(candidates.size());
     call.candidates = 0;
-    call.limited = false;
+    call.limited = call.chosen = false;
     if (call.decided || call.pinned) continue;
     while (next < range.end_request && requests[next].time.start <= call.time.start + slack) {
       open.push_back(next++);
@@ -60,7 +60,7 @@ void LinkWindow::FindCandidatesOf(const ServiceRange& range, size_t limit) {
     size_t looked = 0;
     for (size_t at = open.size(); at-- > 0;) {
       if (looked++ >= LookedAt(limit) || found.size() >= limit) {
-        call.limited = true;
+        call.limited = call.chosen = true;
         break;
       }
       if (Holds(requests[open[at]], call)) found.push_back(open[at]);

@@ -42,6 +42,7 @@ struct Call {
   uint64_t counterpart = 0;  // id of the callee's record
   uint64_t sequence = 0;
   bool limited = false;  // there were more candidates than may be looked at
+  bool chosen = false;   // candidates are not all that would hold it
 };
 
 struct ServiceRange {

@@ -445,6 +445,7 @@ class RequestLinker::Impl {
       } else {
         GuessAny(s, false, &window_, &model_);
       }
+      DropHopeless(s, &window_, model_);
     }
   }
 

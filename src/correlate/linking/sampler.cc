@@ -222,7 +222,7 @@ bool Sampler::Swap(int call, Draft* a, Draft* b, double* log_ratio) {
   const auto movable = [&](int moved, int to) {
     const Call& c = w_.calls[moved];
     if (c.pinned || c.decided || !w_.Holds(w_.requests[to], c)) return false;
-    if (!c.limited) return true;
+    if (!c.chosen) return true;
     const auto candidates = w_.CandidatesOf(c);
     return std::binary_search(candidates.begin(), candidates.end(), to);
   };
