@@ -10,7 +10,7 @@ constexpr int kRounds = 6;        // of the soft EM
 constexpr int kMostVisits = 400;  // of requests, in search of one augmenting path
 
 // Log odds against the best candidate beyond which another is none.
-constexpr float kHopeless = 12;
+constexpr float kHopeless = 16;
 
 struct Pair {
   int request, call;

@@ -18,7 +18,7 @@ namespace {
 constexpr Nanos kFarthest = Nanos{1} << 62;
 constexpr size_t kBlock = 1'000;  // calls sampled together: what fits into a cache
 constexpr int kBurnSweeps = 12;
-constexpr int kCountedSweeps = 40;
+constexpr int kCountedSweeps = 44;
 constexpr double kTemperature = 1.4;  // of counted sweeps: the model is surer than it should be
 constexpr int kAnnealSweeps = 20;
 constexpr int kAssignSweeps = 10;  // of annealing, when nothing is counted
