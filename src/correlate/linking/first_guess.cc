@@ -9,6 +9,9 @@ namespace {
 constexpr int kRounds = 6;        // of the soft EM
 constexpr int kMostVisits = 400;  // of requests, in search of one augmenting path
 
+// Log odds against the best candidate beyond which another is none.
+constexpr float kHopeless = 16;
+
 struct Pair {
   int request, call;
   float weight;
@@ -227,6 +230,33 @@ void GuessFirstCome(int service, LinkWindow* window, const LinkModel& model) {
     }
     Completion(window, model, service).Run(calls);
     MarkGuessed(calls, window);
+  }
+}
+
+void DropHopeless(int service, LinkWindow* window, const LinkModel& model) {
+  const ServiceRange& range = window->services[service];
+  std::vector<float> weight;
+  for (int c = range.first_call; c < range.end_call; ++c) {
+    Call& call = window->calls[c];
+    if (call.candidates < 2) continue;
+    int* candidates = window->candidates.data() + call.first_candidate;
+    weight.clear();
+    for (int x = 0; x < call.candidates; ++x) {
+      const Pair pair{candidates[x], c, 0};
+      const CallGroup* group =
+          model.kinds[window->requests[pair.request].kind].GroupOf(call.call_class);
+      weight.push_back(group == nullptr ? -INFINITY
+                                        : group->start_gap.Log(StartGap(*window, pair)) +
+                                              group->end_gap.Log(EndGap(*window, pair)));
+    }
+    const float least = *std::max_element(weight.begin(), weight.end()) - kHopeless;
+    int kept = 0;
+    for (int x = 0; x < call.candidates; ++x) {
+      if (weight[x] < least && candidates[x] != call.owner) continue;
+      candidates[kept++] = candidates[x];
+    }
+    call.chosen |= kept < call.candidates;
+    call.candidates = static_cast<uint16_t>(kept);
   }
 }
 

@@ -16,4 +16,8 @@ namespace tomograph::correlate::linking {
 void GuessAny(int service, bool learn, LinkWindow* window, LinkModel* model);
 void GuessFirstCome(int service, LinkWindow* window, const LinkModel& model);
 
+/// Drops candidates that are out of the question by their gaps, so that proposals go where there is
+/// a choice. An owner is never dropped.
+void DropHopeless(int service, LinkWindow* window, const LinkModel& model);
+
 }  // namespace tomograph::correlate::linking

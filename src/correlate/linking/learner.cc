@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kRounds = 8;
 constexpr int kSweeps = 6;           // per round
-constexpr float kFirstCome = -6;     // order weight to start from
+constexpr float kStrictOrder = -6;   // order weight to start from
 constexpr float kFaintOrder = -.2f;  // order weights above count as 0
 constexpr int kMostPerClass = 8;     // slots of one class in one request
 constexpr double kLeftOver = .01;    // of a class's calls: more slots are tried beyond
@@ -211,7 +211,7 @@ class ServiceLearner {
     LeftOver();
     of_.first_come = from == From::kFirstCome;
     of_.loses_requests = from == From::kLostRequests;
-    of_.order_weight.assign(of_.classes, of_.first_come ? kFirstCome : 0);
+    of_.order_weight.assign(of_.classes, of_.first_come ? kStrictOrder : 0);
     if (from == From::kAnyOrder) return;
     // First come: the guess ran for the gaps that later guesses need; its owners are not wanted.
     // Lost requests: only what is sure is kept, so that the wrong ones don't make up the model.
@@ -353,8 +353,11 @@ void LearnJoins(const std::vector<int>& services, double until, uint64_t seed, L
 void LearnFromScratch(const std::vector<int>& services, double until, uint64_t seed,
                       LinkWindow* window, LinkModel* model, JoinModel* joins) {
   for (const int service : services) {
-    ServiceLearner(service, until, MixBits(seed ^ MixBits(service)), window, model).Run();
+    LinkWindow part = window->Part(service);
+    ServiceLearner(service, until, MixBits(seed ^ MixBits(service)), &part, model).Run();
+    window->TakeOwners(part, service);
   }
+  window->LayOut(*model);
   LearnJoins(services, until, MixBits(seed), window, model, joins);
 }
 

@@ -47,7 +47,7 @@ void LinkWindow::FindCandidatesOf(const ServiceRange& range, size_t limit) {
     Call& call = calls[c];
     call.first_candidate = static_cast<uint32_t>(candidates.size());
     call.candidates = 0;
-    call.limited = false;
+    call.limited = call.chosen = false;
     if (call.decided || call.pinned) continue;
     while (next < range.end_request && requests[next].time.start <= call.time.start + slack) {
       open.push_back(next++);
@@ -57,11 +57,10 @@ void LinkWindow::FindCandidatesOf(const ServiceRange& range, size_t limit) {
       sweep_at = std::max<size_t>(16, 2 * open.size());
     }
     found.clear();
-    const size_t most = 4 * limit;  // looked at
     size_t looked = 0;
     for (size_t at = open.size(); at-- > 0;) {
-      if (looked++ >= most || found.size() >= limit) {
-        call.limited = true;
+      if (looked++ >= LookedAt(limit) || found.size() >= limit) {
+        call.limited = call.chosen = true;
         break;
       }
       if (Holds(requests[open[at]], call)) found.push_back(open[at]);
@@ -86,6 +85,35 @@ void LinkWindow::LayOut(const LinkModel& model) {
     } else {
       Give(model, c, owner);
     }
+  }
+}
+
+LinkWindow LinkWindow::Part(int service) const {
+  const ServiceRange& range = services[service];
+  LinkWindow part;
+  part.slack = slack;
+  part.requests.assign(requests.begin() + range.first_request,
+                       requests.begin() + range.end_request);
+  part.calls.assign(calls.begin() + range.first_call, calls.begin() + range.end_call);
+  for (Request& request : part.requests) request.caller = kNobody;
+  for (Call& call : part.calls) {
+    const auto of = CandidatesOf(call);
+    call.first_candidate = static_cast<uint32_t>(part.candidates.size());
+    for (const int i : of) part.candidates.push_back(i - range.first_request);
+    if (call.owner != kNobody) call.owner -= range.first_request;
+    call.callee = kNobody;
+  }
+  part.Index(services.size());
+  return part;
+}
+
+void LinkWindow::TakeOwners(const LinkWindow& part, int service) {
+  const ServiceRange& range = services[service];
+  for (int c = range.first_call; c < range.end_call; ++c) {
+    const Call& from = part.calls[c - range.first_call];
+    calls[c].owner = from.owner == kNobody ? kNobody : from.owner + range.first_request;
+    calls[c].share = from.share;
+    calls[c].fresh = from.fresh;
   }
 }
 

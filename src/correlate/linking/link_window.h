@@ -42,6 +42,7 @@ struct Call {
   uint64_t counterpart = 0;  // id of the callee's record
   uint64_t sequence = 0;
   bool limited = false;  // there were more candidates than may be looked at
+  bool chosen = false;   // candidates are not all that would hold it
 };
 
 struct ServiceRange {
@@ -70,9 +71,15 @@ class LinkWindow {
   void Index(size_t services_known);
   /// Candidates of every call that is neither decided nor pinned, at most `limit` each.
   void FindCandidates(size_t limit);
+  /// For one call so many requests are looked at, the latest to start first.
+  static size_t LookedAt(size_t limit) { return 4 * limit; }
   /// Lays slots out by the model's groups and puts every owned call into one; a call for which
   /// there is none loses its owner, unless it is pinned.
   void LayOut(const LinkModel& model);
+
+  /// One service by itself, with its candidates and owners, and the way back for these.
+  LinkWindow Part(int service) const;
+  void TakeOwners(const LinkWindow& part, int service);
 
   /// First free slot for a call of this class in `request`, or kNobody.
   int FreeSlot(const LinkModel& model, int request, int call_class) const;

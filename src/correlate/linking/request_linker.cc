@@ -18,7 +18,7 @@ namespace {
 constexpr Nanos kFarthest = Nanos{1} << 62;
 constexpr size_t kBlock = 1'000;  // calls sampled together: what fits into a cache
 constexpr int kBurnSweeps = 12;
-constexpr int kCountedSweeps = 40;
+constexpr int kCountedSweeps = 44;
 constexpr double kTemperature = 1.4;  // of counted sweeps: the model is surer than it should be
 constexpr int kAnnealSweeps = 20;
 constexpr int kAssignSweeps = 10;  // of annealing, when nothing is counted
@@ -220,7 +220,6 @@ class RequestLinker::Impl {
       at += ChunkLength(ready_, at, n, true);
       chunks.push_back({next_sequence_ + at, ready_[at - 1].start});
     }
-    complete_ = final && n == ready_.size();
     Append(n);
     chunks_.assign(chunks.begin(), chunks.end());
     return true;
@@ -327,9 +326,16 @@ class RequestLinker::Impl {
         return window_.requests[a].sequence < window_.requests[b].sequence;
       });
     }
+    // Of requests that began before, a call looks at the latest of its service alone.
+    std::vector<size_t> before(model_.services.size(), 0);
+    for (auto it = in_time.rbegin(); it != in_time.rend(); ++it) {
+      const Request& request = window_.requests[*it];
+      keep[*it] = keep_examples || request.time.end >= needed;
+      if (!keep[*it] || keep_examples || request.time.start > earliest) continue;
+      keep[*it] = before[request.service]++ < LinkWindow::LookedAt(options_.max_candidates);
+    }
     for (const int i : in_time) {
       const Request& request = window_.requests[i];
-      keep[i] = keep_examples || request.time.end >= needed;
       if (keep[i] || !joins_.on() || request.caller == kNobody) continue;
       // Joins look at whole trees: a request stays as long as the one that caused it.
       const int owner = window_.calls[request.caller].owner;
@@ -405,7 +411,7 @@ class RequestLinker::Impl {
   // ---- learning and guessing ----
 
   /// Nothing is learned from requests that may have calls after this.
-  double LearnableUntil() const { return complete_ ? 1e300 : Micros(last_start_); }
+  double LearnableUntil() const { return Micros(last_start_); }
 
   void Guess() {
     std::vector<int> fresh;
@@ -439,6 +445,7 @@ class RequestLinker::Impl {
       } else {
         GuessAny(s, false, &window_, &model_);
       }
+      DropHopeless(s, &window_, model_);
     }
   }
 
@@ -562,8 +569,7 @@ class RequestLinker::Impl {
   Nanos taken_until_ = INT64_MIN;  // no record that starts before is waited for
   std::deque<CallRecord> ready_;   // complete and in order
   Nanos origin_ = 0;
-  bool learned_ = false;   // the prefix
-  bool complete_ = false;  // the window holds all that will ever come
+  bool learned_ = false;  // the prefix
   uint64_t next_sequence_ = 0;
   Nanos last_start_ = 0;
   std::deque<Chunk> chunks_;  // in the window and not decided

@@ -15,7 +15,6 @@ constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
 // (delayed acceptance, Christen & Fox 2005: the states are visited as if there were one step).
 constexpr double kFirstStep = .5;
 constexpr double kNever = -20;  // log of a probability that does not happen
-constexpr uint32_t kStride = 7919;
 // A swap that is so much less likely by itself is not worth a look at the order of arrival.
 constexpr double kHopeless = 40;
 // A call whose only other choice is so much less likely (log odds) is not sampled.
@@ -80,22 +79,25 @@ void Sampler::Count(std::span<const int> calls, int sweeps, double temperature,
   for (size_t x = 0; x < calls.size(); ++x) {
     (*shares)[x].of.assign(w_.calls[calls[x]].candidates + 1, 0.0f);
   }
+  // Calls are drawn at random: a call that takes another's place is undone in the other's turn,
+  // so only the mixture of all turns visits states as the model says.
   const auto n = static_cast<uint32_t>(calls.size());
-  for (int sweep = 0; sweep < sweeps; ++sweep) {
-    for (uint32_t y = 0; y < n; ++y) {
-      // Each call once a sweep: all shares rest on as many proposals.
-      const uint32_t x = (y + static_cast<uint32_t>(sweep) * kStride) % n;
-      const Call& call = w_.calls[calls[x]];
-      std::vector<float>& of = (*shares)[x].of;
-      const int from = OptionOf(call, call.owner);
-      accepted_ = 0;
-      const int to = Propose(calls[x], temperature);
-      of[from] += 1 - accepted_;
-      of[to] += accepted_;
-    }
+  for (int64_t turns = static_cast<int64_t>(sweeps) * n; turns > 0; --turns) {
+    const uint32_t x = random_.Below(n);
+    const Call& call = w_.calls[calls[x]];
+    std::vector<float>& of = (*shares)[x].of;
+    const int from = OptionOf(call, call.owner);
+    accepted_ = 0;
+    const int to = Propose(calls[x], temperature);
+    of[from] += 1 - accepted_;
+    of[to] += accepted_;
   }
-  for (Shares& s : *shares) {
-    for (float& share : s.of) share /= static_cast<float>(std::max(1, sweeps));
+  for (size_t x = 0; x < calls.size(); ++x) {
+    std::vector<float>& of = (*shares)[x].of;
+    float sum = 0;
+    for (const float share : of) sum += share;
+    if (sum == 0) of[OptionOf(w_.calls[calls[x]], w_.calls[calls[x]].owner)] = sum = 1;
+    for (float& share : of) share /= sum;
   }
 }
 
@@ -188,6 +190,8 @@ void Sampler::ProposeFromNobody(int call, int request, double temperature) {
   gain +=
       a.likelihood - LogLikelihood(request) + Order(a, nullptr, true) - Order(a, nullptr, false);
   Decide(a, nullptr, freed, gain, log_ratio, temperature);
+  // Taking another's place is undone in the other's turn: counted here it would count one way.
+  if (freed != kNobody) accepted_ = 0;
 }
 
 void Sampler::ProposeSwap(int call, int request, double temperature) {
@@ -218,7 +222,7 @@ bool Sampler::Swap(int call, Draft* a, Draft* b, double* log_ratio) {
   const auto movable = [&](int moved, int to) {
     const Call& c = w_.calls[moved];
     if (c.pinned || c.decided || !w_.Holds(w_.requests[to], c)) return false;
-    if (!c.limited) return true;
+    if (!c.chosen) return true;
     const auto candidates = w_.CandidatesOf(c);
     return std::binary_search(candidates.begin(), candidates.end(), to);
   };

@@ -1,0 +1,399 @@
+#include "correlate/linking/request_linker.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/random.h"
+
+namespace tomograph::correlate::linking {
+namespace {
+
+using telemetry::EntityId;
+using telemetry::kNoEntity;
+using telemetry::StringId;
+
+constexpr Nanos kT0 = 1'700'000'000 * kSecond;
+constexpr EntityId kFront{1}, kStock{2}, kPrice{3};
+
+/// Requests to one service with calls to others, at about `in_flight` at a time.
+struct Workload {
+  std::vector<CallRecord> records;
+  std::map<uint64_t, uint64_t> parent;  // of every call; 0: its request is not among the records
+
+  struct Shape {
+    int requests = 1'000;
+    double in_flight = 3;
+    double retries = 0;  // share of the requests whose first call is tried again
+    int most_loops = 1;  // calls of the second class: 1 to so many
+    double lost_requests = 0;
+    uint64_t seed = 1;
+    EntityId service = kFront;
+    Nanos from = kT0;
+  };
+
+  Workload() = default;
+  explicit Workload(const Shape& shape) { Grow(shape); }
+
+  void Grow(const Shape& shape) {
+    Random random(shape.seed);
+    double now = static_cast<double>((shape.from - kT0) / kMicrosecond);
+    for (int i = 0; i < shape.requests; ++i) {
+      now += random.Exponential(6'000 / shape.in_flight);
+      double t = now;
+      const uint64_t request = NextId();
+      std::vector<CallRecord> calls;
+      const auto call = [&](EntityId peer, double gap, double duration) {
+        t += gap;
+        CallRecord r = Record(shape.service, peer, true, t, t + duration);
+        t += duration;
+        calls.push_back(r);
+      };
+      const auto gap = [&](double median) { return median * std::exp(random.Normal(0, .25)); };
+      call(kStock, gap(300), gap(1'500));
+      if (random.Uniform() < shape.retries) {
+        calls.back().failed = true;
+        call(kStock, gap(700), gap(1'500));
+      }
+      const auto loops = 1 + static_cast<int>(random.Below(shape.most_loops));
+      for (int x = 0; x < loops; ++x) call(kPrice, gap(150), gap(800));
+      CallRecord in = Record(shape.service, kNoEntity, false, now, t + gap(400));
+      const bool lost = random.Uniform() < shape.lost_requests;
+      in.id = request;
+      if (!lost) records.push_back(in);
+      for (CallRecord& r : calls) {
+        r.id = NextId();
+        parent[r.id] = lost ? 0 : request;
+        records.push_back(r);
+      }
+    }
+  }
+
+  uint64_t NextId() { return ++last_id; }
+  static CallRecord Record(EntityId service, EntityId peer, bool outgoing, double from_us,
+                           double to_us) {
+    CallRecord r;
+    r.service = service;
+    r.peer = peer;
+    r.operation = StringId{7};
+    r.outgoing = outgoing;
+    r.start = kT0 + static_cast<Nanos>(from_us * 1e3);
+    r.end = kT0 + static_cast<Nanos>(to_us * 1e3);
+    return r;
+  }
+  double Accuracy(const std::vector<Link>& links) const {
+    int right = 0;
+    for (const Link& link : links) right += parent.at(link.call) == link.request;
+    return static_cast<double>(right) / static_cast<double>(parent.size());
+  }
+  uint64_t last_id = 0;
+};
+
+std::vector<Link> Sorted(std::vector<Link> links) {
+  std::sort(links.begin(), links.end(),
+            [](const Link& a, const Link& b) { return a.call < b.call; });
+  return links;
+}
+
+std::vector<Link> Batch(const std::vector<CallRecord>& records, const LinkerOptions& options = {},
+                        LinkerStats* stats = nullptr) {
+  std::vector<Link> links;
+  RequestLinker linker(options);
+  linker.Add(records);
+  linker.Finish([&](const Link& link) { links.push_back(link); });
+  if (stats != nullptr) *stats = linker.stats();
+  return Sorted(std::move(links));
+}
+
+/// The records as they end, each up to `lateness` late, in pieces of random size.
+std::vector<Link> Stream(std::vector<CallRecord> records, const LinkerOptions& options,
+                         Nanos lateness, uint64_t seed, size_t* most_bytes = nullptr,
+                         size_t* before_finish = nullptr) {
+  Random random(seed);
+  std::map<uint64_t, Nanos> arrival;
+  for (const CallRecord& r : records) {
+    arrival[r.id] = r.end + static_cast<Nanos>(random.Uniform() * static_cast<double>(lateness));
+  }
+  std::sort(records.begin(), records.end(), [&](const CallRecord& a, const CallRecord& b) {
+    return arrival[a.id] < arrival[b.id];
+  });
+  std::vector<Link> links;
+  const auto sink = [&](const Link& link) { links.push_back(link); };
+  RequestLinker linker(options);
+  for (size_t at = 0; at < records.size();) {
+    const size_t n = std::min<size_t>(1 + random.Below(200), records.size() - at);
+    linker.Add({records.data() + at, n});
+    at += n;
+    linker.Advance(arrival[records[at - 1].id] - lateness, sink);
+    if (most_bytes != nullptr) *most_bytes = std::max(*most_bytes, linker.bytes());
+  }
+  if (before_finish != nullptr) *before_finish = links.size();
+  linker.Finish(sink);
+  EXPECT_EQ(linker.stats().late, 0u);
+  return Sorted(std::move(links));
+}
+
+void ExpectSame(const std::vector<Link>& a, const std::vector<Link>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    ASSERT_EQ(a[i].call, b[i].call);
+    ASSERT_EQ(a[i].request, b[i].request) << "call " << a[i].call;
+    ASSERT_EQ(a[i].posterior, b[i].posterior) << "call " << a[i].call;
+    for (size_t x = 0; x < a[i].others.size(); ++x) {
+      ASSERT_EQ(a[i].others[x].request, b[i].others[x].request);
+      ASSERT_EQ(a[i].others[x].posterior, b[i].others[x].posterior);
+    }
+  }
+}
+
+LinkerOptions Short() {
+  LinkerOptions options;
+  options.horizon = 200 * kMillisecond;
+  options.learn_records = 2'000;
+  options.chunk_records = 400;
+  options.chunk_time = kSecond;
+  return options;
+}
+
+TEST(RequestLinker, FindsWhoCausedWhat) {
+  const Workload workload(Workload::Shape{});
+  LinkerStats stats;
+  const std::vector<Link> links = Batch(workload.records, {}, &stats);
+  EXPECT_GE(workload.Accuracy(links), .97);
+  EXPECT_EQ(links.size(), workload.parent.size());
+  EXPECT_EQ(stats.links, links.size());
+  double sure = 0;
+  for (const Link& link : links) {
+    EXPECT_GE(link.posterior, 0);
+    EXPECT_LE(link.posterior, 1.0001f);
+    sure += link.posterior;
+  }
+  // As often right as it says.
+  EXPECT_NEAR(sure / static_cast<double>(links.size()), workload.Accuracy(links), .01);
+}
+
+TEST(RequestLinker, AssignsWithoutPosteriorsNearlyAsWell) {
+  const Workload workload(Workload::Shape{});
+  LinkerOptions options;
+  options.mode = LinkMode::kAssign;
+  EXPECT_GE(workload.Accuracy(Batch(workload.records, options)), .96);
+}
+
+TEST(RequestLinker, StreamedOrAtOnceTheAnswerIsTheSame) {
+  const Workload workload({.requests = 4'000});
+  const std::vector<Link> batch = Batch(workload.records, Short());
+  EXPECT_GE(workload.Accuracy(batch), .96);
+  for (const uint64_t seed : {1, 2, 3}) {
+    size_t before_finish = 0;
+    const std::vector<Link> streamed =
+        Stream(workload.records, Short(), 50 * kMillisecond, seed, nullptr, &before_finish);
+    ExpectSame(batch, streamed);
+    EXPECT_GT(before_finish, batch.size() * 8 / 10) << "links must not wait for the end";
+  }
+}
+
+TEST(RequestLinker, SilenceAndNewServicesStreamTheSameToo) {
+  Workload workload({.requests = 700});
+  workload.Grow({.requests = 500, .seed = 2, .from = kT0 + 40 * kSecond});
+  workload.Grow({.requests = 600, .seed = 3, .service = EntityId{9}, .from = kT0 + 41 * kSecond});
+  const std::vector<Link> batch = Batch(workload.records, Short());
+  EXPECT_GE(workload.Accuracy(batch), .95);
+  ExpectSame(batch, Stream(workload.records, Short(), 50 * kMillisecond, 4));
+}
+
+TEST(RequestLinker, LearnTimeEndsThePrefixInStreamAndBatchAlike) {
+  const Workload workload({.requests = 600});
+  LinkerOptions options = Short();
+  options.learn_time = kSecond / 2;
+  ExpectSame(Batch(workload.records, options),
+             Stream(workload.records, options, 20 * kMillisecond, 5));
+}
+
+TEST(RequestLinker, MemoryDoesNotGrowWithTheStream) {
+  size_t bytes[2] = {0, 0};
+  for (const int x : {0, 1}) {
+    const Workload workload({.requests = x == 0 ? 3'000 : 12'000});
+    Stream(workload.records, Short(), 0, 6, &bytes[x]);
+  }
+  EXPECT_LT(bytes[1], bytes[0] * 13 / 10);
+}
+
+TEST(RequestLinker, ExactIdsAreNeverContradictedAndHelp) {
+  double before = 0;
+  for (const double share : {0.0, .25, .5, 1.0}) {
+    double right = 0;
+    for (const uint64_t seed : {1, 2, 3}) {
+      Workload workload({.in_flight = 12, .seed = seed});
+      Random random(seed);
+      for (CallRecord& r : workload.records) {
+        if (r.outgoing && random.Uniform() < share) r.known_parent = workload.parent[r.id];
+      }
+      std::map<uint64_t, uint64_t> facts;
+      for (const CallRecord& r : workload.records) {
+        if (r.known_parent != 0) facts[r.id] = r.known_parent;
+      }
+      const std::vector<Link> links = Batch(workload.records);
+      for (const Link& link : links) {
+        ASSERT_EQ(link.by_id, facts.count(link.call) > 0);
+        if (!link.by_id) continue;
+        ASSERT_EQ(link.request, facts[link.call]);
+        ASSERT_EQ(link.posterior, 1);
+      }
+      right += workload.Accuracy(links);
+    }
+    EXPECT_GT(right, before);
+    before = right;
+  }
+  EXPECT_EQ(before, 3);
+}
+
+TEST(RequestLinker, AnIdThatNobodyKnowsIsSaidAllTheSame) {
+  Workload workload({.requests = 50});
+  uint64_t call = 0;
+  for (CallRecord& r : workload.records) {
+    if (r.outgoing && call == 0) r.known_parent = 999'999, call = r.id;
+  }
+  for (const Link& link : Batch(workload.records)) {
+    if (link.call != call) continue;
+    EXPECT_EQ(link.request, 999'999u);
+    EXPECT_TRUE(link.by_id);
+  }
+}
+
+TEST(RequestLinker, ACallWhoseRequestIsMissingHasNone) {
+  const Workload workload({.in_flight = 1.5, .lost_requests = .2});
+  const std::vector<Link> links = Batch(workload.records);
+  EXPECT_GE(workload.Accuracy(links), .95);
+  int missed = 0, orphans = 0, sure_and_wrong = 0;
+  for (const Link& link : links) {
+    if (workload.parent.at(link.call) != 0) continue;
+    ++orphans;
+    missed += link.request != 0;
+    sure_and_wrong += link.request != 0 && link.posterior > .9;
+  }
+  EXPECT_GT(orphans, 300);
+  EXPECT_LT(missed, orphans / 10);
+  EXPECT_LT(sure_and_wrong, orphans / 25);
+}
+
+TEST(RequestLinker, RetriesAreCallsOfTheSameRequest) {
+  const Workload workload({.in_flight = 2, .retries = .15});
+  EXPECT_GE(workload.Accuracy(Batch(workload.records)), .95);
+}
+
+TEST(RequestLinker, LoopsOfCallsAreTold) {
+  const Workload workload({.in_flight = 2, .most_loops = 4});
+  EXPECT_GE(workload.Accuracy(Batch(workload.records)), .95);
+}
+
+TEST(RequestLinker, DamagedRecordsAreRefusedByName) {
+  Workload workload({.requests = 300});
+  const auto add = [&](Nanos start, Nanos end) {
+    CallRecord r = workload.records.back();
+    r.id = workload.NextId();
+    r.outgoing = true;
+    r.start = start, r.end = end;
+    workload.parent[r.id] = 0;
+    workload.records.push_back(r);
+  };
+  add(kT0 + kSecond, kT0);                                                  // negative
+  add(INT64_MIN, INT64_MAX);                                                // impossible
+  add(kT0, kT0 + 2 * kMinute);                                              // too long
+  add(kT0 + 40 * 365 * 24 * kHour, kT0 + 40 * 365 * 24 * kHour + kSecond);  // a clock far ahead
+  add(0, kSecond);                                                          // and one at the epoch
+  LinkerStats stats;
+  const std::vector<Link> links = Batch(workload.records, {}, &stats);
+  EXPECT_EQ(links.size(), workload.parent.size());
+  EXPECT_EQ(stats.negative, 1u);
+  EXPECT_EQ(stats.impossible_time, 1u);
+  EXPECT_EQ(stats.too_long, 1u);
+  EXPECT_GE(workload.Accuracy(links), .97);
+}
+
+TEST(RequestLinker, EqualTimestampsGetAnAnswer) {
+  std::vector<CallRecord> records;
+  for (uint64_t i = 1; i <= 1'600; ++i) {
+    CallRecord r = Workload::Record(kFront, i % 2 ? kNoEntity : kStock, i % 2 == 0, 0, 1'000);
+    r.id = i;
+    records.push_back(r);
+  }
+  LinkerStats stats;
+  EXPECT_EQ(Batch(records, {}, &stats).size(), 800u);
+  EXPECT_GT(stats.candidates_limited, 0u);
+  ExpectSame(Batch(records, Short()), Stream(records, Short(), 0, 1));
+}
+
+TEST(RequestLinker, AMillionRequestsAtATimeAreBoundedWork) {
+  std::vector<CallRecord> records;
+  for (uint64_t i = 1; i <= 1'000'000; ++i) {
+    const double at = static_cast<double>(i);
+    CallRecord r = Workload::Record(kFront, kNoEntity, false, at, 3e6 + at);
+    r.id = i;
+    records.push_back(r);
+    if (i % 50 != 0) continue;
+    r = Workload::Record(kFront, kStock, true, at + 10, at + 1'000);
+    r.id = 1'000'000 + i;
+    records.push_back(r);
+  }
+  LinkerStats stats;
+  EXPECT_EQ(Batch(records, {}, &stats).size(), 20'000u);
+  EXPECT_GT(stats.candidates_limited, 19'000u);
+}
+
+TEST(RequestLinker, ALimitOnWaitingRecordsHoldsAndIsCounted) {
+  const Workload workload({.requests = 5'000});
+  LinkerOptions options = Short();
+  options.horizon = kHour;
+  options.max_records = 2'000;
+  RequestLinker linker(options);
+  std::vector<Link> links;
+  size_t most = 0;
+  for (size_t at = 0; at < workload.records.size(); at += 100) {
+    linker.Add({workload.records.data() + at, std::min<size_t>(100, workload.records.size() - at)});
+    most = std::max(most, linker.bytes());
+  }
+  linker.Finish([&](const Link& link) { links.push_back(link); });
+  EXPECT_GT(linker.stats().decided_early, 10'000u);
+  EXPECT_EQ(links.size(), workload.parent.size());
+  EXPECT_GE(workload.Accuracy(Sorted(links)), .95);
+  EXPECT_LT(most, 4u << 20);
+}
+
+TEST(RequestLinker, WhatComesTooLateIsCountedAndAnswered) {
+  const Workload workload({.requests = 500});
+  RequestLinker linker(Short());
+  std::vector<Link> links;
+  const auto sink = [&](const Link& link) { links.push_back(link); };
+  const size_t half = workload.records.size() / 2;
+  linker.Add({workload.records.data() + half, workload.records.size() - half});
+  linker.Advance(kT0 + kHour, sink);
+  linker.Add({workload.records.data(), half});
+  linker.Finish(sink);
+  EXPECT_EQ(linker.stats().late, half);
+  EXPECT_EQ(links.size(), workload.parent.size());
+}
+
+TEST(RequestLinker, TooManyClassesAreRefusedAndCounted) {
+  std::vector<CallRecord> records;
+  for (uint64_t i = 1; i <= 30'000; ++i) {
+    CallRecord r = Workload::Record(kFront, kStock, true, static_cast<double>(i), i + 1.0);
+    r.operation = StringId{static_cast<uint32_t>(i)};
+    r.id = i;
+    records.push_back(r);
+  }
+  LinkerStats stats;
+  EXPECT_EQ(Batch(records, {}, &stats).size(), records.size());
+  EXPECT_GT(stats.too_many_classes, 9'000u);
+}
+
+TEST(RequestLinker, NothingInNothingOut) {
+  EXPECT_TRUE(Batch({}).empty());
+  const Workload workload({.requests = 1});
+  EXPECT_EQ(Batch(workload.records).size(), workload.parent.size());
+}
+
+}  // namespace
+}  // namespace tomograph::correlate::linking
