@@ -154,6 +154,7 @@ Status LiveEngine::Listen() {
     scraper_ = std::make_unique<ingest::prometheus::Scraper>(
         pipeline_->Context(), std::move(targets), config_.scrape_interval,
         [this](Batch&& batch) { return pipeline_->AcceptAndWait(std::move(batch)); });
+    scraper_told_ = scraper_.get();
   }
   return Status::Ok();
 }
@@ -234,7 +235,7 @@ void LiveEngine::PublishPicture() {
   picture->replaying = replaying_;
   picture->source = "live";
   picture->loss = ledger_.Rows();
-  if (scraper_) picture->scrapes = scraper_->states();
+  if (const auto* scraper = scraper_told_.load()) picture->scrapes = scraper->states();
   picture->self["resident_bytes"] = ResidentBytes();
   picture->self["analysis_queue_batches"] = static_cast<double>(queue_.size());
   picture->self["request_bytes_in_flight"] = static_cast<double>(body_budget_->in_use());
@@ -280,7 +281,7 @@ void LiveEngine::Stop() {
   if (publisher_) publisher_->SetReady(false);
   if (otlp_grpc_server_) otlp_grpc_server_->Stop();
   if (otlp_http_server_) otlp_http_server_->Stop(5 * kSecond);
-  scraper_.reset();
+  if (scraper_) scraper_->Stop();  // the analysis may still ask for its states
   if (maintenance_thread_.joinable()) maintenance_thread_.join();
   // First the queue: what is in it is durable and will be replayed, and the store's thread must not
   // wait for it.

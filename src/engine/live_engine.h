@@ -74,6 +74,7 @@ class LiveEngine {
   std::unique_ptr<net::HttpServer> otlp_http_server_;
   std::unique_ptr<net::GrpcServer> otlp_grpc_server_;
   std::unique_ptr<ingest::prometheus::Scraper> scraper_;
+  std::atomic<const ingest::prometheus::Scraper*> scraper_told_{nullptr};  // to the analysis
   std::thread analysis_thread_;
   std::thread maintenance_thread_;
   Nanos started_ = 0;       // what was received before is replayed

@@ -63,7 +63,9 @@ Scraper::Scraper(DecodeContext context, std::vector<ScrapeTarget> targets, Nanos
   if (!targets_.empty()) thread_ = std::thread([this] { Run(); });
 }
 
-Scraper::~Scraper() {
+Scraper::~Scraper() { Stop(); }
+
+void Scraper::Stop() {
   stop_.store(true);
   if (thread_.joinable()) thread_.join();
 }

@@ -30,7 +30,9 @@ class Scraper {
   using Accept = std::function<Status(telemetry::Batch&&)>;
 
   Scraper(DecodeContext context, std::vector<ScrapeTarget> targets, Nanos interval, Accept accept);
-  ~Scraper();  // stops and joins
+  ~Scraper();  // stops
+  /// Joins; the states stay readable. Not at once with itself.
+  void Stop();
 
   /// In the order of the targets. Thread-safe.
   std::vector<telemetry::ScrapeState> states() const;
