@@ -48,16 +48,20 @@ Detector::Symptom Detector::Judge(const Watch& watch, Quantity quantity, Nanos s
   const Baseline& normal = watch.baseline;
   s.observed = value;
   s.expected = normal.level();
-  if (!normal.ready() || !std::isfinite(value) || !(calls >= 0)) return s;
+  if (!normal.ready() || !std::isfinite(value)) return s;
   double z = normal.Deviation(start, value);
+  // A sender that tells a quantile or a ratio need not count; then its own scatter has to do.
+  const bool counted = calls >= 0;
   switch (quantity) {
     case Quantity::kLatency:
       if (value - s.expected < std::max(kLeastSlower * s.expected, kLeastSlower_s)) return s;
-      z *= std::min(1.0, calls / kEnoughCalls);
+      if (counted) z *= std::min(1.0, calls / kEnoughCalls);
       break;
     case Quantity::kErrorRatio: {
+      if (value - s.expected < kLeastFailed) return s;
+      if (!counted) break;
       const double failed = value * calls, usual = std::max(s.expected * calls, 0.5);
-      if (value - s.expected < kLeastFailed || failed < kLeastFailures) return s;
+      if (failed < kLeastFailures) return s;
       z = std::min(z, (failed - s.expected * calls) / std::sqrt(usual) * 2);
       break;
     }

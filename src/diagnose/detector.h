@@ -48,6 +48,7 @@ class Detector {
   using Key = std::pair<telemetry::EntityId, telemetry::Quantity>;
 
   Watch& WatchOf(telemetry::EntityId entity, telemetry::Quantity quantity);
+  /// `calls`: behind `value`; NaN when nobody counts them.
   Symptom Judge(const Watch& watch, telemetry::Quantity quantity, Nanos start, double value,
                 double calls) const;
   bool CallersAsBefore(const History& history, telemetry::EntityId entity,

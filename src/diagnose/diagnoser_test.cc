@@ -15,7 +15,7 @@ using telemetry::Quantity;
 constexpr Nanos kStep = 5 * kSecond;
 constexpr Nanos kStart = 1'700'000'000 * kSecond;
 
-enum class Telemetry { kSpans, kMetrics };
+enum class Telemetry { kSpans, kMetrics, kQuantiles };
 
 // web -> pay -> db (which tells nothing itself): Poisson traffic, exponential latencies.
 class Shop {
@@ -52,7 +52,8 @@ class Shop {
       }
       pay.gauges[Quantity::kCpuUtilization].Add(0.1, now_);
       set.windows = {web, pay, web_pay, db, pay_db};
-      if (telemetry_ == Telemetry::kMetrics) set.windows = {web, pay};
+      if (telemetry_ != Telemetry::kSpans) set.windows = {web, pay};
+      if (telemetry_ == Telemetry::kQuantiles) OnlyQuantiles(&set);
       Hand(std::move(set));
     }
   }
@@ -79,6 +80,15 @@ class Shop {
     c.latency.Add(latency);
     if (telemetry_ == Telemetry::kSpans) c.exclusive_s += exclusive;
   }
+  /// As of a sender that tells the p90 of its latency and counts nothing.
+  void OnlyQuantiles(telemetry::WindowSet* set) const {
+    for (telemetry::Window& w : set->windows) {
+      telemetry::GaugeStats& p90 = w.gauges[Quantity::kLatency];
+      p90.statistic = telemetry::Statistic::kP90;
+      p90.Add(w.metrics.latency.Quantile(0.9), now_);
+      w.metrics = {};
+    }
+  }
   void Hand(telemetry::WindowSet set) {
     std::vector<telemetry::Edge> edges;
     for (const auto& [caller, callee] : {std::pair(web_, pay_), std::pair(pay_, db_)}) {
@@ -88,7 +98,7 @@ class Shop {
       e.last_seen = set.end();
       edges.push_back(e);
     }
-    if (telemetry_ == Telemetry::kMetrics) edges.clear();
+    if (telemetry_ != Telemetry::kSpans) edges.clear();
     diagnoser_.Update(set, {}, edges);
     now_ += kStep;
   }
@@ -138,6 +148,17 @@ TEST_P(BothWays, ASlowServiceIsFoundNamedAndClosed) {
 }
 INSTANTIATE_TEST_SUITE_P(Diagnoser, BothWays,
                          testing::Values(Telemetry::kSpans, Telemetry::kMetrics));
+
+TEST(Diagnoser, AQuantileOfTheLatencyIsEnough) {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    Shop shop(20, Telemetry::kQuantiles, seed);
+    shop.Run(120);
+    EXPECT_TRUE(shop.incidents().empty()) << "seed " << seed;
+    shop.Run(8, 200);
+    ASSERT_EQ(shop.incidents().size(), 1u) << "seed " << seed;
+    EXPECT_THAT(shop.incidents()[0].members, testing::SizeIs(2));
+  }
+}
 
 TEST(Diagnoser, FailuresAreFound) {
   Shop shop(20);
