@@ -43,6 +43,7 @@ void LinkWindow::Index(size_t services_known) {
 
 void LinkWindow::FindCandidates(size_t limit) {
   candidates.clear();
+  evidence.clear();
   for (const ServiceRange& range : services) FindCandidatesOf(range, limit);
 }
 
@@ -80,6 +81,14 @@ void LinkWindow::FindCandidatesOf(const ServiceRange& range, size_t limit) {
     candidates.insert(candidates.end(), found.rbegin(), found.rend());
     call.candidates = static_cast<uint16_t>(found.size());
   }
+}
+
+float LinkWindow::EvidenceOf(const Call& call, int request) const {
+  if (evidence.empty()) return 0;
+  const std::span<const int> of = CandidatesOf(call);
+  const auto at = std::lower_bound(of.begin(), of.end(), request);
+  if (at == of.end() || *at != request) return 0;
+  return EvidenceAt(call, static_cast<size_t>(at - of.begin()));
 }
 
 void LinkWindow::LayOut(const LinkModel& model) {

@@ -11,6 +11,7 @@
 #include "correlate/linking/learner.h"
 #include "correlate/linking/link_window.h"
 #include "correlate/linking/sampler.h"
+#include "correlate/linking/weigh_evidence.h"
 
 namespace tomograph::correlate::linking {
 namespace {
@@ -234,6 +235,9 @@ class RequestLinker::Impl {
 
   // ---- the window ----
 
+  static Attributes Shown(const CallRecord& record) {
+    return {record.connection, record.worker, record.bytes_in, record.bytes_out, record.failed};
+  }
   double Micros(Nanos t) const { return static_cast<double>(t - origin_) * 1e-3; }
 
   /// The first n ready records enter the window; what nobody needs any more leaves it.
@@ -262,6 +266,7 @@ class RequestLinker::Impl {
         call.pinned = record.known_parent != 0;
         call.counterpart = record.counterpart;
         call.slack = slack;
+        call.shows = Shown(record);
         call.sequence = next_sequence_++;
         facts |= call.pinned;
         window_.calls.push_back(call);
@@ -273,6 +278,7 @@ class RequestLinker::Impl {
         request.kind = number;
         request.counterpart = record.counterpart;
         request.slack = slack;
+        request.shows = Shown(record);
         request.sequence = next_sequence_++;
         window_.requests.push_back(request);
       }
@@ -451,6 +457,7 @@ class RequestLinker::Impl {
     }
     for (int s = 0; s < static_cast<int>(model_.services.size()); ++s) {
       if (!model_.services[s].learned) continue;
+      WeighEvidence(s, model_, &window_);
       if (model_.services[s].first_come) {
         GuessFirstCome(s, &window_, model_);
       } else {
