@@ -110,6 +110,20 @@ void AddRequests(CLI::App* command, Run* run) {
       ->check(CLI::Range(0.0, 1.0));
   requests->add_option("--drop-requests", to.drop_requests, "the same of received requests")
       ->check(CLI::Range(0.0, 1.0));
+  requests
+      ->add_option_function<std::vector<std::string>>(
+          "--evidence",
+          [&to](const std::vector<std::string>& names) {
+            for (const std::string& name : names) to.evidence.Add(name);
+          },
+          "make up from the truth what records show beside their times, of connection, worker, "
+          "size, status: 8 connections per pair of services, a call goes out on the one that "
+          "belongs to its request's in 70 % of the cases, else on any; 8 workers per service, "
+          "taken by requests in order of arrival, 5 % of the calls made by another one; log sizes "
+          "of calls follow those of the request by .7, with noise of .5; 2 % of the leaves fail "
+          "and 70 % of the requests that made a failed call")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"connection", "worker", "size", "status"}));
   requests->add_option("--horizon", to.linker.horizon, "longest request, in ns")
       ->capture_default_str();
   requests->add_option("--learn-records", to.linker.learn_records, "length of the first learning")

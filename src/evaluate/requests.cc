@@ -120,25 +120,44 @@ bool Picked(uint64_t id, uint64_t seed, uint64_t salt, double share) {
   return static_cast<double>(MixBits(id ^ MixBits(seed ^ MixBits(salt))) >> 11) * 0x1.0p-53 < share;
 }
 
-/// What the linker gets of the set.
-Result<std::vector<CallRecord>> Given(const Observed& observed, const RequestsOptions& options) {
-  std::vector<CallRecord> given;
-  for (const CallRecord& r : observed.records) {
-    const double drop = r.outgoing ? options.drop : options.drop_requests;
-    if (!Picked(r.id, options.seed, r.outgoing ? 1 : 2, drop)) given.push_back(r);
-  }
-  if (options.ids <= 0) return given;
-  const Result<std::optional<Truth>> truth = ReadTruth(options.data);
+/// Of every record the one that caused it, by number; 0: none. From the truth.
+Result<std::vector<uint64_t>> ReadCauses(const Observed& observed, const std::string& folder) {
+  const Result<std::optional<Truth>> truth = ReadTruth(folder);
   if (!truth.ok()) return truth.status();
-  if (!*truth) return Status::NotFound("ids can't be given: no truth.csv in " + options.data);
+  if (!*truth) return Status::NotFound("--ids and --evidence need a truth.csv in " + folder);
   std::unordered_map<std::string, uint64_t> id_of;
-  for (const CallRecord& r : given) id_of[observed.names[r.id - 1]] = r.id;
-  for (CallRecord& r : given) {
-    if (!r.outgoing || !Picked(r.id, options.seed, 3, options.ids)) continue;
+  for (const CallRecord& r : observed.records) id_of[observed.names[r.id - 1]] = r.id;
+  std::vector<uint64_t> causes(observed.records.size() + 1, 0);
+  for (const CallRecord& r : observed.records) {
     const auto row = (*truth)->rows.find(observed.names[r.id - 1]);
     if (row == (*truth)->rows.end()) continue;
     const auto parent = id_of.find(row->second.first);
-    if (parent != id_of.end()) r.known_parent = parent->second;
+    if (parent != id_of.end()) causes[r.id] = parent->second;
+  }
+  return causes;
+}
+
+/// What the linker gets of the set.
+Result<std::vector<CallRecord>> Given(const Observed& observed, const RequestsOptions& options) {
+  std::vector<CallRecord> all = observed.records;
+  std::vector<uint64_t> causes;
+  if (options.ids > 0 || options.evidence.any()) {
+    Result<std::vector<uint64_t>> read = ReadCauses(observed, options.data);
+    if (!read.ok()) return read.status();
+    causes = std::move(*read);
+  }
+  if (options.evidence.any()) MakeUpEvidence(options.evidence, options.seed, causes, &all);
+  std::vector<CallRecord> given;
+  std::unordered_set<uint64_t> kept;
+  for (const CallRecord& r : all) {
+    const double drop = r.outgoing ? options.drop : options.drop_requests;
+    if (Picked(r.id, options.seed, r.outgoing ? 1 : 2, drop)) continue;
+    given.push_back(r);
+    kept.insert(r.id);
+  }
+  for (CallRecord& r : given) {
+    if (options.ids <= 0 || !r.outgoing || !Picked(r.id, options.seed, 3, options.ids)) continue;
+    if (kept.count(causes[r.id]) > 0) r.known_parent = causes[r.id];
   }
   return given;
 }

@@ -1,7 +1,8 @@
 // `tomograph evaluate requests`: which request caused which call, told from times alone, and how
 // often that is right. A set is a folder with observed.csv (what a tracer without ids sees) and,
-// where it can be scored, truth.csv, which is opened after the predictions are written. The one
-// exception is asked for by `ids`: that share of the links is read from it first and given.
+// where it can be scored, truth.csv, which is opened after the predictions are written. The two
+// exceptions are asked for: `ids` (that share of the links is read from it first and given) and
+// `evidence` (what records show beyond their times is made up from it, see request_evidence.h).
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 
 #include "base/status.h"
 #include "correlate/linking/request_linker.h"
+#include "evaluate/request_evidence.h"
 
 namespace tomograph::evaluate {
 
@@ -20,6 +22,7 @@ struct RequestsOptions {
   double ids = 0;            // share of the calls whose request is given by an exact id
   double drop = 0;           // share of the calls that are taken away
   double drop_requests = 0;  // share of the received requests that are taken away
+  EvidenceKinds evidence;    // what is made up beside the times
   bool stream = false;       // hand the records over in small pieces, in order of their ends
   bool speed = true;         // also measure the speeds, on the set repeated in time
   correlate::linking::LinkerOptions linker;

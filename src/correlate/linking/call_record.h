@@ -13,6 +13,9 @@ namespace tomograph::correlate::linking {
 
 /// One side of a call: a request that `service` received, or a call that it made. Times are those
 /// of one clock per service; clocks of different services need not agree.
+///
+/// Anything that lies within something else can be linked so: a client's span is a "request" and
+/// the server's span on another host is its "call", with `slack` for what their clocks may differ.
 struct CallRecord {
   uint64_t id = 0;  // unique, not 0
   telemetry::EntityId service = telemetry::kNoEntity;
@@ -22,6 +25,9 @@ struct CallRecord {
   bool failed = false;
   Nanos start = 0;
   Nanos end = 0;
+  /// By how much these times may be off against those of the records on the other side of a link. A
+  /// call may lie outside of its request by the slack of both together.
+  Nanos slack = 0;
   /// A call's request by an exact id: a fact, which pins this call and limits the others. 0: none.
   uint64_t known_parent = 0;
   /// The record of the other side of the same call, where an id or the connection tells. 0: none.

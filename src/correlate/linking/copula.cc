@@ -6,12 +6,18 @@
 namespace tomograph::correlate::linking {
 namespace {
 
-/// Inverse by Gauss-Jordan; false unless `m` is comfortably positive definite.
-bool Invert(std::vector<double> m, int d, std::vector<double>* inverse) {
+constexpr double kSignificant = 2.5;  // standard deviations of a correlation
+constexpr double kLeastPivot = .05;
+
+}  // namespace
+
+bool Invert(std::vector<double> m, int d, std::vector<double>* inverse, double* log_det) {
   inverse->assign(m.size(), 0);
+  *log_det = 0;
   for (int a = 0; a < d; ++a) (*inverse)[a * d + a] = 1;
   for (int p = 0; p < d; ++p) {
-    if (!(m[p * d + p] > .05)) return false;
+    if (!(m[p * d + p] > kLeastPivot)) return false;
+    *log_det += std::log(m[p * d + p]);
     const double scale = 1 / m[p * d + p];
     for (int b = 0; b < d; ++b) m[p * d + b] *= scale, (*inverse)[p * d + b] *= scale;
     for (int a = 0; a < d; ++a) {
@@ -26,8 +32,8 @@ bool Invert(std::vector<double> m, int d, std::vector<double>* inverse) {
   return true;
 }
 
-/// Of differences between requests up to three apart; insignificant ones are 0.
-std::vector<double> Correlations(const std::vector<float>& z, int n, int d) {
+std::vector<double> CorrelationsNearInTime(const std::vector<float>& z, int n, int d,
+                                           double significant) {
   std::vector<double> c(static_cast<size_t>(d) * d, 0.0);
   for (int i = 0; i < n; ++i) {
     for (int j = i + 1; j < std::min(n, i + 4); ++j) {
@@ -39,18 +45,16 @@ std::vector<double> Correlations(const std::vector<float>& z, int n, int d) {
   }
   std::vector<double> variance(d);
   for (int a = 0; a < d; ++a) variance[a] = c[a * d + a];
-  const double significant = 2.5 / std::sqrt(static_cast<double>(n));
+  const double least = significant / std::sqrt(static_cast<double>(n));
   for (int a = 0; a < d; ++a) {
     for (int b = 0; b <= a; ++b) {
       const double v = variance[a] * variance[b];
       const double r = v > 0 ? c[a * d + b] / std::sqrt(v) : 0;
-      c[a * d + b] = c[b * d + a] = a == b ? 1 : std::fabs(r) < significant ? 0 : r;
+      c[a * d + b] = c[b * d + a] = a == b ? 1 : std::fabs(r) < least ? 0 : r;
     }
   }
   return c;
 }
-
-}  // namespace
 
 void GaussianCopula::Learn(const std::vector<float>& scores, int dimensions) {
   form_.clear();
@@ -58,8 +62,9 @@ void GaussianCopula::Learn(const std::vector<float>& scores, int dimensions) {
   const int d = dimensions;
   const int n = static_cast<int>(scores.size()) / d;
   if (n < 100 || d > kMaxDimensions) return;
-  const std::vector<double> c = Correlations(scores, n, d);
+  const std::vector<double> c = CorrelationsNearInTime(scores, n, d, kSignificant);
   std::vector<double> inverse;
+  double log_det = 0;
   double shrink = .9;
   for (;; shrink *= .7) {
     if (shrink < .05) return;
@@ -69,7 +74,7 @@ void GaussianCopula::Learn(const std::vector<float>& scores, int dimensions) {
         if (a != b) m[a * d + b] *= shrink;
       }
     }
-    if (Invert(std::move(m), d, &inverse)) break;
+    if (Invert(std::move(m), d, &inverse, &log_det)) break;
   }
   dimensions_ = d;
   bool any = false;

@@ -9,6 +9,15 @@
 
 namespace tomograph::correlate::linking {
 
+/// Correlations (a square matrix) of differences between items up to three apart. `scores`: `d` per
+/// item, n items in order of time. Those of less than `significant` standard deviations are 0.
+std::vector<double> CorrelationsNearInTime(const std::vector<float>& scores, int n, int d,
+                                           double significant);
+
+/// Inverse by Gauss-Jordan, and the log of the determinant; false unless `m` is comfortably
+/// positive definite.
+bool Invert(std::vector<double> m, int d, std::vector<double>* inverse, double* log_det);
+
 class GaussianCopula {
  public:
   static constexpr int kMaxDimensions = 17;

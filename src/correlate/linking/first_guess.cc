@@ -15,6 +15,7 @@ constexpr float kHopeless = 16;
 struct Pair {
   int request, call;
   float weight;
+  float evidence;
 };
 
 double StartGap(const LinkWindow& w, const Pair& p) {
@@ -35,9 +36,10 @@ class Guess {
         first_request_(w_.services[service].first_request),
         sum_(w_.services[service].end_request - first_request_) {
     for (const int c : calls_) {
-      for (const int i : w_.CandidatesOf(w_.calls[c])) {
-        if (w_.FreeSlot(model_, i, w_.calls[c].call_class) == kNobody) continue;
-        pairs_.push_back({i, c, 0});
+      const std::span<const int> candidates = w_.CandidatesOf(w_.calls[c]);
+      for (size_t x = 0; x < candidates.size(); ++x) {
+        if (w_.FreeSlot(model_, candidates[x], w_.calls[c].call_class) == kNobody) continue;
+        pairs_.push_back({candidates[x], c, 0, w_.EvidenceAt(w_.calls[c], x)});
       }
     }
   }
@@ -52,8 +54,8 @@ class Guess {
   void Weigh() {
     for (Pair& p : pairs_) {
       const CallGroup* group = GroupOf(p);
-      p.weight =
-          std::exp(group->start_gap.Log(StartGap(w_, p)) + group->end_gap.Log(EndGap(w_, p)) + 24);
+      p.weight = std::exp(group->start_gap.Log(StartGap(w_, p)) +
+                          group->end_gap.Log(EndGap(w_, p)) + p.evidence + 24);
     }
     for (int round = 0; round < 2; ++round) {
       PerCall();
@@ -242,17 +244,21 @@ void DropHopeless(int service, LinkWindow* window, const LinkModel& model) {
     int* candidates = window->candidates.data() + call.first_candidate;
     weight.clear();
     for (int x = 0; x < call.candidates; ++x) {
-      const Pair pair{candidates[x], c, 0};
+      const Pair pair{candidates[x], c, 0, window->EvidenceAt(call, x)};
       const CallGroup* group =
           model.kinds[window->requests[pair.request].kind].GroupOf(call.call_class);
-      weight.push_back(group == nullptr ? -INFINITY
-                                        : group->start_gap.Log(StartGap(*window, pair)) +
-                                              group->end_gap.Log(EndGap(*window, pair)));
+      weight.push_back(group == nullptr
+                           ? -INFINITY
+                           : group->start_gap.Log(StartGap(*window, pair)) +
+                                 group->end_gap.Log(EndGap(*window, pair)) + pair.evidence);
     }
     const float least = *std::max_element(weight.begin(), weight.end()) - kHopeless;
     int kept = 0;
     for (int x = 0; x < call.candidates; ++x) {
       if (weight[x] < least && candidates[x] != call.owner) continue;
+      if (!window->evidence.empty()) {
+        window->evidence[call.first_candidate + kept] = window->EvidenceAt(call, x);
+      }
       candidates[kept++] = candidates[x];
     }
     call.chosen |= kept < call.candidates;

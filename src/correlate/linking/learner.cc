@@ -9,6 +9,7 @@
 #include "correlate/linking/first_guess.h"
 #include "correlate/linking/queue_order.h"
 #include "correlate/linking/sampler.h"
+#include "correlate/linking/weigh_evidence.h"
 
 namespace tomograph::correlate::linking {
 namespace {
@@ -206,6 +207,7 @@ class ServiceLearner {
       call.owner = kNobody;
       call.fresh = true;
     }
+    w_.evidence.clear();
     w_.LayOut(m_);
     GuessAny(service_, true, &w_, &m_);
     LeftOver();
@@ -268,6 +270,9 @@ class ServiceLearner {
     const ServiceRange& range = w_.services[service_];
     for (int round = 0; round < kRounds; ++round) {
       LearnStep(w_, service_, until_, round > 1, random_.Next(), &m_);
+      // Which evidence counts is found while owners still come from times alone.
+      LearnEvidence(w_, service_, until_, round == 0, &m_);
+      WeighEvidence(service_, m_, &w_);
       sampler.Refresh();
       open.clear();
       for (int c = range.first_call; c < range.end_call; ++c) {
@@ -276,6 +281,8 @@ class ServiceLearner {
       for (int sweep = 0; sweep < kSweeps; ++sweep) sampler.Sweep(open, 1);
     }
     weight_ = LearnStep(w_, service_, until_, true, random_.Next(), &m_);
+    LearnEvidence(w_, service_, until_, false, &m_);
+    WeighEvidence(service_, m_, &w_);
   }
 
   State Save() {
@@ -333,10 +340,17 @@ void LearnJoins(const std::vector<int>& services, double until, uint64_t seed, L
   Random random(seed);
   joins->Learn(*window, *model, until);
   if (!joins->on()) return;
+  for (int s = 0; s < static_cast<int>(model->services.size()); ++s) {
+    WeighEvidence(s, *model, window);
+  }
   std::vector<int> open;
   Sampler sampler(window, *model, joins, random.Next());
   for (int round = 0; round < kRounds; ++round) {
-    for (const int s : services) LearnStep(*window, s, until, true, random.Next(), model);
+    for (const int s : services) {
+      LearnStep(*window, s, until, true, random.Next(), model);
+      LearnEvidence(*window, s, until, false, model);
+      WeighEvidence(s, *model, window);
+    }
     joins->Learn(*window, *model, until);
     sampler.Refresh();
     open.clear();
@@ -364,7 +378,9 @@ void LearnFromScratch(const std::vector<int>& services, double until, uint64_t s
 void Refresh(double until, uint64_t seed, const LinkWindow& window, LinkModel* model,
              JoinModel* joins) {
   for (int s = 0, n = static_cast<int>(model->services.size()); s < n; ++s) {
-    if (model->services[s].learned) LearnStep(window, s, until, true, MixBits(seed ^ s), model);
+    if (!model->services[s].learned) continue;
+    LearnStep(window, s, until, true, MixBits(seed ^ s), model);
+    LearnEvidence(window, s, until, false, model);
   }
   joins->Learn(window, *model, until);
 }

@@ -29,16 +29,29 @@ void LinkWindow::Index(size_t services_known) {
     }
     range.end_call = c;
   }
+  for (ServiceRange& range : services) {
+    float of_requests = 0, of_calls = 0;
+    for (int i = range.first_request; i < range.end_request; ++i) {
+      of_requests = std::max(of_requests, requests[i].slack);
+    }
+    for (int c = range.first_call; c < range.end_call; ++c) {
+      of_calls = std::max(of_calls, calls[c].slack);
+    }
+    range.slack = of_requests + of_calls;
+  }
 }
 
 void LinkWindow::FindCandidates(size_t limit) {
   candidates.clear();
+  evidence.clear();
   for (const ServiceRange& range : services) FindCandidatesOf(range, limit);
 }
 
 void LinkWindow::FindCandidatesOf(const ServiceRange& range, size_t limit) {
-  // Requests that have begun and may not have ended, in order of start. Those that have ended are
-  // swept out once they could be half of them; a scan from the latest to start stops at a bound.
+  // Requests that may have begun and may not have ended, in order of start. Those that have ended
+  // are swept out once they could be half of them; a scan from the latest to start stops at a
+  // bound.
+  const double widest = slack + range.slack;
   std::vector<int> open;
   size_t sweep_at = 16;
   int next = range.first_request;
@@ -49,11 +62,11 @@ void LinkWindow::FindCandidatesOf(const ServiceRange& range, size_t limit) {
     call.candidates = 0;
     call.limited = call.chosen = false;
     if (call.decided || call.pinned) continue;
-    while (next < range.end_request && requests[next].time.start <= call.time.start + slack) {
+    while (next < range.end_request && requests[next].time.start <= call.time.start + widest) {
       open.push_back(next++);
     }
     if (open.size() >= sweep_at) {
-      std::erase_if(open, [&](int i) { return requests[i].time.end + slack < call.time.start; });
+      std::erase_if(open, [&](int i) { return requests[i].time.end + widest < call.time.start; });
       sweep_at = std::max<size_t>(16, 2 * open.size());
     }
     found.clear();
@@ -68,6 +81,14 @@ void LinkWindow::FindCandidatesOf(const ServiceRange& range, size_t limit) {
     candidates.insert(candidates.end(), found.rbegin(), found.rend());
     call.candidates = static_cast<uint16_t>(found.size());
   }
+}
+
+float LinkWindow::EvidenceOf(const Call& call, int request) const {
+  if (evidence.empty()) return 0;
+  const std::span<const int> of = CandidatesOf(call);
+  const auto at = std::lower_bound(of.begin(), of.end(), request);
+  if (at == of.end() || *at != request) return 0;
+  return EvidenceAt(call, static_cast<size_t>(at - of.begin()));
 }
 
 void LinkWindow::LayOut(const LinkModel& model) {

@@ -18,9 +18,11 @@ struct Request {
   uint64_t id = 0;
   int service = 0;
   int kind = 0;
-  int first_slot = 0;        // in LinkWindow::slots
-  int oldest_overlap = 0;    // the first request of the service that may overlap this one
-  int caller = kNobody;      // the call that this request is the other side of
+  int first_slot = 0;      // in LinkWindow::slots
+  int oldest_overlap = 0;  // the first request of the service that may overlap this one
+  int caller = kNobody;    // the call that this request is the other side of
+  float slack = 0;         // of its own, in microseconds
+  Attributes shows;
   uint64_t counterpart = 0;  // its id
   uint64_t sequence = 0;     // place in the order of all records
 };
@@ -41,6 +43,8 @@ struct Call {
   uint64_t parent_id = 0;    // of the owner, where it is a fact
   uint64_t counterpart = 0;  // id of the callee's record
   uint64_t sequence = 0;
+  float slack = 0;  // of its own
+  Attributes shows;
   bool limited = false;  // there were more candidates than may be looked at
   bool chosen = false;   // candidates are not all that would hold it
 };
@@ -48,6 +52,7 @@ struct Call {
 struct ServiceRange {
   int first_request = 0, end_request = 0;
   int first_call = 0, end_call = 0;
+  double slack = 0;  // most that a call may lie outside of a request, by both's own slack
 };
 
 class LinkWindow {
@@ -57,15 +62,23 @@ class LinkWindow {
   std::vector<ServiceRange> services;
   std::vector<int> slots;
   std::vector<int> candidates;
-  double slack = 1;
+  /// What each candidate's evidence beyond timing says (log odds); empty: there is none.
+  std::vector<float> evidence;
+  double slack = 1;  // of every pair, beside their own
 
   bool Holds(const Request& request, const Call& call) const {
-    return request.time.start - slack <= call.time.start &&
-           call.time.end <= request.time.end + slack;
+    const double within = slack + request.slack + call.slack;
+    return request.time.start - within <= call.time.start &&
+           call.time.end <= request.time.end + within;
   }
   std::span<const int> CandidatesOf(const Call& call) const {
     return {candidates.data() + call.first_candidate, call.candidates};
   }
+  float EvidenceAt(const Call& call, size_t place) const {
+    return evidence.empty() ? 0 : evidence[call.first_candidate + place];
+  }
+  /// Of `request` being the one that made `call`; 0 where that is no candidate.
+  float EvidenceOf(const Call& call, int request) const;
 
   /// Ranges and overlaps; to be called once the arrays are in order.
   void Index(size_t services_known);

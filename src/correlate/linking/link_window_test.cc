@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <vector>
+
+#include "base/random.h"
+
 namespace tomograph::correlate::linking {
 namespace {
 
@@ -49,6 +53,71 @@ TEST(LinkWindow, CandidatesHoldTheCall) {
   EXPECT_THAT(window.CandidatesOf(window.calls[1]), ElementsAre(0, 1, 2));
   EXPECT_THAT(window.CandidatesOf(window.calls[2]), IsEmpty());
   EXPECT_FALSE(window.calls[1].limited);
+}
+
+TEST(LinkWindow, SlackOfEitherSideReachesBeyondTheRequest) {
+  LinkWindow window;
+  AddRequest(0, 100, &window);
+  AddRequest(10, 50, &window);
+  AddRequest(500, 900, &window);
+  AddRequest(510, 900, &window);
+  AddCall(105, 120, &window);  // after the first, by 20 at its end
+  AddCall(480, 600, &window);  // before the third, by 20, and the fourth, by 30
+  AddCall(980, 990, &window);
+  const auto found = [&](int c) {
+    const auto of = window.CandidatesOf(window.calls[c]);
+    return std::vector<int>(of.begin(), of.end());
+  };
+  const auto find = [&] {
+    window.Index(1);
+    window.FindCandidates(10);
+  };
+  find();
+  EXPECT_THAT(found(0), IsEmpty());
+  window.requests[0].slack = 19;  // and 1 of the window
+  window.calls[1].slack = 19;
+  find();
+  EXPECT_THAT(found(0), ElementsAre(0));
+  EXPECT_THAT(found(1), ElementsAre(2));
+  EXPECT_THAT(found(2), IsEmpty());
+  window.requests[0].slack = 18.5;
+  window.requests[3].slack = 10;  // both together
+  find();
+  EXPECT_THAT(found(0), IsEmpty());
+  EXPECT_THAT(found(1), ElementsAre(2, 3));
+}
+
+TEST(LinkWindow, WithSlackTheSweepFindsWhatASearchOfAllPairsFinds) {
+  Random random(7);
+  for (int trial = 0; trial < 20; ++trial) {
+    LinkWindow window;
+    double now = 0;
+    for (int i = 0; i < 200; ++i) {
+      now += random.Exponential(10);
+      AddRequest(now, now + random.Exponential(60), &window);
+      if (random.Uniform() < .3) {
+        window.requests.back().slack = static_cast<float>(random.Exponential(50));
+      }
+    }
+    now = 0;
+    for (int c = 0; c < 200; ++c) {
+      now += random.Exponential(10);
+      AddCall(now, now + random.Exponential(20), &window);
+      if (random.Uniform() < .3) {
+        window.calls.back().slack = static_cast<float>(random.Exponential(50));
+      }
+    }
+    window.Index(1);
+    window.FindCandidates(1'000);
+    for (const Call& call : window.calls) {
+      std::vector<int> all;
+      for (int i = 0; i < 200; ++i) {
+        if (window.Holds(window.requests[i], call)) all.push_back(i);
+      }
+      const auto found = window.CandidatesOf(call);
+      ASSERT_EQ(std::vector<int>(found.begin(), found.end()), all) << "call " << call.id;
+    }
+  }
 }
 
 TEST(LinkWindow, TooManyCandidatesAreTheLatestAndSaidToBe) {

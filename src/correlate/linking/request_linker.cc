@@ -11,6 +11,7 @@
 #include "correlate/linking/learner.h"
 #include "correlate/linking/link_window.h"
 #include "correlate/linking/sampler.h"
+#include "correlate/linking/weigh_evidence.h"
 
 namespace tomograph::correlate::linking {
 namespace {
@@ -23,6 +24,8 @@ constexpr double kTemperature = 1.4;  // of counted sweeps: the model is surer t
 constexpr int kAnnealSweeps = 20;
 constexpr int kAssignSweeps = 10;  // of annealing, when nothing is counted
 constexpr double kColdest = .05;
+// Chunks in the window beyond the one to be decided, where slack reaches far. Bounds the window.
+constexpr size_t kMostAhead = 16;
 // A service is learned from scratch again each time that its calls have doubled, up to here.
 constexpr size_t kEnoughCalls = 2'000;
 // Records between refreshes, and how many a refresh learns from.
@@ -112,6 +115,8 @@ class RequestLinker::Impl {
       ++stats_.negative;
     } else if (record.end - record.start > options_.horizon) {
       ++stats_.too_long;
+    } else if (record.slack < 0 || record.slack > options_.chunk_time / 2) {
+      ++stats_.impossible_slack;
     } else if (record.start < taken_until_) {
       ++stats_.late;
     } else {
@@ -170,11 +175,7 @@ class RequestLinker::Impl {
   void Pump(bool final) {
     if (!learned_ && !LearnPrefix(final)) return;
     for (;;) {
-      if (chunks_.size() >= 2) {
-        Decide();
-        continue;
-      }
-      if (!chunks_.empty() && NothingFollows(chunks_.front(), final)) {
+      if (!chunks_.empty() && (Surrounded() || NothingFollows(chunks_.back(), final))) {
         Decide();
         continue;
       }
@@ -183,6 +184,13 @@ class RequestLinker::Impl {
       Append(n);
       chunks_.push_back({next_sequence_, last_start_});
     }
+  }
+
+  /// Have all requests been seen that the first chunk's calls may belong to, and all that compete?
+  bool Surrounded() const {
+    if (chunks_.size() < 2) return false;
+    return chunks_.size() > kMostAhead ||
+           chunks_.back().last_start >= chunks_.front().last_start + widest_slack_;
   }
 
   /// Does the chunk end in silence, so that there is nothing to wait for?
@@ -227,6 +235,9 @@ class RequestLinker::Impl {
 
   // ---- the window ----
 
+  static Attributes Shown(const CallRecord& record) {
+    return {record.connection, record.worker, record.bytes_in, record.bytes_out, record.failed};
+  }
   double Micros(Nanos t) const { return static_cast<double>(t - origin_) * 1e-3; }
 
   /// The first n ready records enter the window; what nobody needs any more leaves it.
@@ -243,6 +254,8 @@ class RequestLinker::Impl {
         continue;
       }
       const Interval time{Micros(record.start), Micros(record.end)};
+      const auto slack = static_cast<float>(record.slack) * 1e-3f;
+      widest_slack_ = std::max(widest_slack_, 2 * record.slack);
       if (record.outgoing) {
         Call call;
         call.time = time;
@@ -252,6 +265,8 @@ class RequestLinker::Impl {
         call.parent_id = record.known_parent;
         call.pinned = record.known_parent != 0;
         call.counterpart = record.counterpart;
+        call.slack = slack;
+        call.shows = Shown(record);
         call.sequence = next_sequence_++;
         facts |= call.pinned;
         window_.calls.push_back(call);
@@ -262,6 +277,8 @@ class RequestLinker::Impl {
         request.service = service;
         request.kind = number;
         request.counterpart = record.counterpart;
+        request.slack = slack;
+        request.shows = Shown(record);
         request.sequence = next_sequence_++;
         window_.requests.push_back(request);
       }
@@ -317,7 +334,7 @@ class RequestLinker::Impl {
     }
     // With nothing undecided, what can still be called for starts after the last record.
     if (earliest > 1e299) earliest = Micros(last_start_);
-    const double needed = earliest - window_.slack;
+    const double needed = earliest - window_.slack - static_cast<double>(widest_slack_) * 1e-3;
     std::vector<int> in_time(window_.requests.size());
     for (size_t i = 0; i < in_time.size(); ++i) in_time[i] = static_cast<int>(i);
     std::vector<bool> keep(window_.requests.size());
@@ -440,6 +457,7 @@ class RequestLinker::Impl {
     }
     for (int s = 0; s < static_cast<int>(model_.services.size()); ++s) {
       if (!model_.services[s].learned) continue;
+      WeighEvidence(s, model_, &window_);
       if (model_.services[s].first_come) {
         GuessFirstCome(s, &window_, model_);
       } else {
@@ -455,6 +473,8 @@ class RequestLinker::Impl {
     const Chunk chunk = chunks_.front();
     chunks_.pop_front();
     ++stats_.chunks;
+    const bool cut = chunks_.size() >= kMostAhead &&
+                     chunks_.back().last_start < chunk.last_start + widest_slack_;
     std::vector<int> mine, open;
     for (size_t c = 0; c < window_.calls.size(); ++c) {
       const Call& call = window_.calls[c];
@@ -491,6 +511,7 @@ class RequestLinker::Impl {
       Call& call = window_.calls[mine[x]];
       call.decided = true;
       stats_.candidates_limited += call.limited;
+      stats_.slack_cut += cut;
       outbox_.push_back(links[x]);
     }
   }
@@ -572,6 +593,7 @@ class RequestLinker::Impl {
   bool learned_ = false;  // the prefix
   uint64_t next_sequence_ = 0;
   Nanos last_start_ = 0;
+  Nanos widest_slack_ = 0;    // of two records together, so far
   std::deque<Chunk> chunks_;  // in the window and not decided
   Vocabulary vocabulary_;
   LinkModel model_;

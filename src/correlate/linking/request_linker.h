@@ -8,8 +8,8 @@
 // - An exact id (known_parent) is never contradicted.
 // - Memory is bounded by the options; so is the time spent on one record.
 //
-// Assumptions: the calls of a request lie within it (but for `nesting_slack`) unless an id says
-// otherwise; both are stamped by one clock; a request's calls behave like those of other requests
+// Assumptions: the calls of a request lie within it, but for `nesting_slack` and the slack of the
+// two records, unless an id says otherwise; a request's calls behave like those of other requests
 // of its kind (service, peer, operation). Nothing is known of the order of calls: it is learned.
 //
 // Way of the data: records wait until every request that may hold them has been seen (horizon);
@@ -50,7 +50,7 @@ struct LinkerOptions {
   size_t max_records = 4'000'000;
   /// A call has at most so many requests to choose from (the latest to start); others are counted.
   size_t max_candidates = 128;
-  /// A call may start or end so much outside of its request.
+  /// A call may start or end so much outside of its request, beside the slack of the two records.
   Nanos nesting_slack = kMicrosecond;
 };
 
@@ -67,9 +67,11 @@ struct LinkerStats {
   uint64_t negative = 0;            // end before they start
   uint64_t too_long = 0;            // last longer than the horizon
   uint64_t impossible_time = 0;     // lie more than 146 years (2^62 ns) from 1970
+  uint64_t impossible_slack = 0;    // have a slack below 0 or above half of chunk_time
   uint64_t too_many_classes = 0;    // are of one (service, peer, operation) too many
   uint64_t decided_early = 0;       // left because of max_records
   uint64_t candidates_limited = 0;  // calls that lost candidates to max_candidates
+  uint64_t slack_cut = 0;  // calls decided before all that their slack reaches had been seen
 };
 
 class RequestLinker {

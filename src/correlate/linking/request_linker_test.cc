@@ -221,6 +221,78 @@ TEST(RequestLinker, MemoryDoesNotGrowWithTheStream) {
   EXPECT_LT(bytes[1], bytes[0] * 13 / 10);
 }
 
+/// Client spans of one host (containers) and the server spans of another (contained), whose clock
+/// is `ahead`; each is known to `bound`.
+Workload TwoHosts(Nanos ahead, Nanos bound, uint64_t seed) {
+  Workload workload;
+  Random random(seed);
+  double now = 0;
+  for (int i = 0; i < 1'500; ++i) {
+    now += random.Exponential(2'000);
+    const double there = 150 * std::exp(random.Normal(0, .2));
+    const double work = 2'500 * std::exp(random.Normal(0, .6));
+    const double back = 150 * std::exp(random.Normal(0, .2));
+    CallRecord client = Workload::Record(kFront, kStock, false, now, now + there + work + back);
+    client.id = workload.NextId();
+    CallRecord server = Workload::Record(kFront, kStock, true, now + there, now + there + work);
+    server.id = workload.NextId();
+    server.start += ahead;
+    server.end += ahead;
+    server.slack = bound;
+    workload.parent[server.id] = client.id;
+    workload.records.push_back(client);
+    workload.records.push_back(server);
+  }
+  return workload;
+}
+
+TEST(RequestLinker, ServerSpansOnAnotherClockFindTheirClientSpans) {
+  for (const Nanos ahead : {-2 * kMillisecond, Nanos{0}, 2 * kMillisecond}) {
+    const Workload workload = TwoHosts(ahead, 3 * kMillisecond, 5);
+    const std::vector<Link> links = Batch(workload.records);
+    EXPECT_GE(workload.Accuracy(links), .97) << "ahead by " << ahead;
+    double sure = 0;
+    for (const Link& link : links) sure += link.posterior;
+    EXPECT_NEAR(sure / static_cast<double>(links.size()), workload.Accuracy(links), .02);
+  }
+}
+
+TEST(RequestLinker, WithoutSlackWhatLiesOutsideFindsNothing) {
+  Workload workload = TwoHosts(2 * kMillisecond, 0, 5);
+  int right = 0;
+  const std::vector<Link> links = Batch(workload.records);
+  for (const Link& link : links) right += workload.parent.at(link.call) == link.request;
+  EXPECT_LT(right, 150);
+}
+
+TEST(RequestLinker, SlackThatReachesOverChunksStreamsTheSame) {
+  LinkerOptions options = Short();
+  options.chunk_records = 16;  // some 16 ms, while slack reaches twice 20 ms
+  const Workload workload = TwoHosts(15 * kMillisecond, 20 * kMillisecond, 6);
+  LinkerStats stats;
+  const std::vector<Link> batch = Batch(workload.records, options, &stats);
+  EXPECT_GE(workload.Accuracy(batch), .95);
+  EXPECT_EQ(stats.slack_cut, 0u);
+  ExpectSame(batch, Stream(workload.records, options, 10 * kMillisecond, 2));
+}
+
+TEST(RequestLinker, SlackBeyondTheChunksInViewIsCounted) {
+  LinkerOptions options = Short();
+  options.chunk_records = 16;
+  LinkerStats stats;
+  Batch(TwoHosts(0, 400 * kMillisecond, 6).records, options, &stats);
+  EXPECT_GT(stats.slack_cut, 500u);
+}
+
+TEST(RequestLinker, ImpossibleSlackIsRefused) {
+  Workload workload = TwoHosts(0, kMillisecond, 7);
+  workload.records[1].slack = -1;
+  workload.records[3].slack = kHour;
+  LinkerStats stats;
+  EXPECT_EQ(Batch(workload.records, {}, &stats).size(), workload.parent.size());
+  EXPECT_EQ(stats.impossible_slack, 2u);
+}
+
 TEST(RequestLinker, ExactIdsAreNeverContradictedAndHelp) {
   double before = 0;
   for (const double share : {0.0, .25, .5, 1.0}) {

@@ -31,7 +31,9 @@ void RequestModel::SetGroups(std::vector<CallGroup> groups, int classes) {
 
 size_t RequestModel::bytes() const {
   size_t total = sizeof(*this) + end_gap_.bytes() + childless_.bytes();
-  for (const CallGroup& group : groups_) total += group.start_gap.bytes() + group.end_gap.bytes();
+  for (const CallGroup& group : groups_) {
+    total += group.start_gap.bytes() + group.end_gap.bytes() + group.evidence.bytes();
+  }
   for (const Slot& slot : slots_) total += sizeof(slot) + slot.gap.bytes() + slot.duration.bytes();
   return total;
 }

@@ -17,6 +17,7 @@
 
 #include "correlate/linking/call_pattern.h"
 #include "correlate/linking/copula.h"
+#include "correlate/linking/evidence.h"
 #include "correlate/linking/gap_density.h"
 
 namespace tomograph::correlate::linking {
@@ -45,6 +46,8 @@ struct CallGroup {
   /// From the request's start to the call's, and from the call's end to the request's, whatever the
   /// other calls do: what a first guess goes by.
   GapDensity start_gap, end_gap;
+  /// What else tells that such a call is one of such a request.
+  Evidence evidence;
 };
 
 class RequestModel {

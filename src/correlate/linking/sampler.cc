@@ -55,7 +55,14 @@ float Sampler::Evaluate(const Draft& draft) const {
     calls[s] = w_.calls[draft.slots[s]].time;
     used |= uint64_t{1} << s;
   }
-  return kind.LogLikelihood(r.time, calls, used);
+  float total = kind.LogLikelihood(r.time, calls, used);
+  if (w_.evidence.empty()) return total;
+  for (int s = 0, n = kind.slots(); s < n; ++s) {
+    if (draft.slots[s] != kNobody) {
+      total += w_.EvidenceOf(w_.calls[draft.slots[s]], draft.request);
+    }
+  }
+  return total;
 }
 
 float Sampler::LogLikelihood(int request) {
