@@ -14,12 +14,13 @@
 #include "net/http_server.h"
 #include "publish/publisher.h"
 #include "publish/report.h"
+#include "publish/request_json.h"
 
 namespace tomograph::app {
 namespace {
 
 struct Options {
-  std::string path, report, serve, window = "5s", store_dir;
+  std::string path, report, links, serve, window = "5s", store_dir;
   bool json = false, quiet = false;
 };
 
@@ -151,6 +152,25 @@ class ReportFile {
   bool created_ = false, written_ = false;
 };
 
+/// The file of --links: one JSON object a join by inference, as it is decided.
+class LinksFile {
+ public:
+  Status Open(const std::string& path) {
+    path_ = path;
+    out_.open(path, std::ios::binary | std::ios::trunc);
+    return out_ ? Status::Ok() : Status::Io(path + ": cannot be written");
+  }
+  void Write(const telemetry::InferredJoin& join) { out_ << publish::JoinLine(join) << '\n'; }
+  Status Close() {
+    out_.close();
+    return out_ ? Status::Ok() : Status::Io(path_ + ": cannot be written");
+  }
+
+ private:
+  std::string path_;
+  std::ofstream out_;
+};
+
 int Reconstruct(const Options& options) {
   if (!options.serve.empty()) {
     sigset_t signals;
@@ -171,6 +191,12 @@ int Reconstruct(const Options& options) {
   if (!options.report.empty()) {
     if (const Status opened = report.Open(options.report); !opened.ok())
       return Fail(opened.message());
+  }
+  LinksFile links;
+  if (!options.links.empty()) {
+    if (const Status opened = links.Open(options.links); !opened.ok())
+      return Fail(opened.message());
+    run.on_join = [&](const telemetry::InferredJoin& join) { links.Write(join); };
   }
   Page page;
   if (!options.serve.empty()) {
@@ -198,6 +224,9 @@ int Reconstruct(const Options& options) {
       return Fail(written.message());
     if (!options.json) std::printf("report: %s\n", options.report.c_str());
   }
+  if (!options.links.empty()) {
+    if (const Status closed = links.Close(); !closed.ok()) return Fail(closed.message());
+  }
   if (options.serve.empty()) return 0;
   page.Show(*result);
   return 0;
@@ -214,6 +243,8 @@ void AddReconstruct(CLI::App& app, Run* run) {
                    "OTLP-JSON lines, Jaeger JSON, OpenMetrics, CSV, CDEvents; .gz too")
       ->required();
   command->add_option("--report", options->report, "write a self-contained HTML page to this file");
+  command->add_option("--links", options->links,
+                      "write every join of spans by inference to this file, as JSON lines");
   command->add_option("--serve", options->serve,
                       "afterwards serve the page here, e.g. 127.0.0.1:7600");
   command->add_option("--store-dir", options->store_dir, "also keep the telemetry in this store");

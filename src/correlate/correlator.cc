@@ -10,6 +10,7 @@
 #include "correlate/clocks/contacts.h"
 #include "correlate/entities/address_book.h"
 #include "correlate/metrics/series_reader.h"
+#include "correlate/rebuild/missing_joins.h"
 #include "correlate/requests/call_counter.h"
 #include "correlate/requests/trace_assembler.h"
 #include "correlate/topology/edge_book.h"
@@ -78,7 +79,14 @@ OpenSpan SpanAt(const telemetry::SpanBatch& spans, const telemetry::Interner& st
   s.kind = spans.kind[i];
   s.failed = spans.failed[i] != 0;
   s.weight_known = spans.weight_known[i] != 0;
-  s.takes_connection = !spans.operation.empty() && spans.operation[i] == take_connection;
+  if (spans.operation.empty()) return s;
+  s.operation = spans.operation[i];
+  s.takes_connection = s.operation == take_connection;
+  if (spans.connection.empty()) return s;
+  s.connection = spans.connection[i];
+  s.worker = spans.worker[i];
+  s.bytes_in = spans.bytes_in[i];
+  s.bytes_out = spans.bytes_out[i];
   return s;
 }
 
@@ -94,7 +102,8 @@ struct Correlator::Impl {
         take_connection(ids->strings.Intern(telemetry::kTakeConnection)),
         series(ids),
         edges(4 * o.max_windows),
-        clocks(o.clocks) {
+        clocks(o.clocks),
+        requests(o.rebuilder, &ids->strings) {
     TG_CHECK(options.window_length > 0 && options.lateness >= 0);
   }
 
@@ -213,7 +222,7 @@ struct Correlator::Impl {
     while (traces.open_spans() > options.max_open_spans && NextStart() <= newest) {
       ++limits.windows_closed_early;
       ready.push_back(Close(NextStart()));
-      traces.Evict(*closed_until);
+      Leave(*closed_until);
     }
   }
 
@@ -226,10 +235,21 @@ struct Correlator::Impl {
     const Nanos until = watermark - options.lateness;
     while (NextStart() + options.window_length <= until) {
       WindowSet set = Close(NextStart());
-      traces.Evict(set.end() - options.lateness);
+      Leave(set.end() - options.lateness);
       silent_windows = set.windows.empty() && set.spans == 0 ? silent_windows + 1 : 0;
       sink(std::move(set));
       if (silent_windows > 0) SkipSilence(until);
+    }
+  }
+
+  /// What ended before `before` has all that it will be joined to.
+  void Leave(Nanos before) {
+    traces.Evict(before,
+                 [&](const LeavingTrace& t) { requests.Take(t, missing_joins, addresses); });
+    requests.Advance(before);
+    for (const InferredEdge& e : requests.TakeEdges()) {
+      edges.Observe(e.caller, e.callee, EdgeBasis::kInferred, e.posterior, e.time, e.time);
+      if (e.address != kNoEntity) addresses.Observe(e.address, e.callee, e.posterior);
     }
   }
 
@@ -245,7 +265,8 @@ struct Correlator::Impl {
   WindowSet Close(Nanos start) {
     if (options.correct_clocks) CorrectClocks(start);
     WindowBuilder windows(start, options.window_length, options.max_windows);
-    const CallCounter::Joins joins = calls.Count(&traces, &addresses, &windows);
+    const CallCounter::Joins joins = calls.Count(&traces, &addresses, &windows, &missing_joins);
+    missing_joins.CloseWindow();
     AddMetrics(&windows);
     AddLogsTo(&windows);
     std::vector<WindowBuilder::EdgeSeen> seen;
@@ -317,6 +338,8 @@ struct Correlator::Impl {
   SeriesReader series;
   EdgeBook edges;
   ClockModel clocks;
+  MissingJoins missing_joins;
+  RequestRebuilder requests;
   std::unordered_map<telemetry::ResourceId, EntityId> hosts;  // as many as there are resources
   std::map<Nanos, std::map<EntityId, LogCounts>> logs;        // by start of the window
   std::vector<WindowSet> ready;       // closed early, to be handed out at the next Advance
@@ -353,14 +376,21 @@ void Correlator::Finish(const std::function<void(WindowSet&&)>& sink) {
   if (impl_->newest == Impl::kNever) return;
   const Nanos beyond = impl_->options.window_length + impl_->options.lateness;
   impl_->Advance(std::min(impl_->newest, INT64_MAX - beyond) + beyond, sink);
+  impl_->Leave(INT64_MAX);
+  impl_->requests.Finish();
 }
 
 std::vector<telemetry::Edge> Correlator::Edges() const { return impl_->edges.Edges(); }
 Nanos Correlator::newest() const { return impl_->newest == Impl::kNever ? 0 : impl_->newest; }
 Correlator::Limits Correlator::limits() const { return impl_->limits; }
 const ClockModel& Correlator::clocks() const { return impl_->clocks; }
+const RequestRebuilder& Correlator::requests() const { return impl_->requests; }
+void Correlator::OnJoin(RequestRebuilder::JoinSink sink) {
+  impl_->requests.OnJoin(std::move(sink));
+}
 size_t Correlator::bytes() const {
-  return impl_->traces.bytes() + impl_->series.bytes() + impl_->clocks.bytes();
+  return impl_->traces.bytes() + impl_->series.bytes() + impl_->clocks.bytes() +
+         impl_->requests.bytes();
 }
 
 }  // namespace tomograph::correlate

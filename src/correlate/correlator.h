@@ -11,6 +11,7 @@
 
 #include "base/nanotime.h"
 #include "correlate/clocks/clock_model.h"
+#include "correlate/rebuild/request_rebuilder.h"
 #include "telemetry/batch.h"
 #include "telemetry/identities.h"
 #include "telemetry/loss_ledger.h"
@@ -28,6 +29,7 @@ struct CorrelatorOptions {
   size_t max_windows = 50'000;        // entities and edges per interval
   bool correct_clocks = true;         // false: raw times, for measuring what correction does
   ClockOptions clocks;
+  RebuilderOptions rebuilder;
 };
 
 class Correlator {
@@ -53,6 +55,9 @@ class Correlator {
   /// Ordered by caller, callee.
   std::vector<telemetry::Edge> Edges() const;
   const ClockModel& clocks() const;
+  const RequestRebuilder& requests() const;
+  /// Every join by inference, as it is decided; before the first Add.
+  void OnJoin(RequestRebuilder::JoinSink sink);
   /// Greatest event time seen, 0 before the first record.
   Nanos newest() const;
   /// What the limits cost so far.

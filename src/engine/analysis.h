@@ -37,6 +37,8 @@ class Analysis {
 
   /// What ended before `from` is stored at most; before the first Add.
   void Begin(Nanos from) { correlator_.Begin(from); }
+  /// Every join of spans by inference, as it is decided; before the first Add.
+  void OnJoin(correlate::RequestRebuilder::JoinSink sink) { correlator_.OnJoin(std::move(sink)); }
   /// Records from outside of `believable` are left out; changes from more than a month outside.
   void Add(const telemetry::Batch& batch, TimeRange believable = correlate::kAnyTime);
   /// What the store kept: it was counted when it came, and is not counted again.

@@ -168,7 +168,10 @@ void LiveEngine::ReplayStored() {
     slice.range = {from, std::min(from + kMinute, started_)};
     slice.received_before = started_;
     for (const telemetry::Signal signal : kSignals) {
-      const Status scanned = store_->Scan(signal, slice, [&](const Batch& batch) {
+      const Status scanned = store_->Scan(signal, slice, [&](const Batch& stored) {
+        // What follows from the attributes alone is not stored: addresses, marks for joins.
+        Batch batch = stored;
+        pipeline_->Normalize(&batch);
         analysis_.Replay(batch);
         return !stopping_;
       });

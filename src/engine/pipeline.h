@@ -32,6 +32,7 @@ class Pipeline {
   Pipeline(telemetry::Identities* identities, telemetry::LossLedger* ledger, const Clock* clock,
            store::Store* store, Queue* analysis);
 
+  void Normalize(telemetry::Batch* batch) const { normalizer_.Normalize(batch); }
   /// For every decoder of this engine.
   ingest::DecodeContext Context() const;
   /// Thread-safe; see ingest::Receiver::Accept.

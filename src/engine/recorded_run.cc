@@ -55,6 +55,7 @@ Result<RecordedResult> ReconstructRecording(
   analysis_options.correlator.lateness = options.lateness;
   analysis_options.history = options.history;
   Analysis analysis(analysis_options, identities, &ledger);
+  analysis.OnJoin(options.on_join);
 
   Status stored;
   const auto take = [&](Batch&& decoded, Progress at) {

@@ -19,6 +19,7 @@ struct RecordedOptions {
   Nanos lateness = 30 * kSecond;  // files are read, not awaited: patience costs memory only
   Nanos history = 4 * kHour;
   std::string store_dir;  // also keep what was read; empty: no
+  std::function<void(const telemetry::InferredJoin&)> on_join;  // may be null
 };
 
 /// What is left when all is read. `identities` outlives the picture's users; the store is open

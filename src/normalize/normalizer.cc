@@ -5,6 +5,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "base/random.h"
 #include "normalize/schema/attribute_names.h"
 #include "normalize/schema/operation_template.h"
 #include "normalize/schema/sampling.h"
@@ -103,6 +104,10 @@ class SpanNormalizer {
     spans_->service.resize(rows);
     spans_->peer.assign(rows, telemetry::kNoEntity);
     spans_->peer_address.assign(rows, telemetry::kEmptyString);
+    spans_->connection.resize(rows);
+    spans_->worker.resize(rows);
+    spans_->bytes_in.resize(rows);
+    spans_->bytes_out.resize(rows);
     spans_->failed.resize(rows);
     spans_->weight.resize(rows);
     spans_->weight_known.resize(rows);
@@ -121,6 +126,7 @@ class SpanNormalizer {
     const SpanKind kind = spans_->kind[row];
     const bool calls = kind == SpanKind::kClient || kind == SpanKind::kProducer;
     if (calls && !connects) NamePeer(row, resource);
+    Mark(row);
     if (const StringId state = spans_->trace_state[row]; state != telemetry::kEmptyString) {
       const Sampling& s =
           samplings_.Get(state, [&] { return SamplingOf(identities_->strings.Get(state)); });
@@ -129,6 +135,16 @@ class SpanNormalizer {
     } else {
       spans_->weight[row] = 1;
     }
+  }
+
+  void Mark(size_t row) {
+    const SpanMeaning::Marks marks = meaning_.MarksOfCall();
+    spans_->connection[row] = marks.connection;
+    const uint64_t process = static_cast<uint64_t>(spans_->resource[row]);
+    spans_->worker[row] =
+        static_cast<uint32_t>(MixBits(process ^ MixBits(static_cast<uint64_t>(marks.thread))) | 1);
+    spans_->bytes_in[row] = marks.bytes_in;
+    spans_->bytes_out[row] = marks.bytes_out;
   }
 
   StringId OperationOf(size_t row, telemetry::Share sender) {

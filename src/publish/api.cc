@@ -5,6 +5,7 @@
 #include "publish/clock_json.h"
 #include "publish/evidence.h"
 #include "publish/query.h"
+#include "publish/request_json.h"
 
 namespace tomograph::publish {
 namespace {
@@ -253,6 +254,37 @@ Result<Json> Clocks(const Call& call) {
   return out;
 }
 
+Result<Json> Requests(const Call& call) {
+  Result<Query> query = Query::Parse(call.query, {"entity", "inferred", "from", "to", "limit"});
+  if (!query.ok()) return query.status();
+  Result<Filter> filter = ParseFilter(*query, call.picture);
+  if (!filter.ok()) return filter.status();
+  const std::string inferred = query->Text("inferred").value_or("false");
+  if (inferred != "true" && inferred != "false")
+    return Status::InvalidArgument("inferred must be true or false");
+  const EntityNames names(call.picture);
+  Rows rows(filter->limit);
+  for (const auto& request : call.picture.requests) {
+    if (!filter->range.Contains(request->root().start)) continue;
+    if (inferred == "true" && request->inferred + request->lost == 0) continue;
+    if (filter->entity != kNoEntity && !PassesThrough(*request, filter->entity)) continue;
+    rows.Add([&] { return RequestSummaryJson(*request, names); });
+  }
+  Json out = std::move(rows).Named("requests");
+  out["linking"] = RebuildingJson(call.picture.rebuilding);
+  return out;
+}
+
+Result<Json> OneRequest(const Call& call) {
+  TG_RETURN_IF_ERROR(NoParameters(call));
+  for (const auto& request : call.picture.requests) {
+    if (RequestIdText(*request) == call.rest)
+      return RequestJson(*request, call.picture, EntityNames(call.picture));
+  }
+  return Status::NotFound("no request '" + std::string(call.rest) +
+                          "' is kept: only a few of each kind are, for a while");
+}
+
 Result<Json> OneEvidence(const Call& call) {
   TG_RETURN_IF_ERROR(NoParameters(call));
   return ResolveEvidence(call.rest, call.picture, call.source.store, call.source.identities);
@@ -276,6 +308,8 @@ constexpr Route kRoutes[] = {
     {"hypotheses", Hypotheses},
     {"changes", Changes},
     {"clocks", Clocks},
+    {"requests", Requests},
+    {"requests/", OneRequest},
     {"loss", Loss},
     {"evidence/", OneEvidence},
 };

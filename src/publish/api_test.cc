@@ -301,6 +301,43 @@ TEST_F(ApiTest, ARawTraceShowsTheCorrectedTimeBesideAndNotInstead) {
   EXPECT_NEAR(span["clock_bound_ms"].get<double>(), 1.0, 0.01);
 }
 
+TEST_F(ApiTest, ARebuiltRequestMarksWhatIsInferredLostAndCorrected) {
+  const Json list = Answer("/api/v1/requests?inferred=true");
+  ASSERT_EQ(list["total"], 1u);
+  EXPECT_EQ(list["requests"][0]["root"], "GET /checkout");
+  EXPECT_EQ(list["requests"][0]["links_inferred"], 2);
+  EXPECT_EQ(list["requests"][0]["lost_spans"], 1);
+  EXPECT_EQ(list["requests"][0]["services"].size(), 3u);
+  EXPECT_EQ(list["linking"]["inferred"], 8211);
+  const std::string id = list["requests"][0]["id"];
+  EXPECT_EQ(id, "9f86d081884c7d65");
+
+  const Json spans = Answer("/api/v1/requests/" + id)["spans"];
+  ASSERT_EQ(spans.size(), 5u);
+  EXPECT_TRUE(spans[0]["parent"].is_null());
+  EXPECT_EQ(spans[0]["link"]["basis"], "root");
+  EXPECT_EQ(spans[1]["layer"], "lost");
+  EXPECT_TRUE(spans[1]["clock"]["offset_ms"].is_null());
+  EXPECT_EQ(spans[2]["link"]["basis"], "id");
+  const Json& pay = spans[4];
+  EXPECT_EQ(pay["link"]["basis"], "inferred");
+  EXPECT_EQ(pay["link"]["posterior"], 0.93);
+  EXPECT_EQ(pay["link"]["runner_up"]["id"], "b7ad6b7169203331");
+  EXPECT_EQ(pay["link"]["runner_up"]["posterior"], 0.05);
+  EXPECT_NEAR(pay["raw_start_ms"].get<double>() - pay["start_ms"].get<double>(), 5, 1e-3);
+  EXPECT_EQ(pay["clock"]["offset_ms"], 5);
+  EXPECT_EQ(pay["clock"]["corrected"], true);
+  EXPECT_EQ(spans[0]["clock"]["corrected"], false);
+}
+
+TEST_F(ApiTest, SelectsRequests) {
+  EXPECT_EQ(Answer("/api/v1/requests?entity=payment")["total"], 1u);
+  EXPECT_EQ(Answer("/api/v1/requests?entity=catalog")["total"], 0u);
+  EXPECT_EQ(Answer("/api/v1/requests?to=2000-01-01T00:00:00Z")["total"], 0u);
+  EXPECT_EQ(Error("/api/v1/requests?inferred=maybe").first, 400);
+  EXPECT_EQ(Error("/api/v1/requests/0000000000000001").first, 404);
+}
+
 TEST_F(ApiTest, CutsAHugeTraceAndSaysSo) {
   fake_.batches = {Trace(600)};
   const Json json = Answer("/api/v1/evidence/trace:00000000000000010000000000000002");

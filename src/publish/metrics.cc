@@ -188,6 +188,28 @@ void Clocks(const Picture& picture, Exposition* out) {
        [](const auto&, Nanos, std::string_view state) { return state == "corrected" ? 1.0 : 0.0; });
 }
 
+void Requests(const Picture& picture, Exposition* out) {
+  const telemetry::RebuildStats& r = picture.rebuilding;
+  out->Family(
+      "tomograph_links_total", "counter",
+      "Spans by what joins them to what is above them: an id, inference, or nothing found.");
+  out->Sample({{"basis", "id"}}, static_cast<double>(r.by_id));
+  out->Sample({{"basis", "inferred"}}, static_cast<double>(r.inferred));
+  out->Sample({{"basis", "none"}}, static_cast<double>(r.not_found));
+  out->Family("tomograph_linking_records_total", "counter",
+              "Sides of calls that inference of joins has looked at.");
+  out->Sample({}, static_cast<double>(r.records));
+  out->Family("tomograph_linking_refused_total", "counter", "Of these, refused by limits.");
+  out->Sample({}, static_cast<double>(r.refused));
+  out->Family("tomograph_lost_spans_total", "counter",
+              "Spans that others name as their parent and that never came, in rebuilt requests.");
+  out->Sample({}, static_cast<double>(r.lost_spans));
+  out->Family("tomograph_link_posterior_mean", "gauge", "Mean posterior of the inferred joins.");
+  if (std::isfinite(r.mean_posterior)) out->Sample({}, r.mean_posterior);
+  out->Family("tomograph_rebuilt_requests", "gauge", "Rebuilt requests that are kept to look at.");
+  out->Sample({}, static_cast<double>(picture.requests.size()));
+}
+
 void Ledger(const Picture& picture, Exposition* out) {
   out->Family("tomograph_records_received_total", "counter", "Records found in the input.");
   for (const auto& row : picture.loss) {
@@ -290,6 +312,7 @@ std::string MetricsText(const Picture& picture) {
   Estimates(picture, names, &out);
   Incidents(picture, names, &out);
   Clocks(picture, &out);
+  Requests(picture, &out);
   Ledger(picture, &out);
   Scrapes(picture, &out);
   Own(picture, &out);

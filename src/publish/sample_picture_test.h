@@ -301,6 +301,56 @@ inline void AddClocks(Picture* p) {
   p->clock_findings = {step};
 }
 
+/// One request whose last hop was joined by inference, with a lost span in the middle.
+inline void AddRequest(Picture* p, const Shop& shop) {
+  auto request = std::make_shared<telemetry::RebuiltRequest>();
+  const auto add = [&](uint64_t id, EntityId service, const char* operation,
+                       telemetry::SpanKind kind, double from_ms, double to_ms,
+                       int parent) -> telemetry::RebuiltSpan& {
+    telemetry::RebuiltSpan span;
+    span.trace = {0x4bf92f3577b34da6, 0xa3ce929d0e0e4736};
+    span.id = id;
+    span.service = service;
+    span.operation = operation;
+    span.kind = kind;
+    span.start = span.raw_start = p->watermark - 20 * kSecond + FromSeconds(from_ms / 1e3);
+    span.end = span.raw_end = p->watermark - 20 * kSecond + FromSeconds(to_ms / 1e3);
+    span.parent = parent;
+    span.basis = parent < 0 ? telemetry::JoinBasis::kRoot : telemetry::JoinBasis::kId;
+    span.host = telemetry::ClockHostId("node-1");
+    span.clock_bound_s = 0;
+    request->spans.push_back(span);
+    return request->spans.back();
+  };
+  using telemetry::SpanKind;
+  add(0x9f86d081884c7d65, shop.frontend, "GET /checkout", SpanKind::kServer, 0, 41.2, -1);
+  telemetry::RebuiltSpan& lost = add(0xb1, shop.frontend, "", SpanKind::kClient, 4, 39, 0);
+  lost.lost = true;
+  lost.peer = shop.checkout;
+  lost.basis = telemetry::JoinBasis::kInferred;
+  lost.posterior = 0.98;
+  lost.none = 0.02;
+  add(0xb2, shop.checkout, "POST /checkout", SpanKind::kServer, 4, 39, 1);
+  add(0xb3, shop.checkout, "POST", SpanKind::kClient, 8, 30, 2).peer = shop.payment;
+  telemetry::RebuiltSpan& pay = add(0xb4, shop.payment, "POST /pay", SpanKind::kServer, 9, 29, 3);
+  pay.trace = {1, 2};
+  pay.host = telemetry::ClockHostId("node-2");
+  pay.raw_start += 5 * kMillisecond;
+  pay.raw_end += 5 * kMillisecond;
+  pay.clock_bound_s = 8e-4;
+  pay.basis = telemetry::JoinBasis::kInferred;
+  pay.posterior = 0.93;
+  pay.none = 0.02;
+  pay.runner_up = {{5, 6}, 0xb7ad6b7169203331, shop.checkout, "POST", 0.05};
+  pay.failed = true;
+  request->by_id = 2;
+  request->inferred = 2;
+  request->lost = 1;
+  request->probability = 0.98 * 0.93;
+  p->requests = {request};
+  p->rebuilding = {120'034, 8'211, 12, 40, 30'211, 840, 3, 0, 0.94};
+}
+
 inline void AddChange(Picture* p, EntityId entity) {
   telemetry::ChangeEvent deploy;
   deploy.time = SamplePicture::kStart + 408 * kSecond;
@@ -435,6 +485,7 @@ inline Picture IncidentPicture() {
   const Shop shop = sample::AddShop(&s, /*broken=*/true);
   sample::AddLedger(&s.picture());
   sample::AddChange(&s.picture(), shop.payment);
+  sample::AddRequest(&s.picture(), shop);
   s.picture().incidents = {sample::PaymentIncident(shop)};
   return s.picture();
 }

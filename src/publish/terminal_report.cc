@@ -301,6 +301,18 @@ class Terminal {
          (set_aside > 0 ? " Kept, but in no window: " + std::to_string(set_aside) + "." : "") +
          " Spans joined: " + Percent(picture_.join_match_rate) + ". Up to " +
          FormatTime(picture_.watermark) + ".");
+    ShowJoins();
+  }
+
+  void ShowJoins() {
+    const telemetry::RebuildStats& r = picture_.rebuilding;
+    if (r.inferred + r.not_found + r.lost_spans == 0) return;
+    std::string text = "Joins: " + std::to_string(r.by_id) + " by ids, " +
+                       std::to_string(r.inferred) + " inferred";
+    if (r.inferred > 0) text += " (mean posterior " + Percent(r.mean_posterior) + ")";
+    text += ", " + std::to_string(r.not_found) +
+            " not found; lost spans: " + std::to_string(r.lost_spans) + ".";
+    Text(text);
   }
 
   const Picture& picture_;

@@ -75,6 +75,11 @@ struct SpanBatch {
   std::vector<EntityId> peer;  // callee as the caller names it (db, queue, address), else kNoEntity
   std::vector<StringId> peer_address;  // "host:port" that a client or producer span called, else
                                        // empty: joined spans teach who answers there
+  // Evidence for joins without ids; 0: not known.
+  std::vector<uint32_t> connection;  // the caller's port, which both sides see
+  std::vector<uint32_t> worker;      // the process and thread that did it
+  std::vector<float> bytes_in;       // of the request's body
+  std::vector<float> bytes_out;      // of the answer's body
   std::vector<uint8_t> failed;  // 1: counts as an error of the service (5xx, rpc error, status)
   std::vector<float> weight;    // 1 / sampling probability; 1 when nothing is known of sampling
   std::vector<uint8_t> weight_known;  // 1: the sender said how it samples (tracestate ot=th)

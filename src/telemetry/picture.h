@@ -14,6 +14,7 @@
 #include "telemetry/host_clock.h"
 #include "telemetry/hypothesis.h"
 #include "telemetry/loss_ledger.h"
+#include "telemetry/rebuilt_request.h"
 #include "telemetry/window.h"
 
 namespace tomograph::telemetry {
@@ -70,6 +71,8 @@ struct Picture {
   std::vector<Estimate> estimates;           // ordered by state, entity, caller, start
   std::vector<HostClock> clocks;             // by host
   std::vector<ClockFinding> clock_findings;  // newest first
+  std::vector<std::shared_ptr<const RebuiltRequest>> requests;  // a few of each kind, newest first
+  RebuildStats rebuilding;
   std::vector<ChangeEvent> changes;
   std::vector<Incident> incidents;  // newest first
   std::vector<LossLedger::Row> loss;

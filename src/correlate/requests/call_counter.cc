@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "correlate/requests/way_up.h"
+
 namespace tomograph::correlate {
 namespace {
 
@@ -39,8 +41,9 @@ Nanos SelfTime(const JoinedTrace& trace, size_t i, TimeRange range) {
 }  // namespace
 
 CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addresses,
-                                      WindowBuilder* windows) {
+                                      WindowBuilder* windows, MissingJoins* missing) {
   windows_ = windows;
+  missing_ = missing;
   joins_ = {};
   unanswered_.clear();
   pairs_.clear();
@@ -66,6 +69,7 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
     if (ended) {
       ++joins_.spans;
       if (span.parent != 0) ++(parent != nullptr ? joins_.joined : joins_.orphans);
+      CountMissingJoins(trace, i);
     }
     if (IsCallOfItsService(span, parent)) {
       if (WindowBuilder::Cell* cell = windows_->At(WindowKey{span.service, kNoEntity}))
@@ -109,6 +113,15 @@ void CallCounter::CountOutgoing(const JoinedTrace& trace, size_t i) {
   if (call.kind == telemetry::SpanKind::kClient && wait >= 0) windows_->AddWait(cell, call, wait);
 }
 
+void CallCounter::CountMissingJoins(const JoinedTrace& trace, size_t i) {
+  const OpenSpan& span = trace.spans()[i];
+  if (span.incoming()) {
+    missing_->CountReceived(span.service, span.parent == 0);
+  } else if (span.outgoing() && !span.takes_connection) {
+    missing_->CountCall(span.service, WayUpFrom(trace, i).lacks_request());
+  }
+}
+
 void CallCounter::CountExclusive(const JoinedTrace& trace, size_t i) {
   const OpenSpan& span = trace.spans()[i];
   if (WindowBuilder::Cell* cell = windows_->At(WindowKey{span.service, kNoEntity}))
@@ -136,7 +149,10 @@ void CallCounter::CountUnanswered(AddressBook* addresses) {
       windows_->AddCall(cell, u.call);
       windows_->Witness(cell, EdgeBasis::kClientSpans, callee.confidence);
     }
-    if (SendsSpans(callee.entity)) continue;
+    if (SendsSpans(callee.entity)) {
+      if (windows_->Ended(u.call)) missing_->CountUnanswered(callee.entity);
+      continue;
+    }
     if (WindowBuilder::Cell* cell = windows_->At(WindowKey{callee.entity, kNoEntity}))
       windows_->AddCall(cell, u.call);
   }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "correlate/entities/address_book.h"
+#include "correlate/rebuild/missing_joins.h"
 #include "correlate/requests/trace_assembler.h"
 #include "correlate/windows/window_builder.h"
 
@@ -28,7 +29,9 @@ class CallCounter {
   };
 
   /// Counts all traces of the builder's interval. Learns addresses and who sends spans as it goes.
-  Joins Count(TraceAssembler* traces, AddressBook* addresses, WindowBuilder* windows);
+  /// Tells `missing` where spans lack ids.
+  Joins Count(TraceAssembler* traces, AddressBook* addresses, WindowBuilder* windows,
+              MissingJoins* missing);
   /// Has it ever sent spans?
   bool SendsSpans(telemetry::EntityId entity) const { return senders_.count(entity) > 0; }
 
@@ -42,10 +45,12 @@ class CallCounter {
   void CountExclusive(const JoinedTrace& trace, size_t i);
   void CountTaking(const JoinedTrace& trace, size_t i);
   void CountUnanswered(AddressBook* addresses);
+  void CountMissingJoins(const JoinedTrace& trace, size_t i);
 
   std::unordered_set<telemetry::EntityId> senders_;
   // Of the interval at hand:
   WindowBuilder* windows_ = nullptr;
+  MissingJoins* missing_ = nullptr;
   Joins joins_;
   uint64_t trace_number_ = 0;
   std::vector<Unanswered> unanswered_;

@@ -63,6 +63,7 @@ void TraceAssembler::Add(telemetry::TraceId id, const OpenSpan& span) {
     trace.start = span.start;
     trace.end = span.end;
     trace.sorted = true;
+    trace.trimmed = false;
   } else {
     trace.start = std::min(trace.start, span.start);
     trace.end = std::max(trace.end, span.end);
@@ -126,9 +127,27 @@ std::vector<uint32_t> TraceAssembler::Touching(Nanos from, Nanos to) const {
     const Trace& t = traces_[slot];
     if (!t.spans.empty() && t.end >= from && t.start < to) slots.push_back(slot);
   }
-  std::sort(slots.begin(), slots.end(),
-            [&](uint32_t a, uint32_t b) { return traces_[a].id < traces_[b].id; });
+  OrderById(&slots);
   return slots;
+}
+
+std::vector<uint32_t> TraceAssembler::Leaving(Nanos before) const {
+  std::vector<uint32_t> slots;
+  for (uint32_t slot = 0; slot < traces_.size(); ++slot) {
+    const Trace& t = traces_[slot];
+    if (t.spans.empty() || t.start >= before) continue;
+    const bool leaves =
+        t.end < before || std::any_of(t.spans.begin(), t.spans.end(),
+                                      [&](const OpenSpan& s) { return s.end < before; });
+    if (leaves) slots.push_back(slot);
+  }
+  OrderById(&slots);
+  return slots;
+}
+
+void TraceAssembler::OrderById(std::vector<uint32_t>* slots) const {
+  std::sort(slots->begin(), slots->end(),
+            [&](uint32_t a, uint32_t b) { return traces_[a].id < traces_[b].id; });
 }
 
 void TraceAssembler::Sort(Trace* trace) {
@@ -192,22 +211,20 @@ std::vector<std::pair<telemetry::Format, uint64_t>> TraceAssembler::TakeDuplicat
   return found;
 }
 
-void TraceAssembler::Evict(Nanos before) {
-  for (uint32_t slot = 0; slot < traces_.size(); ++slot) {
-    Trace& trace = traces_[slot];
-    if (trace.spans.empty() || trace.start >= before) continue;
-    if (trace.end < before) {
-      open_spans_ -= trace.spans.size();
-      Release(slot);
-      continue;
-    }
-    const auto gone = std::remove_if(trace.spans.begin(), trace.spans.end(),
-                                     [&](const OpenSpan& s) { return s.end < before; });
-    open_spans_ -= static_cast<size_t>(trace.spans.end() - gone);
-    trace.spans.erase(gone, trace.spans.end());
-    trace.start = INT64_MAX;
-    for (const OpenSpan& s : trace.spans) trace.start = std::min(trace.start, s.start);
+void TraceAssembler::Forget(Nanos before, uint32_t slot) {
+  Trace& trace = traces_[slot];
+  if (trace.end < before) {
+    open_spans_ -= trace.spans.size();
+    Release(slot);
+    return;
   }
+  const auto gone = std::remove_if(trace.spans.begin(), trace.spans.end(),
+                                   [&](const OpenSpan& s) { return s.end < before; });
+  open_spans_ -= static_cast<size_t>(trace.spans.end() - gone);
+  trace.spans.erase(gone, trace.spans.end());
+  trace.trimmed = true;
+  trace.start = INT64_MAX;
+  for (const OpenSpan& s : trace.spans) trace.start = std::min(trace.start, s.start);
 }
 
 Nanos TraceAssembler::NextActivity(Nanos from) const {

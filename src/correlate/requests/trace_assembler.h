@@ -42,6 +42,11 @@ struct OpenSpan {
     return static_cast<uint8_t>(static_cast<uint8_t>(format) + 1);
   }
   Nanos raw_end() const { return raw_start + (end - start); }
+  // Evidence for joins without ids; 0: not known.
+  telemetry::StringId operation = telemetry::kEmptyString;
+  uint32_t connection = 0;  // the port from which the call came
+  uint32_t worker = 0;      // process and thread
+  float bytes_in = 0, bytes_out = 0;
   bool outgoing() const {
     return kind == telemetry::SpanKind::kClient || kind == telemetry::SpanKind::kProducer;
   }
@@ -69,6 +74,15 @@ class JoinedTrace {
   std::span<const OpenSpan> spans_;
   std::vector<int32_t> parent_, children_;
   std::vector<uint32_t> child_begin_;
+};
+
+/// A trace some of whose spans have had their time: what they were joined to, they are joined to.
+struct LeavingTrace {
+  telemetry::TraceId id;
+  const JoinedTrace& joined;
+  Nanos before = 0;      // spans that ended before leave now
+  bool trimmed = false;  // others left earlier: a parent that is not there may have been
+  bool Leaves(size_t i) const { return joined.spans()[i].end < before; }
 };
 
 class TraceAssembler {
@@ -110,8 +124,18 @@ class TraceAssembler {
   }
   /// Spans whose id was there already, found since the last call; those that are counted.
   std::vector<std::pair<telemetry::Format, uint64_t>> TakeDuplicates();
-  /// Forgets the spans that ended before `before`.
-  void Evict(Nanos before);
+  /// Forgets the spans that ended before `before`, after visit(const LeavingTrace&) for every trace
+  /// that has such spans, ordered by trace id.
+  template <typename Visit>
+  void Evict(Nanos before, Visit&& visit) {
+    for (uint32_t slot : Leaving(before)) {
+      Trace& trace = traces_[slot];
+      Sort(&trace);
+      joined_.Join(trace.spans);
+      visit(LeavingTrace{trace.id, joined_, before, trace.trimmed});
+      Forget(before, slot);
+    }
+  }
   /// The first moment from `from` on at which a span is in flight; INT64_MAX when there is none.
   Nanos NextActivity(Nanos from) const;
   size_t open_spans() const { return open_spans_; }
@@ -123,6 +147,7 @@ class TraceAssembler {
     Nanos start = 0;
     Nanos end = 0;
     bool sorted = true;
+    bool trimmed = false;         // spans of it have left
     std::vector<OpenSpan> spans;  // empty: a free slot
   };
 
@@ -130,6 +155,9 @@ class TraceAssembler {
   void Rehash(size_t size);
   void Release(uint32_t slot);
   std::vector<uint32_t> Touching(Nanos from, Nanos to) const;
+  std::vector<uint32_t> Leaving(Nanos before) const;
+  void OrderById(std::vector<uint32_t>* slots) const;
+  void Forget(Nanos before, uint32_t slot);
   const JoinedTrace& JoinUntil(Trace* trace, Nanos to);
   void Sort(Trace* trace);  // by id, each once
   static const OpenSpan* Find(const Trace& trace, uint64_t id);

@@ -9,6 +9,8 @@ const char* Words(EdgeBasis basis) {
   switch (basis) {
     case EdgeBasis::kSpans:
       return "spans";
+    case EdgeBasis::kInferred:
+      return "inferred";
     case EdgeBasis::kClientSpans:
       return "client spans";
     case EdgeBasis::kClientMetrics:

@@ -11,7 +11,7 @@
 namespace tomograph::correlate {
 
 /// From weak to strong.
-enum class EdgeBasis : uint8_t { kClientMetrics, kClientSpans, kSpans };
+enum class EdgeBasis : uint8_t { kClientMetrics, kClientSpans, kInferred, kSpans };
 
 class EdgeBook {
  public:

@@ -21,6 +21,8 @@ namespace tomograph::normalize {
   X(kUrlPath, "url.path")                                 \
   X(kUrlScheme, "url.scheme")                             \
   X(kUserAgent, "user_agent.original")                    \
+  X(kHttpRequestSize, "http.request.body.size")           \
+  X(kHttpResponseSize, "http.response.body.size")         \
   X(kClientAddress, "client.address")                     \
   X(kClientPort, "client.port")                           \
   X(kServerAddress, "server.address")                     \
@@ -47,6 +49,7 @@ namespace tomograph::normalize {
   X(kMessagingDestination, "messaging.destination.name")  \
   X(kMessagingTemplate, "messaging.destination.template") \
   X(kErrorType, "error.type")                             \
+  X(kThread, "thread.id")                                 \
   X(kCodeFunction, "code.function.name")                  \
   X(kCodeFile, "code.file.path")                          \
   X(kCodeLine, "code.line.number")

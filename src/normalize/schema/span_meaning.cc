@@ -95,6 +95,22 @@ PeerFacts SpanMeaning::Peer() {
   return facts;
 }
 
+SpanMeaning::Marks SpanMeaning::MarksOfCall() const {
+  const auto known = [this](Key key) { return std::max<int64_t>(0, Number(key)); };
+  Marks marks;
+  int64_t port = 0;
+  if (IsCallerSide(spans_->kind[row_])) {
+    port = known(Key::kNetworkLocalPort);
+  } else if (IsCalleeSide(spans_->kind[row_])) {
+    port = known(Has(Key::kNetworkPeerPort) ? Key::kNetworkPeerPort : Key::kClientPort);
+  }
+  marks.connection = static_cast<uint32_t>(std::min<int64_t>(port, UINT16_MAX));
+  marks.thread = known(Key::kThread);
+  marks.bytes_in = static_cast<float>(known(Key::kHttpRequestSize));
+  marks.bytes_out = static_cast<float>(known(Key::kHttpResponseSize));
+  return marks;
+}
+
 bool SpanMeaning::OnlyConnects(std::string_view name) const {
   if (!Has(Key::kDbSystem) || IsCalleeSide(spans_->kind[row_])) return false;
   for (const Key asked :

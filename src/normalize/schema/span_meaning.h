@@ -25,6 +25,13 @@ class SpanMeaning {
   std::string_view Operation();
   /// For a caller's span. Views are valid until the next Read.
   PeerFacts Peer();
+  /// What may tell it from others of its kind, where no id does; 0: not known.
+  struct Marks {
+    uint32_t connection = 0;  // the caller's port: a callee's span names its client's
+    int64_t thread = 0;
+    float bytes_in = 0, bytes_out = 0;  // of the bodies of request and answer
+  };
+  Marks MarksOfCall() const;
   /// Does a span, called `name`, take a connection to a database instead of asking it something?
   /// Instrumented pools show this as a span beside the query's own; nothing in it says what was
   /// asked.

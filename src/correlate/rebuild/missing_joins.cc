@@ -1,0 +1,60 @@
+#include "correlate/rebuild/missing_joins.h"
+
+#include <algorithm>
+
+namespace tomograph::correlate {
+namespace {
+
+constexpr uint64_t kLeast = 3;       // in a window
+constexpr double kLeastShare = .01;  // of what the service received or called
+
+bool Enough(uint64_t missing, uint64_t all) {
+  return missing >= kLeast &&
+         static_cast<double>(missing) >= kLeastShare * static_cast<double>(all);
+}
+
+}  // namespace
+
+void MissingJoins::CountCall(telemetry::EntityId service, bool without_request) {
+  Counts& now = places_[service].now;
+  ++now.calls;
+  if (without_request) ++now.without_request;
+}
+
+void MissingJoins::CountReceived(telemetry::EntityId service, bool without_parent) {
+  Counts& now = places_[service].now;
+  ++now.received;
+  if (without_parent) ++now.without_parent;
+}
+
+void MissingJoins::CountUnanswered(telemetry::EntityId callee) { ++places_[callee].now.unanswered; }
+
+void MissingJoins::CloseWindow() {
+  any_ = false;
+  for (auto at = places_.begin(); at != places_.end();) {
+    Place& place = at->second;
+    const Counts& now = place.now;
+    // Without anything received there is nobody that a call could belong to.
+    const bool within = now.received > 0 && Enough(now.without_request, now.calls);
+    const bool into = Enough(std::min(now.without_parent, now.unanswered), now.received);
+    place.within_open_for = within ? kMemory : std::max(0, place.within_open_for - 1);
+    place.into_open_for = into ? kMemory : std::max(0, place.into_open_for - 1);
+    const bool silent = now.calls == 0 && now.received == 0 && now.unanswered == 0;
+    const bool open = place.within_open_for > 0 || place.into_open_for > 0;
+    any_ = any_ || open;
+    place.now = {};
+    at = silent && !open ? places_.erase(at) : std::next(at);
+  }
+}
+
+bool MissingJoins::WithinOpen(telemetry::EntityId service) const {
+  const auto at = places_.find(service);
+  return at != places_.end() && at->second.within_open_for > 0;
+}
+
+bool MissingJoins::IntoOpen(telemetry::EntityId service) const {
+  const auto at = places_.find(service);
+  return at != places_.end() && at->second.into_open_for > 0;
+}
+
+}  // namespace tomograph::correlate

@@ -1,0 +1,47 @@
+// MissingJoins: where spans lack the ids that would join them, so that inference is spent there and
+// nowhere else.
+//
+//   within a service   calls that nothing the service received stands above (lost context)
+//   into a service     received requests that name no parent, while callers have calls to the
+//                      service that nobody answers (no propagation)
+//
+// A place is open for as long as joins were missing there within the last kMemory windows, and
+// there were enough of them: a background job or a single broken client is no reason to begin.
+// Bounded by the number of services. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "telemetry/entity.h"
+
+namespace tomograph::correlate {
+
+class MissingJoins {
+ public:
+  static constexpr int kMemory = 60;  // windows
+
+  void CountCall(telemetry::EntityId service, bool without_request);
+  void CountReceived(telemetry::EntityId service, bool without_parent);
+  void CountUnanswered(telemetry::EntityId callee);
+  /// A window has passed: what it showed opens and closes places.
+  void CloseWindow();
+
+  bool any() const { return any_; }
+  bool WithinOpen(telemetry::EntityId service) const;
+  bool IntoOpen(telemetry::EntityId service) const;
+
+ private:
+  struct Counts {
+    uint64_t calls = 0, without_request = 0;
+    uint64_t received = 0, without_parent = 0, unanswered = 0;  // unanswered: calls to it
+  };
+  struct Place {
+    Counts now;
+    int within_open_for = 0, into_open_for = 0;
+  };
+  std::map<telemetry::EntityId, Place> places_;
+  bool any_ = false;
+};
+
+}  // namespace tomograph::correlate

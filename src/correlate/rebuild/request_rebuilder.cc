@@ -1,0 +1,354 @@
+#include "correlate/rebuild/request_rebuilder.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <unordered_map>
+#include <utility>
+
+#include "correlate/rebuild/lost_spans.h"
+#include "correlate/rebuild/request_tree.h"
+#include "correlate/rebuild/span_record.h"
+#include "correlate/rebuild/trace_shelf.h"
+#include "correlate/requests/way_up.h"
+
+namespace tomograph::correlate {
+namespace {
+
+using linking::CallRecord;
+using linking::Link;
+using telemetry::EntityId;
+using telemetry::InferredJoin;
+using telemetry::JoinBasis;
+using telemetry::kNoEntity;
+using telemetry::TraceId;
+
+const OpenSpan* AnswerTo(const JoinedTrace& trace, size_t i) {
+  for (const int32_t c : trace.children(i)) {
+    const OpenSpan& child = trace.spans()[static_cast<size_t>(c)];
+    if (child.incoming() && child.service != trace.spans()[i].service) return &child;
+  }
+  return nullptr;
+}
+
+bool MissesParent(const LeavingTrace& trace) {
+  for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
+    if (!trace.Leaves(i)) return false;  // it goes on: what is missing may still come
+  }
+  for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
+    if (trace.joined.spans()[i].parent != 0 && trace.joined.parent(i) == JoinedTrace::kNone)
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+RebuilderOptions::RebuilderOptions() {
+  linker.horizon = 30 * kSecond;
+  linker.learn_time = kMinute;
+  linker.learn_records = 20'000;
+  linker.max_records = 1'000'000;
+}
+
+struct RequestRebuilder::Impl {
+  /// A record of the linker's, as what it was made from.
+  struct Ref {
+    SpanRef span;
+    SpanRef joined;  // what a join moves: the top of the span's own part of the trace
+    SpanPart part = SpanPart::kCall;
+    EntityId service = kNoEntity;
+    EntityId address = kNoEntity;
+    Nanos start = 0;
+    bool undecided = false;
+  };
+
+  Impl(const RebuilderOptions& o, const telemetry::Interner* s)
+      : options(o),
+        strings(*s),
+        linker(o.linker),
+        shelf(o.max_waiting_spans),
+        gallery(o.max_kept) {}
+
+  // ---- what comes in ----
+
+  void Take(const LeavingTrace& trace, const MissingJoins& missing, const AddressBook& addresses) {
+    lost_spans.Learn(trace);
+    for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
+      if (trace.Leaves(i) && trace.joined.parent(i) != JoinedTrace::kNone) ++totals.by_id;
+    }
+    records.clear();
+    refs_made.clear();
+    if (missing.any()) MakeRecords(trace, missing, addresses);
+    if (records.empty()) {
+      if (MissesParent(trace) || Wanted(trace)) ShowAtOnce(trace);
+      return;
+    }
+    if (!shelf.Add(trace)) {
+      refused += records.size();
+      return;
+    }
+    for (size_t k = 0; k < records.size(); ++k) {
+      refs.emplace(records[k].id, refs_made[k]);
+      if (refs_made[k].undecided) ++undecided[refs_made[k].start];
+    }
+    linker.Add(records);
+  }
+
+  void Note(const LeavingTrace& trace, size_t i, SpanPart part, CallRecord record, size_t joined,
+            bool undecided_yet, EntityId address) {
+    const OpenSpan& span = trace.joined.spans()[i];
+    const SpanRef top{trace.id, trace.joined.spans()[joined].id};
+    refs_made.push_back(
+        {{trace.id, span.id}, top, part, span.service, address, span.start, undecided_yet});
+    records.push_back(record);
+  }
+
+  void MakeRecords(const LeavingTrace& trace, const MissingJoins& missing,
+                   const AddressBook& addresses) {
+    for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
+      const OpenSpan& span = trace.joined.spans()[i];
+      if (!trace.Leaves(i) || span.service == kNoEntity) continue;
+      if (span.incoming()) {
+        Received(trace, i, missing);
+      } else if (span.outgoing() && !span.takes_connection && !HasInnerCall(trace.joined, i)) {
+        Sent(trace, i, missing, addresses);
+      }
+    }
+  }
+
+  void Received(const LeavingTrace& trace, size_t i, const MissingJoins& missing) {
+    const OpenSpan& span = trace.joined.spans()[i];
+    if (missing.WithinOpen(span.service)) {
+      Note(trace, i, SpanPart::kReceived, RecordOf(trace.id, span, SpanPart::kReceived), i, false,
+           kNoEntity);
+    }
+    if (!missing.IntoOpen(span.service)) return;
+    CallRecord record = RecordOf(trace.id, span, SpanPart::kArrived);
+    const int32_t parent = trace.joined.parent(i);
+    if (parent != JoinedTrace::kNone) {
+      const OpenSpan& sent = trace.joined.spans()[static_cast<size_t>(parent)];
+      if (!sent.outgoing() || sent.service == span.service) return;
+      record.known_parent = RecordId(trace.id, sent.id, SpanPart::kSent);
+    } else if (span.parent != 0) {
+      return;  // its caller's span is known by id, and was lost: it is none of those seen
+    }
+    Note(trace, i, SpanPart::kArrived, record, i, record.known_parent == 0, kNoEntity);
+  }
+
+  void Sent(const LeavingTrace& trace, size_t i, const MissingJoins& missing,
+            const AddressBook& addresses) {
+    const OpenSpan& span = trace.joined.spans()[i];
+    if (missing.WithinOpen(span.service)) {
+      const WayUp way = WayUpFrom(trace.joined, i);
+      CallRecord record = RecordOf(trace.id, span, SpanPart::kCall);
+      if (way.found) {
+        record.known_parent =
+            RecordId(trace.id, trace.joined.spans()[way.received].id, SpanPart::kReceived);
+      }
+      if (way.found || !way.broken)
+        Note(trace, i, SpanPart::kCall, record, way.top, !way.found, kNoEntity);
+    }
+    const OpenSpan* answer = AnswerTo(trace.joined, i);
+    EntityId callee = answer != nullptr ? answer->service : span.peer;
+    if (answer == nullptr && span.peer != kNoEntity) callee = addresses.Resolve(span.peer).entity;
+    if (callee == kNoEntity || !missing.IntoOpen(callee)) return;
+    Note(trace, i, SpanPart::kSent, RecordOf(trace.id, span, SpanPart::kSent, callee), i, false,
+         span.peer_is_address ? span.peer : kNoEntity);
+  }
+
+  // ---- what is decided ----
+
+  void Decide(const Link& link) {
+    const auto at = refs.find(link.call);
+    if (at == refs.end() || !at->second.undecided) return;
+    Ref& call = at->second;
+    call.undecided = false;
+    if (const auto waiting = undecided.find(call.start); --waiting->second == 0)
+      undecided.erase(waiting);
+    InferredJoin join;
+    join.kind = call.part == SpanPart::kCall ? InferredJoin::Kind::kCall : InferredJoin::Kind::kHop;
+    join.trace = call.span.trace;
+    join.span = call.span.span;
+    const auto request = refs.find(link.request);
+    if (link.request == 0 || request == refs.end()) {
+      join.none = link.request == 0 ? link.posterior : 1;
+      Nobody(call, join);
+    } else {
+      join.posterior = link.posterior;
+      join.parent_trace = request->second.span.trace;
+      join.parent_span = request->second.span.span;
+      Somebody(call, request->second, link, &join);
+    }
+    if (on_join) on_join(join);
+  }
+
+  void Nobody(const Ref& call, const InferredJoin& join) {
+    // A request from outside has nobody above it; a call should have somebody.
+    if (call.part == SpanPart::kArrived) return;
+    ++totals.not_found;
+    Above above{JoinBasis::kNone, {}, 0, static_cast<float>(join.none), {}, 0};
+    const ShelvedSpan* present = shelf.Find(call.joined);
+    if (present != nullptr && present->above.basis != JoinBasis::kInferred)
+      shelf.Join(call.joined, above);
+  }
+
+  void Somebody(const Ref& call, const Ref& request, const Link& link, InferredJoin* join) {
+    Above above{JoinBasis::kInferred, request.span, link.posterior, 0, {}, 0};
+    for (const Link::Choice& other : link.others) {
+      if (other.posterior <= 0) break;
+      const auto ref = refs.find(other.request);
+      if (other.request == 0) {
+        above.none = other.posterior;
+      } else if (above.runner_up.span == 0 && ref != refs.end()) {
+        above.runner_up = ref->second.span;
+        above.runner_up_posterior = other.posterior;
+      }
+    }
+    join->none = above.none;
+    join->runner_up_trace = above.runner_up.trace;
+    join->runner_up_span = above.runner_up.span;
+    join->runner_up_posterior = above.runner_up_posterior;
+    ++totals.inferred;
+    posterior_sum += link.posterior;
+    // Several calls below one root may disagree on where it belongs: the surest is believed.
+    const ShelvedSpan* present = shelf.Find(call.joined);
+    const bool surer = present != nullptr && (present->above.basis != JoinBasis::kInferred ||
+                                              present->above.posterior < link.posterior);
+    if (surer) shelf.Join(call.joined, above);
+    if (call.part == SpanPart::kArrived) {
+      edges.push_back({request.service, call.service, request.address, call.start, link.posterior});
+    }
+  }
+
+  void Advance(Nanos until) {
+    linker.Advance(until, [&](const Link& link) { Decide(link); });
+    Settle(until - options.linker.horizon);
+  }
+
+  void Finish() {
+    linker.Finish([&](const Link& link) { Decide(link); });
+    Settle(INT64_MAX);
+  }
+
+  // ---- what is shown ----
+
+  bool Wanted(const LeavingTrace& trace) const {
+    for (const OpenSpan& span : trace.joined.spans()) {
+      if (span.parent != 0) continue;
+      return gallery.Wants(span.service, span.operation, span.end, span.end - span.start,
+                           span.failed);
+    }
+    return false;
+  }
+
+  void ShowAtOnce(const LeavingTrace& trace) {
+    TraceShelf alone(SIZE_MAX);
+    alone.Add(trace);
+    RequestTrees trees(alone, lost_spans, strings);
+    Show(trees.RootedIn(trace.id), alone);
+  }
+
+  void Show(std::vector<telemetry::RebuiltRequest> requests, const TraceShelf& from) {
+    for (telemetry::RebuiltRequest& request : requests) {
+      totals.lost_spans += request.lost;
+      const ShelvedSpan* root = from.Find({request.root().trace, request.root().id});
+      gallery.Add(root == nullptr ? telemetry::kEmptyString : root->span.operation,
+                  std::move(request));
+    }
+  }
+
+  /// Nothing more will be joined to what ended before `frontier`.
+  void Settle(Nanos frontier) {
+    if (!undecided.empty()) frontier = std::min(frontier, undecided.begin()->first);
+    std::vector<TraceId> settled;
+    for (const auto& [id, trace] : shelf.traces())
+      if (trace.end < frontier) settled.push_back(id);
+    if (settled.empty()) return;
+    std::vector<TraceId> gone;
+    {
+      RequestTrees trees(shelf, lost_spans, strings);
+      for (const TraceId id : settled) {
+        if (!shelf.traces().at(id).shown) Show(trees.RootedIn(id), shelf);
+        shelf.traces().at(id).shown = true;
+      }
+      std::map<TraceId, bool> known;
+      for (const TraceId id : settled)
+        if (MayGo(id, frontier, trees, &known)) gone.push_back(id);
+    }
+    for (const TraceId id : gone) Remove(id);
+  }
+
+  /// A trace stays for as long as one that it hangs below may still be shown with it.
+  bool MayGo(TraceId id, Nanos frontier, const RequestTrees& trees,
+             std::map<TraceId, bool>* known) {
+    const auto [at, fresh] = known->try_emplace(id, true);
+    if (!fresh) return at->second;
+    bool may = shelf.traces().at(id).end < frontier;
+    for (const TraceId above : trees.TracesAbove(id))
+      may = may && MayGo(above, frontier, trees, known);
+    (*known)[id] = may;
+    return may;
+  }
+
+  void Remove(TraceId id) {
+    for (const ShelvedSpan& s : shelf.traces().at(id).spans) {
+      for (const SpanPart part :
+           {SpanPart::kReceived, SpanPart::kCall, SpanPart::kSent, SpanPart::kArrived})
+        refs.erase(RecordId(id, s.span.id, part));
+    }
+    shelf.Remove(id);
+  }
+
+  telemetry::RebuildStats Stats() const {
+    telemetry::RebuildStats s = totals;
+    const linking::LinkerStats& l = linker.stats();
+    s.records = l.records;
+    s.waiting = refs.size();
+    s.learned = l.learned;
+    s.refused = refused + l.late + l.negative + l.too_long + l.impossible_time +
+                l.impossible_slack + l.too_many_classes;
+    s.mean_posterior = s.inferred > 0 ? posterior_sum / static_cast<double>(s.inferred)
+                                      : std::numeric_limits<double>::quiet_NaN();
+    return s;
+  }
+
+  const RebuilderOptions options;
+  const telemetry::Interner& strings;
+  linking::RequestLinker linker;
+  TraceShelf shelf;
+  LostSpans lost_spans;
+  RequestGallery gallery;
+  JoinSink on_join;
+  std::unordered_map<uint64_t, Ref> refs;  // by record
+  std::map<Nanos, uint32_t> undecided;     // calls by start
+  std::vector<InferredEdge> edges;
+  telemetry::RebuildStats totals;
+  double posterior_sum = 0;
+  uint64_t refused = 0;
+  // Of the trace at hand:
+  std::vector<CallRecord> records;
+  std::vector<Ref> refs_made;
+};
+
+RequestRebuilder::RequestRebuilder(const RebuilderOptions& options,
+                                   const telemetry::Interner* strings)
+    : impl_(std::make_unique<Impl>(options, strings)) {}
+RequestRebuilder::~RequestRebuilder() = default;
+
+void RequestRebuilder::OnJoin(JoinSink sink) { impl_->on_join = std::move(sink); }
+void RequestRebuilder::Take(const LeavingTrace& trace, const MissingJoins& missing,
+                            const AddressBook& addresses) {
+  impl_->Take(trace, missing, addresses);
+}
+void RequestRebuilder::Advance(Nanos until) { impl_->Advance(until); }
+void RequestRebuilder::Finish() { impl_->Finish(); }
+std::vector<InferredEdge> RequestRebuilder::TakeEdges() { return std::exchange(impl_->edges, {}); }
+std::vector<RequestGallery::Kept> RequestRebuilder::Recent() const { return impl_->gallery.All(); }
+telemetry::RebuildStats RequestRebuilder::stats() const { return impl_->Stats(); }
+size_t RequestRebuilder::bytes() const {
+  return impl_->linker.bytes() + impl_->shelf.bytes() +
+         impl_->refs.size() * (sizeof(Impl::Ref) + 32);
+}
+
+}  // namespace tomograph::correlate

@@ -1,0 +1,76 @@
+// RequestRebuilder: requests as trees, whatever of their joins ids tell and whatever has to be
+// inferred (docs/models/requests.md). Fed with traces as they leave the assembler, when all of them
+// that will come has come.
+//
+//   leaving traces -> records, where joins are missing -> RequestLinker -> joins -> trees ->
+//   gallery
+//
+// Ids are facts: a span that names a parent is never joined to another one. If that parent never
+// came, a lost span stands in for it (lost_spans.h). Only spans that name no parent are joined by
+// inference, and only where joins are missing (missing_joins.h); "nobody" is one of the answers.
+//
+// The same traces give the same answer, however they are chunked. Memory is bounded by the options;
+// what they refuse is counted. With complete ids it costs one pass over each trace. Not
+// thread-safe.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "correlate/entities/address_book.h"
+#include "correlate/linking/request_linker.h"
+#include "correlate/rebuild/missing_joins.h"
+#include "correlate/rebuild/request_gallery.h"
+#include "correlate/requests/trace_assembler.h"
+#include "telemetry/interner.h"
+#include "telemetry/rebuilt_request.h"
+
+namespace tomograph::correlate {
+
+struct RebuilderOptions {
+  linking::LinkerOptions linker;
+  size_t max_waiting_spans = 400'000;
+  size_t max_kept = 200;  // requests to look at
+  RebuilderOptions();
+};
+
+/// Calls between two services that were joined by inference.
+struct InferredEdge {
+  telemetry::EntityId caller = telemetry::kNoEntity;
+  telemetry::EntityId callee = telemetry::kNoEntity;
+  telemetry::EntityId address = telemetry::kNoEntity;  // that the caller named, if it was one
+  Nanos time = 0;
+  double posterior = 0;
+};
+
+class RequestRebuilder {
+ public:
+  using JoinSink = std::function<void(const telemetry::InferredJoin&)>;
+
+  /// `strings` outlives it.
+  RequestRebuilder(const RebuilderOptions& options, const telemetry::Interner* strings);
+  ~RequestRebuilder();
+
+  /// Every inferred join, as it is decided.
+  void OnJoin(JoinSink sink);
+  /// One of the traces that leave with a window.
+  void Take(const LeavingTrace& trace, const MissingJoins& missing, const AddressBook& addresses);
+  /// All spans that ended before `until` have been taken.
+  void Advance(Nanos until);
+  /// No more traces will come.
+  void Finish();
+
+  /// Those decided since the last call.
+  std::vector<InferredEdge> TakeEdges();
+  /// Newest first.
+  std::vector<RequestGallery::Kept> Recent() const;
+  telemetry::RebuildStats stats() const;
+  size_t bytes() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tomograph::correlate

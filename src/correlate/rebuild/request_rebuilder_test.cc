@@ -1,0 +1,319 @@
+#include "correlate/rebuild/request_rebuilder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "correlate/correlator.h"
+
+namespace tomograph::correlate {
+namespace {
+
+using telemetry::Batch;
+using telemetry::EntityId;
+using telemetry::EntityKind;
+using telemetry::InferredJoin;
+using telemetry::JoinBasis;
+using telemetry::kNoEntity;
+using telemetry::RebuiltRequest;
+using telemetry::SpanKind;
+using telemetry::TraceId;
+
+constexpr Nanos kT0 = 1'700'000'000 * kSecond;
+
+struct Made {
+  TraceId trace;
+  uint64_t id = 0, parent = 0;
+  Nanos start = 0, end = 0;
+  SpanKind kind = SpanKind::kServer;
+  EntityId service = kNoEntity, peer = kNoEntity;
+  std::string operation;
+  bool lost = false;
+};
+
+/// web -> shop -> pay, Poisson arrivals; what is broken is chosen.
+struct Damage {
+  bool hop_into_pay = false;     // pay's spans begin traces of their own
+  bool context_in_shop = false;  // shop's calls begin traces of their own
+  double lose_shop_client = 0;   // share of shop's client spans that never come
+  double outside_of_pay = 0;     // further requests to pay that nobody traced
+};
+
+class Rebuilding : public ::testing::Test {
+ protected:
+  EntityId Service(const char* name) {
+    return ids_.entities.FindOrAdd(EntityKind::kService, "", name);
+  }
+
+  void Request(Nanos at, const Damage& damage) {
+    const TraceId trace{1, ++traces_};
+    const uint64_t web = NewId(), web_call = NewId(), shop = NewId(), shop_call = NewId(),
+                   pay = NewId();
+    const auto gap = [&] { return FromSeconds(random_.Exponential(.0008) + .0002); };
+    const Nanos web_sent = at + gap(), shop_start = web_sent + gap() / 4,
+                shop_sent = shop_start + gap();
+    const Nanos pay_start = shop_sent + gap() / 4, pay_end = pay_start + 8 * gap();
+    const Nanos shop_got = pay_end + gap() / 4, shop_end = shop_got + gap();
+    const Nanos web_got = shop_end + gap() / 4, web_end = web_got + gap();
+    const TraceId context = damage.context_in_shop ? TraceId{2, traces_} : trace;
+    const TraceId at_pay = damage.hop_into_pay ? TraceId{3, traces_} : context;
+    Put({trace, web, 0, at, web_end, SpanKind::kServer, web_, kNoEntity, "GET /"});
+    Put({trace, web_call, web, web_sent, web_got, SpanKind::kClient, web_, shop_, "POST"});
+    Put({trace, shop, web_call, shop_start, shop_end, SpanKind::kServer, shop_, kNoEntity,
+         "POST /buy"});
+    const bool lost = random_.Uniform() < damage.lose_shop_client;
+    Put({context, shop_call, damage.context_in_shop ? 0 : shop, shop_sent, shop_got,
+         SpanKind::kClient, shop_, pay_, "POST", lost});
+    Put({at_pay, pay, damage.hop_into_pay ? 0 : shop_call, pay_start, pay_end, SpanKind::kServer,
+         pay_, kNoEntity, "POST /pay"});
+    parent_of_[shop_call] = shop;
+    parent_of_[pay] = shop_call;
+    if (lost) lost_.insert({shop_call, shop});
+    if (random_.Uniform() >= damage.outside_of_pay) return;
+    const Nanos other = at + gap();
+    outside_.push_back(NewId());
+    Put({{4, traces_},
+         outside_.back(),
+         0,
+         other,
+         other + 8 * gap(),
+         SpanKind::kServer,
+         pay_,
+         kNoEntity,
+         "POST /pay"});
+  }
+
+  void Traffic(double seconds, double per_s, const Damage& damage) {
+    for (double t = random_.Exponential(1 / per_s); t < seconds;
+         t += random_.Exponential(1 / per_s))
+      Request(now_ + FromSeconds(t), damage);
+    now_ += FromSeconds(seconds);
+  }
+
+  /// Hands all over in `chunks` pieces, in order of their ends, and finishes.
+  void Run(int chunks = 40) {
+    std::vector<Made> spans;
+    for (const Made& m : made_)
+      if (!m.lost) spans.push_back(m);
+    std::sort(spans.begin(), spans.end(),
+              [](const Made& a, const Made& b) { return a.end < b.end; });
+    CorrelatorOptions options;
+    correlator_ = std::make_unique<Correlator>(options, &ids_);
+    joins_.clear();
+    correlator_->OnJoin([&](const InferredJoin& j) { joins_[j.span] = j; });
+    const size_t n = spans.size() / static_cast<size_t>(chunks) + 1;
+    for (size_t from = 0; from < spans.size(); from += n) {
+      Batch batch;
+      const size_t to = std::min(spans.size(), from + n);
+      for (size_t i = from; i < to; ++i) Append(spans[i], &batch);
+      correlator_->Add(batch);
+      correlator_->Advance(spans[to - 1].end, [](telemetry::WindowSet&&) {});
+    }
+    correlator_->Finish([](telemetry::WindowSet&&) {});
+  }
+
+  double ShareRight() const {
+    size_t right = 0;
+    for (const auto& [span, join] : joins_) {
+      const auto truth = parent_of_.find(span);
+      right += join.parent_span == (truth == parent_of_.end() ? 0 : truth->second);
+    }
+    return joins_.empty() ? 0 : static_cast<double>(right) / static_cast<double>(joins_.size());
+  }
+  const RequestRebuilder& requests() const { return correlator_->requests(); }
+
+  uint64_t NewId() { return MixBits(++ids_made_); }
+  void Put(Made made) { made_.push_back(std::move(made)); }
+  void Append(const Made& m, Batch* batch) {
+    telemetry::SpanBatch& s = batch->spans;
+    s.trace_id.push_back(m.trace);
+    s.span_id.push_back(m.id);
+    s.parent_span_id.push_back(m.parent);
+    s.start_ns.push_back(m.start);
+    s.end_ns.push_back(m.end);
+    s.corrected_start_ns.push_back(m.start);
+    s.kind.push_back(m.kind);
+    s.service.push_back(m.service);
+    s.peer.push_back(m.peer);
+    s.peer_address.push_back(telemetry::kEmptyString);
+    s.operation.push_back(ids_.strings.Intern(m.operation));
+    s.failed.push_back(0);
+    s.weight.push_back(1);
+    s.weight_known.push_back(0);
+  }
+
+  telemetry::Identities ids_;
+  EntityId web_ = Service("web"), shop_ = Service("shop"), pay_ = Service("pay");
+  Random random_{5};
+  Nanos now_ = kT0;
+  uint64_t traces_ = 0, ids_made_ = 0;
+  std::vector<Made> made_;
+  std::map<uint64_t, uint64_t> parent_of_;  // of what ids may not tell
+  std::map<uint64_t, uint64_t> lost_;       // lost span -> its parent
+  std::vector<uint64_t> outside_;
+  std::unique_ptr<Correlator> correlator_;
+  std::map<uint64_t, InferredJoin> joins_;
+};
+
+TEST_F(Rebuilding, CompleteIdsInferNothingAndStillShowExamples) {
+  Traffic(60, 50, {});
+  Run();
+  EXPECT_TRUE(joins_.empty());
+  EXPECT_EQ(requests().stats().records, 0u);
+  EXPECT_EQ(requests().stats().inferred, 0u);
+  EXPECT_EQ(requests().stats().lost_spans, 0u);
+  const auto recent = requests().Recent();
+  ASSERT_FALSE(recent.empty());
+  for (const auto& r : recent) {
+    EXPECT_EQ(r->spans.size(), 5u);
+    EXPECT_EQ(r->probability, 1);
+    EXPECT_EQ(r->by_id, 4u);
+  }
+}
+
+TEST_F(Rebuilding, AHopWithoutPropagationIsJoinedByTime) {
+  Traffic(120, 50, {.hop_into_pay = true});
+  Run();
+  EXPECT_GT(joins_.size(), made_.size() / 5 * 9 / 10);
+  EXPECT_GT(ShareRight(), .97);
+  const auto recent = requests().Recent();
+  size_t whole = 0;
+  for (const auto& r : recent) whole += r->inferred == 1 && r->spans.size() == 5;
+  EXPECT_GE(whole, 4u);
+  // An edge that no id told of.
+  bool edge = false;
+  for (const auto& e : correlator_->Edges())
+    edge = edge || (e.caller == shop_ && e.callee == pay_ && e.confidence > .9);
+  EXPECT_TRUE(edge);
+}
+
+TEST_F(Rebuilding, ContextLostInsideAServiceIsJoinedByTime) {
+  Traffic(120, 50, {.context_in_shop = true});
+  Run();
+  EXPECT_GT(joins_.size(), made_.size() / 5 * 9 / 10);
+  EXPECT_GT(ShareRight(), .97);
+  size_t whole = 0;
+  for (const auto& r : requests().Recent()) whole += r->inferred == 1 && r->spans.size() == 5;
+  EXPECT_GE(whole, 4u);
+}
+
+TEST_F(Rebuilding, BothAtOnceAreStitchedThroughThreeTraces) {
+  Traffic(120, 50, {.hop_into_pay = true, .context_in_shop = true});
+  Run();
+  EXPECT_GT(ShareRight(), .96);
+  size_t whole = 0;
+  for (const auto& r : requests().Recent()) whole += r->inferred == 2 && r->spans.size() == 5;
+  EXPECT_GE(whole, 3u);
+}
+
+TEST_F(Rebuilding, RequestsFromOutsideStayRoots) {
+  Traffic(180, 30, {.hop_into_pay = true, .outside_of_pay = .3});
+  Run();
+  size_t joined = 0;
+  double doubt = 0;
+  for (const uint64_t id : outside_) {
+    const auto at = joins_.find(id);
+    ASSERT_NE(at, joins_.end());
+    joined += at->second.parent_span != 0;
+    doubt += at->second.parent_span != 0 ? 1 - at->second.posterior : 1 - at->second.none;
+  }
+  EXPECT_LT(joined, outside_.size() / 5);
+  EXPECT_GT(ShareRight(), .93);
+  // What it says of its own errors: as many as there are, give or take.
+  double expected_right = 0;
+  for (const auto& [span, join] : joins_)
+    expected_right += join.parent_span != 0 ? join.posterior : join.none;
+  EXPECT_NEAR(expected_right / static_cast<double>(joins_.size()), ShareRight(), .03);
+}
+
+TEST_F(Rebuilding, ALostSpanIsShownAsLostAndNotBridged) {
+  Traffic(120, 50, {.lose_shop_client = .1});
+  Run();
+  EXPECT_TRUE(joins_.empty()) << "its id is known: it is none of the spans that came";
+  EXPECT_EQ(requests().stats().lost_spans, lost_.size());
+  size_t seen = 0;
+  for (const auto& r : requests().Recent()) {
+    for (const auto& s : r->spans) {
+      if (!s.lost) continue;
+      ++seen;
+      ASSERT_EQ(lost_.count(s.id), 1u);
+      ASSERT_GE(s.parent, 0);
+      EXPECT_EQ(r->spans[static_cast<size_t>(s.parent)].id, lost_.at(s.id));
+      EXPECT_EQ(s.basis, JoinBasis::kInferred);
+      EXPECT_GT(s.posterior, .9);
+      EXPECT_EQ(s.service, shop_);
+      EXPECT_EQ(s.kind, SpanKind::kClient);
+    }
+    EXPECT_EQ(r->spans.size(), 5u);
+  }
+  EXPECT_GE(seen, 4u);
+}
+
+TEST_F(Rebuilding, ChunksChangeNothing) {
+  Traffic(100, 40, {.hop_into_pay = true, .context_in_shop = true, .outside_of_pay = .1});
+  Run(7);
+  const auto first = joins_;
+  Run(91);
+  ASSERT_EQ(first.size(), joins_.size());
+  for (const auto& [span, join] : joins_) {
+    const auto& other = first.at(span);
+    ASSERT_EQ(join.parent_span, other.parent_span);
+    ASSERT_EQ(join.posterior, other.posterior);
+  }
+}
+
+TEST_F(Rebuilding, ABackgroundJobIsNotForcedIntoARequest) {
+  Traffic(60, 20, {});
+  for (int i = 0; i < 300; ++i) {  // a poller of shop's that no request causes
+    const Nanos at = kT0 + i * 200 * kMillisecond;
+    Put({{9, static_cast<uint64_t>(i)},
+         NewId(),
+         0,
+         at,
+         at + 5 * kMillisecond,
+         SpanKind::kClient,
+         shop_,
+         pay_,
+         "GET /rates"});
+  }
+  Run();
+  size_t forced = 0;
+  for (const auto& [span, join] : joins_) forced += join.parent_span != 0 && join.posterior > .5;
+  EXPECT_LT(forced, 30u);
+}
+
+TEST(RequestTree, ADeepChainAndACircleOfIdsEnd) {
+  telemetry::Identities ids;
+  const EntityId service = ids.entities.FindOrAdd(EntityKind::kService, "", "deep");
+  Correlator correlator({}, &ids);
+  Batch batch;
+  const auto add = [&](uint64_t trace, uint64_t id, uint64_t parent) {
+    telemetry::SpanBatch& s = batch.spans;
+    s.trace_id.push_back({1, trace});
+    s.span_id.push_back(id);
+    s.parent_span_id.push_back(parent);
+    s.start_ns.push_back(kT0 + static_cast<Nanos>(id));
+    s.end_ns.push_back(kT0 + kSecond - static_cast<Nanos>(id));
+    s.kind.push_back(id % 2 == 0 ? SpanKind::kClient : SpanKind::kServer);
+    s.service.push_back(service);
+    s.peer.push_back(kNoEntity);
+    s.peer_address.push_back(telemetry::kEmptyString);
+    s.operation.push_back(telemetry::kEmptyString);
+    s.failed.push_back(0);
+    s.weight.push_back(1);
+    s.weight_known.push_back(0);
+  };
+  for (uint64_t i = 1; i <= 30'000; ++i) add(1, i, i - 1);
+  for (uint64_t i = 1; i <= 100; ++i) add(2, i, i % 100 + 1);
+  add(2, 500, 777);  // whose parent never came
+  correlator.Add(batch);
+  correlator.Finish([](telemetry::WindowSet&&) {});
+  for (const auto& r : correlator.requests().Recent()) EXPECT_LE(r->spans.size(), 2'000u);
+}
+
+}  // namespace
+}  // namespace tomograph::correlate

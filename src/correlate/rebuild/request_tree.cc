@@ -1,0 +1,225 @@
+#include "correlate/rebuild/request_tree.h"
+
+#include <algorithm>
+
+namespace tomograph::correlate {
+namespace {
+
+using telemetry::JoinBasis;
+using telemetry::RebuiltRequest;
+using telemetry::RebuiltSpan;
+using telemetry::TraceId;
+
+/// Does its parent's id name a span that is not there, although nothing of the trace left before?
+bool MissesParent(const ShelvedTrace& trace, const ShelvedSpan& s) {
+  return s.above.basis == JoinBasis::kId && trace.Find(s.above.parent.span) < 0;
+}
+
+bool IsRoot(const ShelvedTrace& trace, const ShelvedSpan& s) {
+  switch (s.above.basis) {
+    case JoinBasis::kRoot:
+    case JoinBasis::kNone:
+      return true;
+    case JoinBasis::kId:
+      return trace.trimmed && MissesParent(trace, s);
+    case JoinBasis::kInferred:
+      return false;
+  }
+  return false;
+}
+
+}  // namespace
+
+RequestTrees::RequestTrees(const TraceShelf& shelf, const LostSpans& lost_spans,
+                           const telemetry::Interner& strings)
+    : shelf_(shelf), lost_spans_(lost_spans), strings_(strings) {
+  for (const auto& [id, trace] : shelf_.traces()) {
+    for (const ShelvedSpan& s : trace.spans) {
+      if (s.above.basis == JoinBasis::kInferred)
+        joined_below_[s.above.parent].push_back({id, s.span.id});
+    }
+  }
+}
+
+const RequestTrees::Local& RequestTrees::LocalOf(TraceId id) {
+  const auto known = locals_.find(id);
+  if (known != locals_.end()) return known->second;
+  const ShelvedTrace& trace = shelf_.traces().at(id);
+  Local& local = locals_[id];
+  local.children.resize(trace.spans.size());
+  std::map<uint64_t, std::vector<int32_t>> orphans;
+  for (size_t i = 0; i < trace.spans.size(); ++i) {
+    const Above& above = trace.spans[i].above;
+    if (above.basis != JoinBasis::kId) continue;
+    const int parent = trace.Find(above.parent.span);
+    if (parent >= 0) {
+      local.children[static_cast<size_t>(parent)].push_back(static_cast<int32_t>(i));
+    } else if (!trace.trimmed) {
+      orphans[above.parent.span].push_back(static_cast<int32_t>(i));
+    }
+  }
+  for (auto& [lost, children] : orphans) {
+    LostSpan span{lost, std::move(children), {}};
+    span.above = lost_spans_.Place(id, trace, span.children);
+    if (span.above.basis == JoinBasis::kInferred)
+      local.lost_below[span.above.parent.span].push_back(local.lost.size());
+    local.lost.push_back(std::move(span));
+  }
+  return local;
+}
+
+const RequestTrees::LostSpan* RequestTrees::FindLost(const SpanRef& ref) {
+  const Local& local = LocalOf(ref.trace);
+  const auto at = std::lower_bound(local.lost.begin(), local.lost.end(), ref.span,
+                                   [](const LostSpan& l, uint64_t id) { return l.id < id; });
+  return at != local.lost.end() && at->id == ref.span ? &*at : nullptr;
+}
+
+std::vector<RequestTrees::Node> RequestTrees::Children(const Node& node) {
+  const ShelvedTrace& trace = shelf_.traces().at(node.ref.trace);
+  const Local& local = LocalOf(node.ref.trace);
+  std::vector<Node> children;
+  const auto add = [&](int32_t i) {
+    children.push_back({{node.ref.trace, trace.spans[static_cast<size_t>(i)].span.id}, false});
+  };
+  if (node.lost) {
+    for (const int32_t i : FindLost(node.ref)->children) add(i);
+    return children;
+  }
+  for (const int32_t i : local.children[static_cast<size_t>(trace.Find(node.ref.span))]) add(i);
+  if (const auto lost = local.lost_below.find(node.ref.span); lost != local.lost_below.end()) {
+    for (const size_t k : lost->second)
+      children.push_back({{node.ref.trace, local.lost[k].id}, true});
+  }
+  if (const auto joined = joined_below_.find(node.ref); joined != joined_below_.end()) {
+    for (const SpanRef& ref : joined->second) children.push_back({ref, false});
+  }
+  return children;
+}
+
+RebuiltSpan::Choice RequestTrees::ChoiceOf(const SpanRef& ref, double posterior) const {
+  RebuiltSpan::Choice choice;
+  const ShelvedSpan* other = ref.span == 0 ? nullptr : shelf_.Find(ref);
+  if (other == nullptr) return choice;
+  choice.trace = ref.trace;
+  choice.span = ref.span;
+  choice.service = other->span.service;
+  choice.operation = strings_.Get(other->span.operation);
+  choice.posterior = posterior;
+  return choice;
+}
+
+RebuiltSpan RequestTrees::SpanOf(const Node& node) {
+  if (node.lost) return SpanOfLost(node.ref, *FindLost(node.ref));
+  const ShelvedSpan& shelved = *shelf_.Find(node.ref);
+  const OpenSpan& s = shelved.span;
+  RebuiltSpan out;
+  out.trace = node.ref.trace;
+  out.id = s.id;
+  out.service = s.service;
+  out.peer = s.peer_is_address ? telemetry::kNoEntity : s.peer;
+  out.operation = strings_.Get(s.operation);
+  out.kind = s.kind;
+  out.failed = s.failed;
+  out.host = s.host;
+  out.raw_start = s.raw_start;
+  out.raw_end = s.raw_end();
+  out.start = s.start;
+  out.end = s.end;
+  out.clock_bound_s = s.clock_bound_s;
+  out.basis = shelved.above.basis;
+  out.posterior = shelved.above.posterior;
+  out.none = shelved.above.none;
+  out.runner_up = ChoiceOf(shelved.above.runner_up, shelved.above.runner_up_posterior);
+  return out;
+}
+
+RebuiltSpan RequestTrees::SpanOfLost(const SpanRef& ref, const LostSpan& lost) {
+  const ShelvedTrace& trace = shelf_.traces().at(ref.trace);
+  RebuiltSpan out;
+  out.trace = ref.trace;
+  out.id = lost.id;
+  out.lost = true;
+  out.start = out.raw_start = INT64_MAX;
+  out.end = out.raw_end = INT64_MIN;
+  bool received = false;  // what is below came over the network, so the caller sent it
+  for (const int32_t i : lost.children) {
+    const OpenSpan& child = trace.spans[static_cast<size_t>(i)].span;
+    received = received || child.incoming();
+    out.host = child.host;
+    out.service = child.service;
+    out.start = std::min(out.start, child.start);
+    out.end = std::max(out.end, child.end);
+    out.raw_start = std::min(out.raw_start, child.raw_start);
+    out.raw_end = std::max(out.raw_end, child.raw_end());
+  }
+  if (received) {
+    const ShelvedSpan* parent =
+        lost.above.basis == JoinBasis::kInferred ? shelf_.Find(lost.above.parent) : nullptr;
+    out.kind = telemetry::SpanKind::kClient;
+    out.peer = out.service;
+    out.service = parent == nullptr ? telemetry::kNoEntity : parent->span.service;
+  }
+  out.basis = lost.above.basis;
+  out.posterior = lost.above.posterior;
+  out.none = lost.above.none;
+  out.runner_up = ChoiceOf(lost.above.runner_up, lost.above.runner_up_posterior);
+  return out;
+}
+
+RebuiltRequest RequestTrees::Build(const Node& root) {
+  struct Open {
+    Node node;
+    int32_t parent;
+  };
+  RebuiltRequest request;
+  std::vector<Open> open{{root, -1}};
+  while (!open.empty()) {
+    const Open next = open.back();
+    open.pop_back();
+    if (request.spans.size() >= kMostSpans) {
+      ++request.left_out;
+      continue;
+    }
+    RebuiltSpan span = SpanOf(next.node);
+    span.parent = next.parent;
+    if (span.lost) ++request.lost;
+    if (span.parent >= 0) {
+      ++(span.basis == JoinBasis::kInferred ? request.inferred : request.by_id);
+      request.probability *= span.posterior;
+    }
+    const auto at = static_cast<int32_t>(request.spans.size());
+    request.spans.push_back(std::move(span));
+    std::vector<Node> children = Children(next.node);
+    std::vector<std::pair<Nanos, size_t>> order;
+    for (size_t i = 0; i < children.size(); ++i) order.emplace_back(SpanOf(children[i]).start, i);
+    std::sort(order.rbegin(), order.rend());  // the last in goes first
+    for (const auto& [start, i] : order) open.push_back({children[i], at});
+  }
+  request.failed = request.root().failed;
+  return request;
+}
+
+std::vector<RebuiltRequest> RequestTrees::RootedIn(TraceId id) {
+  const ShelvedTrace& trace = shelf_.traces().at(id);
+  std::vector<RebuiltRequest> requests;
+  for (const ShelvedSpan& s : trace.spans) {
+    if (IsRoot(trace, s)) requests.push_back(Build({{id, s.span.id}, false}));
+  }
+  for (const LostSpan& lost : LocalOf(id).lost) {
+    if (lost.above.basis == JoinBasis::kNone) requests.push_back(Build({{id, lost.id}, true}));
+  }
+  return requests;
+}
+
+std::vector<TraceId> RequestTrees::TracesAbove(TraceId id) const {
+  std::vector<TraceId> above;
+  for (const ShelvedSpan& s : shelf_.traces().at(id).spans) {
+    const TraceId other = s.above.parent.trace;
+    if (s.above.basis != JoinBasis::kInferred || other == id) continue;
+    if (shelf_.traces().count(other) > 0) above.push_back(other);
+  }
+  return above;
+}
+
+}  // namespace tomograph::correlate

@@ -1,0 +1,72 @@
+// TraceShelf: traces that wait until it is decided what their spans belong to. Spans come with the
+// joins that ids tell; joins by inference are added as they are decided. Bounded: beyond max_spans
+// nothing is taken (counted by the caller). Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "correlate/requests/trace_assembler.h"
+#include "telemetry/rebuilt_request.h"
+
+namespace tomograph::correlate {
+
+struct SpanRef {
+  telemetry::TraceId trace;
+  uint64_t span = 0;  // 0: none
+  bool operator==(const SpanRef&) const = default;
+  bool operator<(const SpanRef& o) const {
+    return trace == o.trace ? span < o.span : trace < o.trace;
+  }
+};
+
+/// What stands above a span.
+struct Above {
+  telemetry::JoinBasis basis = telemetry::JoinBasis::kRoot;
+  SpanRef parent;  // kId: named by the span, there or not; kInferred: there when it was decided
+  float posterior = 1;
+  float none = 0;
+  SpanRef runner_up;
+  float runner_up_posterior = 0;
+};
+
+struct ShelvedSpan {
+  OpenSpan span;
+  Above above;
+};
+
+struct ShelvedTrace {
+  Nanos start = INT64_MAX;
+  Nanos end = INT64_MIN;
+  bool trimmed = false;            // a parent that is not there may have left before
+  bool shown = false;              // its own roots have been built
+  std::vector<ShelvedSpan> spans;  // by id
+  /// Index; -1: not there.
+  int Find(uint64_t span) const;
+};
+
+class TraceShelf {
+ public:
+  explicit TraceShelf(size_t max_spans) : max_spans_(max_spans) {}
+
+  /// The spans that leave. False: there is no room.
+  bool Add(const LeavingTrace& trace);
+  /// Nothing if the span is not there, or if it would end up above itself.
+  void Join(const SpanRef& span, const Above& above);
+  void Remove(telemetry::TraceId trace);
+  const ShelvedSpan* Find(const SpanRef& ref) const;
+  std::map<telemetry::TraceId, ShelvedTrace>& traces() { return traces_; }
+  const std::map<telemetry::TraceId, ShelvedTrace>& traces() const { return traces_; }
+  size_t spans() const { return span_count_; }
+  size_t bytes() const { return span_count_ * sizeof(ShelvedSpan) + traces_.size() * 128; }
+
+ private:
+  bool IsAbove(const SpanRef& span, SpanRef from) const;
+
+  const size_t max_spans_;
+  size_t span_count_ = 0;
+  std::map<telemetry::TraceId, ShelvedTrace> traces_;
+};
+
+}  // namespace tomograph::correlate

@@ -1,0 +1,94 @@
+// RebuiltRequest: one request as a tree of spans. A join is a fact where an id tells it; else it is
+// inferred, with a posterior and a runner-up. The raw spans stay what they were: joins, corrected
+// times and lost spans are layers over them, each marked.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/nanotime.h"
+#include "telemetry/batch.h"
+#include "telemetry/entity.h"
+
+namespace tomograph::telemetry {
+
+/// What a span's place in the tree goes by.
+enum class JoinBasis : uint8_t {
+  kRoot,      // nothing is above it, and nothing is missing
+  kId,        // its parent's id, a fact
+  kInferred,  // timing and whatever else tells something; see `posterior`
+  kNone,      // there should be something above it that was not found
+};
+std::string_view JoinBasisName(JoinBasis basis);  // "root", "id", "inferred", "none"
+
+struct RebuiltSpan {
+  /// Another span that it may belong to.
+  struct Choice {
+    TraceId trace;
+    uint64_t span = 0;  // 0: there is no such choice
+    EntityId service = kNoEntity;
+    std::string operation;
+    double posterior = 0;
+  };
+
+  TraceId trace;
+  uint64_t id = 0;
+  EntityId service = kNoEntity;
+  EntityId peer = kNoEntity;
+  std::string operation;
+  SpanKind kind = SpanKind::kUnspecified;
+  bool failed = false;
+  /// It never came: others name it as their parent. Its times are the hull of theirs.
+  bool lost = false;
+  EntityId host = kNoEntity;         // whose clock `raw_start` and `raw_end` are of
+  Nanos raw_start = 0, raw_end = 0;  // as that clock showed them
+  Nanos start = 0, end = 0;          // corrected, as far as that clock is known
+  double clock_bound_s = -1;         // how wrong the corrected times may be; < 0: not known
+  int32_t parent = -1;               // in RebuiltRequest::spans
+  JoinBasis basis = JoinBasis::kRoot;
+  double posterior = 1;  // of `parent`
+  double none = 0;       // that nothing which was seen is above it
+  Choice runner_up;
+};
+
+struct RebuiltRequest {
+  std::vector<RebuiltSpan> spans;  // the root first, parents before their children, those by start
+  uint32_t by_id = 0, inferred = 0, lost = 0;  // joins by id and by inference; spans that are lost
+  bool failed = false;                         // the root failed
+  uint32_t left_out = 0;                       // spans beyond what one request may show
+  double probability = 1;  // that all inferred joins are right, were they independent
+
+  const RebuiltSpan& root() const { return spans.front(); }
+};
+
+/// One join by inference, as it is decided.
+struct InferredJoin {
+  enum class Kind : uint8_t {
+    kCall,  // within a service: a call and the received request that caused it
+    kHop,   // between services: a received request and the call of its caller
+  };
+  Kind kind = Kind::kCall;
+  TraceId trace, parent_trace, runner_up_trace;
+  uint64_t span = 0;
+  uint64_t parent_span = 0;  // 0: none of those that were seen
+  uint64_t runner_up_span = 0;
+  double posterior = 0;  // of `parent_span`
+  double none = 0;       // that it is none of those that were seen
+  double runner_up_posterior = 0;
+};
+
+/// What the rebuilding of requests has come to so far.
+struct RebuildStats {
+  uint64_t by_id = 0;      // spans joined to their parent by its id
+  uint64_t inferred = 0;   // joins by inference
+  uint64_t not_found = 0;  // calls whose request was not among those seen
+  uint64_t lost_spans = 0;
+  uint64_t records = 0;       // sides of calls that inference has looked at
+  uint64_t waiting = 0;       // of these, now
+  uint64_t learned = 0;       // times that a model was learned anew
+  uint64_t refused = 0;       // by limits, or as impossible
+  double mean_posterior = 0;  // of the inferred joins; NaN: none
+};
+
+}  // namespace tomograph::telemetry
