@@ -243,10 +243,12 @@ struct Correlator::Impl {
   }
 
   /// What ended before `before` has all that it will be joined to.
-  void Leave(Nanos before) {
-    traces.Evict(before,
-                 [&](const LeavingTrace& t) { requests.Take(t, missing_joins, addresses); });
-    requests.Advance(before);
+  void Leave(Nanos before, bool cut_off = false) {
+    traces.Evict(before, [&](LeavingTrace t) {
+      t.cut_off = cut_off;
+      requests.Take(t, missing_joins, addresses);
+    });
+    cut_off ? requests.Finish() : requests.Advance(before);
     for (const InferredEdge& e : requests.TakeEdges()) {
       edges.Observe(e.caller, e.callee, EdgeBasis::kInferred, e.posterior, e.time, e.time);
       if (e.address != kNoEntity) addresses.Observe(e.address, e.callee, e.posterior);
@@ -376,8 +378,8 @@ void Correlator::Finish(const std::function<void(WindowSet&&)>& sink) {
   if (impl_->newest == Impl::kNever) return;
   const Nanos beyond = impl_->options.window_length + impl_->options.lateness;
   impl_->Advance(std::min(impl_->newest, INT64_MAX - beyond) + beyond, sink);
-  impl_->Leave(INT64_MAX);
-  impl_->requests.Finish();
+  impl_->Leave(impl_->newest - impl_->options.lateness);
+  impl_->Leave(INT64_MAX, true);
 }
 
 std::vector<telemetry::Edge> Correlator::Edges() const { return impl_->edges.Edges(); }

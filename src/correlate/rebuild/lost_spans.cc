@@ -9,7 +9,9 @@ namespace {
 
 using telemetry::JoinBasis;
 
-constexpr double kUnseen = .05;  // weight of a pair that was never seen, and of none of the pairs
+constexpr double kUnseen = .05;  // weight of a pair that was never seen
+constexpr double kNone = .1;     // weight of none of those that came
+constexpr float kLikelier = .5;  // than not; below, a place would be a guess
 constexpr int kDeepest = 10'000;
 
 uint64_t PairOf(uint64_t grandparent, uint64_t child) {
@@ -77,7 +79,7 @@ Above LostSpans::Place(telemetry::TraceId id, const ShelvedTrace& trace,
     int index;
   };
   std::vector<Candidate> candidates;
-  double sum = kUnseen;
+  double sum = kNone;
   for (size_t g = 0; g < trace.spans.size(); ++g) {
     const OpenSpan& span = trace.spans[g].span;
     const Nanos slack = hull.slack + SlackOf(span);
@@ -102,10 +104,13 @@ Above LostSpans::Place(telemetry::TraceId id, const ShelvedTrace& trace,
   above.basis = JoinBasis::kInferred;
   above.parent = ref(candidates[0]);
   above.posterior = static_cast<float>(candidates[0].weight / sum);
-  above.none = static_cast<float>(kUnseen / sum);
+  above.none = static_cast<float>(kNone / sum);
   if (candidates.size() > 1) {
     above.runner_up = ref(candidates[1]);
     above.runner_up_posterior = static_cast<float>(candidates[1].weight / sum);
+  }
+  if (above.posterior < kLikelier) {
+    return {JoinBasis::kNone, {}, 0, 1 - above.posterior, above.parent, above.posterior};
   }
   return above;
 }

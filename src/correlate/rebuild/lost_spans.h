@@ -4,8 +4,8 @@
 // corrected times). Which one is inferred from what was seen elsewhere with the middle in place:
 //     P(g | children) = (n(g, child) + a) / sum over all g' and "none of these"
 // n: how often a span of g's service and operation was the grandparent of one like the child. Of
-// equals, the innermost. Learned from one trace in kEvery; bounded. When nothing encloses it, its
-// place is not known, and it is shown as a root of its own part.
+// equals, the innermost. Learned from one trace in kEvery; bounded. When nothing encloses it, or no
+// place is likelier than not, it is shown as a root of its own part.
 //
 // Wrong when the lost span outlived its parent (messages), or when two in a row are lost.
 #pragma once

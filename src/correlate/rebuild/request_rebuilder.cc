@@ -32,6 +32,7 @@ const OpenSpan* AnswerTo(const JoinedTrace& trace, size_t i) {
 }
 
 bool MissesParent(const LeavingTrace& trace) {
+  if (trace.trimmed || trace.cut_off) return false;
   for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
     if (!trace.Leaves(i)) return false;  // it goes on: what is missing may still come
   }

@@ -232,6 +232,7 @@ TEST_F(Rebuilding, RequestsFromOutsideStayRoots) {
 
 TEST_F(Rebuilding, ALostSpanIsShownAsLostAndNotBridged) {
   Traffic(120, 50, {.lose_shop_client = .1});
+  Traffic(15, 50, {});  // so that the input does not break off behind them
   Run();
   EXPECT_TRUE(joins_.empty()) << "its id is known: it is none of the spans that came";
   EXPECT_EQ(requests().stats().lost_spans, lost_.size());
@@ -251,6 +252,14 @@ TEST_F(Rebuilding, ALostSpanIsShownAsLostAndNotBridged) {
     EXPECT_EQ(r->spans.size(), 5u);
   }
   EXPECT_GE(seen, 4u);
+}
+
+TEST_F(Rebuilding, WhatBreaksOffWithTheRecordingIsNotLost) {
+  Traffic(30, 50, {});
+  const Nanos end = now_ - 5 * kMillisecond;
+  for (Made& m : made_) m.lost = m.end > end;  // not over yet when the recording ended
+  Run();
+  EXPECT_EQ(requests().stats().lost_spans, 0u);
 }
 
 TEST_F(Rebuilding, ChunksChangeNothing) {
@@ -312,7 +321,11 @@ TEST(RequestTree, ADeepChainAndACircleOfIdsEnd) {
   add(2, 500, 777);  // whose parent never came
   correlator.Add(batch);
   correlator.Finish([](telemetry::WindowSet&&) {});
-  for (const auto& r : correlator.requests().Recent()) EXPECT_LE(r->spans.size(), 2'000u);
+  ASSERT_FALSE(correlator.requests().Recent().empty());
+  for (const auto& r : correlator.requests().Recent()) {
+    EXPECT_LE(r->spans.size(), 2'000u);
+    EXPECT_EQ(r->spans.size() + r->left_out > 2'000u, r->left_out > 0);
+  }
 }
 
 }  // namespace

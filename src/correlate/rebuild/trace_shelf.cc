@@ -22,7 +22,7 @@ bool TraceShelf::Add(const LeavingTrace& leaving) {
   const auto spans = leaving.joined.spans();
   if (span_count_ + spans.size() > max_spans_) return false;
   ShelvedTrace& trace = traces_[leaving.id];
-  trace.trimmed = trace.trimmed || (leaving.trimmed && trace.spans.empty());
+  trace.trimmed = trace.trimmed || leaving.cut_off || (leaving.trimmed && trace.spans.empty());
   const size_t before = trace.spans.size();
   for (size_t i = 0; i < spans.size(); ++i) {
     if (!leaving.Leaves(i)) continue;

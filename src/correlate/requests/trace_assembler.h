@@ -82,6 +82,7 @@ struct LeavingTrace {
   const JoinedTrace& joined;
   Nanos before = 0;      // spans that ended before leave now
   bool trimmed = false;  // others left earlier: a parent that is not there may have been
+  bool cut_off = false;  // the input ends here: a parent that is not there is not lost
   bool Leaves(size_t i) const { return joined.spans()[i].end < before; }
 };
 
