@@ -18,8 +18,9 @@ namespace {
 
 constexpr Nanos kFarthest = Nanos{1} << 62;
 constexpr size_t kBlock = 1'000;  // calls sampled together: what fits into a cache
-// The temperature: the model is surer than it should be.
-constexpr Sampler::SweepPlan kPosteriors{12, 32, 120, 1.4};
+constexpr int kBurnSweeps = 12;
+constexpr int kCountedSweeps = 44;
+constexpr double kTemperature = 1.4;  // of counted sweeps: the model is surer than it should be
 constexpr int kAnnealSweeps = 20;
 constexpr int kAssignSweeps = 10;  // of annealing, when nothing is counted
 constexpr double kColdest = .05;
@@ -493,7 +494,8 @@ class RequestLinker::Impl {
       sampler.Reseed(options_.seed ^ MixBits(window_.calls[block.front()].sequence));
       const bool count = options_.mode == LinkMode::kPosteriors;
       if (count) {
-        shares = sampler.Posteriors(block, kPosteriors);
+        for (int x = 0; x < kBurnSweeps; ++x) sampler.Sweep(block, kTemperature);
+        sampler.Count(block, kCountedSweeps, kTemperature, &shares);
       }
       const int anneal = count ? kAnnealSweeps : kAssignSweeps;
       for (int x = 0; x < anneal; ++x) {

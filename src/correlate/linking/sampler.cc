@@ -19,8 +19,6 @@ constexpr double kNever = -20;  // log of a probability that does not happen
 constexpr double kHopeless = 40;
 // A call whose only other choice is so much less likely (log odds) is not sampled.
 constexpr double kSettled = 12;
-// A share beyond which a call is not counted further.
-constexpr float kBeyondDoubt = .95f;
 
 int Used(const int* slots, const CallGroup& group) {
   int used = 0;
@@ -84,6 +82,10 @@ void Sampler::Sweep(std::span<const int> calls, double temperature) {
 
 void Sampler::Count(std::span<const int> calls, int sweeps, double temperature,
                     std::vector<Shares>* shares) {
+  shares->resize(calls.size());
+  for (size_t x = 0; x < calls.size(); ++x) {
+    (*shares)[x].of.assign(w_.calls[calls[x]].candidates + 1, 0.0f);
+  }
   // Calls are drawn at random: a call that takes another's place is undone in the other's turn,
   // so only the mixture of all turns visits states as the model says.
   const auto n = static_cast<uint32_t>(calls.size());
@@ -97,43 +99,13 @@ void Sampler::Count(std::span<const int> calls, int sweeps, double temperature,
     of[from] += 1 - accepted_;
     of[to] += accepted_;
   }
-}
-
-std::vector<Sampler::Shares> Sampler::Posteriors(std::span<const int> calls,
-                                                 const SweepPlan& plan) {
-  std::vector<Shares> shares(calls.size());
   for (size_t x = 0; x < calls.size(); ++x) {
-    shares[x].of.assign(w_.calls[calls[x]].candidates + 1, 0.0f);
+    std::vector<float>& of = (*shares)[x].of;
+    float sum = 0;
+    for (const float share : of) sum += share;
+    if (sum == 0) of[OptionOf(w_.calls[calls[x]], w_.calls[calls[x]].owner)] = sum = 1;
+    for (float& share : of) share /= sum;
   }
-  for (int sweep = 0; sweep < plan.burn; ++sweep) Sweep(calls, plan.temperature);
-  Count(calls, plan.counted, plan.temperature, &shares);
-  std::vector<int> doubtful;
-  std::vector<size_t> place;
-  for (size_t x = 0; x < calls.size(); ++x) {
-    shares[x].Normalise(OptionOf(w_.calls[calls[x]], w_.calls[calls[x]].owner));
-    if (shares[x].Most() > kBeyondDoubt) continue;
-    doubtful.push_back(calls[x]);
-    place.push_back(x);
-  }
-  std::vector<Shares> more(doubtful.size());
-  for (size_t d = 0; d < doubtful.size(); ++d) {
-    more[d].of = shares[place[d]].of;
-    for (float& of : more[d].of) of *= static_cast<float>(plan.counted);
-  }
-  Count(doubtful, plan.counted_in_doubt, plan.temperature, &more);
-  for (size_t d = 0; d < doubtful.size(); ++d) {
-    const Call& call = w_.calls[doubtful[d]];
-    more[d].Normalise(OptionOf(call, call.owner));
-    shares[place[d]] = std::move(more[d]);
-  }
-  return shares;
-}
-
-void Sampler::Shares::Normalise(int present) {
-  float sum = 0;
-  for (const float share : of) sum += share;
-  if (sum == 0) of[present] = sum = 1;
-  for (float& share : of) share /= sum;
 }
 
 int Sampler::OptionOf(const Call& call, int owner) const {

@@ -8,7 +8,6 @@
 // choice of one in a thousand shows after a few dozen sweeps. The same seed gives the same states.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <span>
 #include <vector>
@@ -43,15 +42,6 @@ class Sampler {
   /// Shares of the candidates of one call, in their order, and last that of nobody.
   struct Shares {
     std::vector<float> of;
-    /// To a sum of 1; all to `present` if nothing was counted.
-    void Normalise(int present);
-    float Most() const { return *std::max_element(of.begin(), of.end()); }
-  };
-  struct SweepPlan {
-    int burn = 0;              // not counted
-    int counted = 0;           // of all calls
-    int counted_in_doubt = 0;  // beyond that, of those that are not clear by then
-    double temperature = 1;
   };
 
   Sampler(LinkWindow* window, const LinkModel& model, const JoinModel* joins, uint64_t seed);
@@ -61,8 +51,9 @@ class Sampler {
   void Reseed(uint64_t seed) { random_ = ProposalRandom(seed); }
   /// As many proposals as there are calls, each for one of them drawn at random.
   void Sweep(std::span<const int> calls, double temperature);
-  /// Of each of `calls`; ends in a state drawn from them.
-  std::vector<Shares> Posteriors(std::span<const int> calls, const SweepPlan& plan);
+  /// Sweeps that are counted: `shares[x]` is of `calls[x]`.
+  void Count(std::span<const int> calls, int sweeps, double temperature,
+             std::vector<Shares>* shares);
   /// Could this call end up elsewhere? Those that could not need no sampling.
   bool Open(int call);
   float LogLikelihood(int request);
@@ -75,9 +66,6 @@ class Sampler {
     float likelihood = 0;
   };
 
-  /// Adds what `sweeps` find: `shares[x]` is of `calls[x]`.
-  void Count(std::span<const int> calls, int sweeps, double temperature,
-             std::vector<Shares>* shares);
   /// Returns the option that was proposed: a candidate's place, or their number for nobody.
   int Propose(int call, double temperature);
   void ProposeNobody(int call, double temperature);
