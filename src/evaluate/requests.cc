@@ -376,8 +376,10 @@ std::string RequestsJson(const RequestsResult& result) {
   json["by_id"] = result.stats.by_id;
   json["without_request"] = result.stats.without_request;
   const auto& s = result.stats;
-  json["refused"] = s.late + s.negative + s.too_long + s.impossible_time + s.too_many_classes;
+  json["refused"] = s.late + s.negative + s.too_long + s.impossible_time + s.impossible_slack +
+                    s.too_many_classes;
   json["candidates_limited"] = s.candidates_limited;
+  json["slack_cut"] = s.slack_cut;
   return json.dump(1);
 }
 

@@ -109,6 +109,27 @@ TEST_F(RequestsTest, GivenIdsAreKeptAndMissingRequestsScoredAsNone) {
   EXPECT_GE(dropped->scores->link_accuracy, .9);
 }
 
+TEST_F(RequestsTest, MadeUpEvidenceIsTheSameEachTimeAndHelps) {
+  RequestsOptions options = Options();
+  const auto without = RunRequests(options);
+  options.evidence.Add("worker");
+  options.evidence.Add("size");
+  const auto with = RunRequests(options), again = RunRequests(options);
+  ASSERT_TRUE(without.ok() && with.ok() && again.ok());
+  EXPECT_EQ(with->predictions, again->predictions);
+  EXPECT_GE(with->scores->link_accuracy, without->scores->link_accuracy);
+  options.linker.horizon = 100 * kMillisecond;
+  options.linker.learn_records = 500;
+  options.linker.chunk_records = 100;
+  options.ids = .2;
+  options.drop = .1;
+  const auto batch = RunRequests(options);
+  options.stream = true;
+  const auto stream = RunRequests(options);
+  ASSERT_TRUE(batch.ok() && stream.ok());
+  EXPECT_EQ(batch->predictions, stream->predictions);
+}
+
 TEST_F(RequestsTest, SaysWhatIsMissing) {
   RequestsOptions options = Options();
   options.data = (folder_ / "nowhere").string();
@@ -116,6 +137,9 @@ TEST_F(RequestsTest, SaysWhatIsMissing) {
   fs::remove(folder_ / "truth.csv");
   options = Options();
   options.ids = .1;
+  EXPECT_EQ(RunRequests(options).status().code(), StatusCode::kNotFound);
+  options = Options();
+  options.evidence.Add("status");
   EXPECT_EQ(RunRequests(options).status().code(), StatusCode::kNotFound);
 }
 

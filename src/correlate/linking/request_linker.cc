@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <deque>
-#include <map>
 #include <unordered_map>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include "correlate/linking/learner.h"
 #include "correlate/linking/link_window.h"
 #include "correlate/linking/sampler.h"
+#include "correlate/linking/waiting_records.h"
 #include "correlate/linking/weigh_evidence.h"
 
 namespace tomograph::correlate::linking {
@@ -32,14 +32,6 @@ constexpr size_t kEnoughCalls = 2'000;
 constexpr size_t kRefreshEvery = 1'000'000;
 constexpr size_t kRefreshFrom = 32'768;
 
-/// Requests come before the calls that start with them.
-bool Before(const CallRecord& a, const CallRecord& b) {
-  if (a.start != b.start) return a.start < b.start;
-  if (a.end != b.end) return a.end > b.end;
-  if (a.outgoing != b.outgoing) return b.outgoing;
-  return a.id < b.id;
-}
-
 template <typename T>
 bool InWindowOrder(const T& a, const T& b) {
   return a.service != b.service ? a.service < b.service : a.sequence < b.sequence;
@@ -49,13 +41,13 @@ bool InWindowOrder(const T& a, const T& b) {
 
 class RequestLinker::Impl {
  public:
-  explicit Impl(const LinkerOptions& options) : options_(options) {
-    options_.horizon = std::clamp<Nanos>(options_.horizon, kMillisecond, kHour * 24);
+  explicit Impl(const LinkerOptions& options)
+      : options_(options), waiting_(std::max<Nanos>(Horizon(options) / 8, kMillisecond)) {
+    options_.horizon = Horizon(options);
     options_.chunk_records = std::max<size_t>(options_.chunk_records, 16);
     options_.learn_records = std::max<size_t>(options_.learn_records, 16);
     options_.max_candidates = std::clamp<size_t>(options_.max_candidates, 1, 60'000);
     options_.max_records = std::max<size_t>(options_.max_records, 1'024);
-    bucket_width_ = std::max<Nanos>(options_.horizon / 8, kMillisecond);
     window_.slack = static_cast<double>(options_.nesting_slack) * 1e-3;
   }
 
@@ -66,21 +58,23 @@ class RequestLinker::Impl {
         if (record.outgoing) outbox_.push_back(Unlinked(record));
         continue;
       }
-      waiting_[BucketOf(record.start)].push_back(record);
-      ++waiting_records_;
+      waiting_.Add(record);
     }
-    if (waiting_records_ + ready_.size() > options_.max_records) DecideEarly();
+    if (waiting_.size() > options_.max_records) {
+      stats_.decided_early += waiting_.MakeRoom(options_.max_records / 2);
+      Pump(false);
+    }
   }
 
   void Advance(Nanos watermark, const Sink& sink) {
     watermark = std::clamp(watermark, -kFarthest, kFarthest);
-    TakeUntil(watermark - options_.horizon);
+    waiting_.CompleteUntil(watermark - options_.horizon);
     Pump(false);
     Hand(sink);
   }
 
   void Finish(const Sink& sink) {
-    TakeUntil(INT64_MAX);
+    waiting_.CompleteUntil(INT64_MAX);
     Pump(true);
     Hand(sink);
   }
@@ -89,10 +83,7 @@ class RequestLinker::Impl {
 
   size_t bytes() const {
     size_t total = model_.bytes() + outbox_.capacity() * sizeof(Link);
-    for (const auto& [bucket, records] : waiting_) {
-      total += records.capacity() * sizeof(CallRecord);
-    }
-    total += ready_.size() * sizeof(CallRecord);
+    total += waiting_.bytes();
     total += window_.requests.capacity() * sizeof(Request);
     total += window_.calls.capacity() * sizeof(Call);
     total += (window_.slots.capacity() + window_.candidates.capacity()) * sizeof(int);
@@ -105,7 +96,9 @@ class RequestLinker::Impl {
     Nanos last_start = 0;
   };
 
-  // ---- records that wait ----
+  static Nanos Horizon(const LinkerOptions& options) {
+    return std::clamp<Nanos>(options.horizon, kMillisecond, kHour * 24);
+  }
 
   bool Accept(const CallRecord& record) {
     if (record.start < -kFarthest || record.start > kFarthest || record.end < -kFarthest ||
@@ -117,57 +110,12 @@ class RequestLinker::Impl {
       ++stats_.too_long;
     } else if (record.slack < 0 || record.slack > options_.chunk_time / 2) {
       ++stats_.impossible_slack;
-    } else if (record.start < taken_until_) {
+    } else if (record.start < waiting_.complete_until()) {
       ++stats_.late;
     } else {
       return true;
     }
     return false;
-  }
-
-  int64_t BucketOf(Nanos t) const {
-    return t >= 0 ? t / bucket_width_ : -((-t + bucket_width_ - 1) / bucket_width_);
-  }
-
-  /// Whole buckets that end by `frontier` become ready.
-  void TakeUntil(Nanos frontier) {
-    while (!waiting_.empty()) {
-      const auto first = waiting_.begin();
-      if (frontier != INT64_MAX && (first->first + 1) * bucket_width_ > frontier) break;
-      TakeBucket(first);
-    }
-    const Nanos whole = frontier == INT64_MAX ? kFarthest : BucketOf(frontier) * bucket_width_;
-    taken_until_ = std::max(taken_until_, whole);
-  }
-
-  void TakeBucket(std::map<int64_t, std::vector<CallRecord>>::iterator bucket) {
-    std::vector<CallRecord>& records = bucket->second;
-    std::sort(records.begin(), records.end(), Before);
-    ready_.insert(ready_.end(), records.begin(), records.end());
-    waiting_records_ -= records.size();
-    waiting_.erase(bucket);
-  }
-
-  /// Makes room by half: what is oldest is held complete.
-  void DecideEarly() {
-    const size_t most = options_.max_records / 2;
-    const size_t decided_before = ready_.size();
-    while (waiting_records_ > most && waiting_.size() > 1) {
-      const Nanos end = (waiting_.begin()->first + 1) * bucket_width_;
-      TakeBucket(waiting_.begin());
-      taken_until_ = std::max(taken_until_, end);
-    }
-    if (waiting_records_ > most) {
-      std::vector<CallRecord>& records = waiting_.begin()->second;
-      std::sort(records.begin(), records.end(), Before);
-      const size_t taken = waiting_records_ - most;
-      ready_.insert(ready_.end(), records.begin(), records.begin() + static_cast<ptrdiff_t>(taken));
-      records.erase(records.begin(), records.begin() + static_cast<ptrdiff_t>(taken));
-      waiting_records_ -= taken;
-      taken_until_ = std::max(taken_until_, ready_.back().start);
-    }
-    stats_.decided_early += ready_.size() - decided_before;
-    Pump(false);
   }
 
   // ---- chunks ----
@@ -179,7 +127,7 @@ class RequestLinker::Impl {
         Decide();
         continue;
       }
-      const size_t n = ChunkLength(ready_, 0, ready_.size(), final);
+      const size_t n = ChunkLength(waiting_.ready(), 0, waiting_.ready().size(), final);
       if (n == 0) return;
       Append(n);
       chunks_.push_back({next_sequence_, last_start_});
@@ -196,8 +144,8 @@ class RequestLinker::Impl {
   /// Does the chunk end in silence, so that there is nothing to wait for?
   bool NothingFollows(const Chunk& chunk, bool final) const {
     const Nanos until = chunk.last_start + options_.chunk_time;
-    if (!ready_.empty()) return ready_.front().start > until;
-    return final || taken_until_ > until;
+    if (!waiting_.ready().empty()) return waiting_.ready().front().start > until;
+    return final || waiting_.complete_until() > until;
   }
 
   /// Records of the chunk that begins at `from`; 0: it is not complete yet.
@@ -207,26 +155,28 @@ class RequestLinker::Impl {
     const Nanos until = records[from].start + options_.chunk_time;
     size_t n = 0;
     while (from + n < end && n < options_.chunk_records && records[from + n].start < until) ++n;
-    const bool closed =
-        n == options_.chunk_records || from + n < end || taken_until_ >= until || final;
+    const bool closed = n == options_.chunk_records || from + n < end ||
+                        waiting_.complete_until() >= until || final;
     return closed ? n : 0;
   }
 
   bool LearnPrefix(bool final) {
-    if (ready_.empty()) return false;
-    const Nanos until = ready_.front().start + options_.learn_time;
+    if (waiting_.ready().empty()) return false;
+    const Nanos until = waiting_.ready().front().start + options_.learn_time;
     size_t n = 0;
-    while (n < ready_.size() && n < options_.learn_records && ready_[n].start < until) ++n;
-    const bool closed =
-        n == options_.learn_records || n < ready_.size() || taken_until_ >= until || final;
+    while (n < waiting_.ready().size() && n < options_.learn_records &&
+           waiting_.ready()[n].start < until)
+      ++n;
+    const bool closed = n == options_.learn_records || n < waiting_.ready().size() ||
+                        waiting_.complete_until() >= until || final;
     if (!closed) return false;
     learned_ = true;
-    origin_ = ready_.front().start;
+    origin_ = waiting_.ready().front().start;
     // Chunks of the prefix; all of them are in the window from the start.
     std::vector<Chunk> chunks;
     for (size_t at = 0; at < n;) {
-      at += ChunkLength(ready_, at, n, true);
-      chunks.push_back({next_sequence_ + at, ready_[at - 1].start});
+      at += ChunkLength(waiting_.ready(), at, n, true);
+      chunks.push_back({next_sequence_ + at, waiting_.ready()[at - 1].start});
     }
     Append(n);
     chunks_.assign(chunks.begin(), chunks.end());
@@ -245,7 +195,7 @@ class RequestLinker::Impl {
     Retire();
     bool facts = false;
     for (size_t x = 0; x < n; ++x) {
-      const CallRecord& record = ready_[x];
+      const CallRecord& record = waiting_.ready()[x];
       int service = 0, number = 0;
       if (!vocabulary_.Find(record, &model_, &service, &number)) {
         ++stats_.too_many_classes;
@@ -283,9 +233,9 @@ class RequestLinker::Impl {
         window_.requests.push_back(request);
       }
     }
-    last_start_ = ready_[n - 1].start;
+    last_start_ = waiting_.ready()[n - 1].start;
     since_refresh_ += n;
-    ready_.erase(ready_.begin(), ready_.begin() + static_cast<ptrdiff_t>(n));
+    waiting_.DropReady(n);
     Arrange();
     ResolveIds(facts);
     window_.Index(model_.services.size());
@@ -584,11 +534,7 @@ class RequestLinker::Impl {
 
   LinkerOptions options_;
   LinkerStats stats_;
-  Nanos bucket_width_ = 0;
-  std::map<int64_t, std::vector<CallRecord>> waiting_;  // by start
-  size_t waiting_records_ = 0;
-  Nanos taken_until_ = INT64_MIN;  // no record that starts before is waited for
-  std::deque<CallRecord> ready_;   // complete and in order
+  WaitingRecords waiting_;
   Nanos origin_ = 0;
   bool learned_ = false;  // the prefix
   uint64_t next_sequence_ = 0;

@@ -335,6 +335,76 @@ TEST(RequestLinker, AnIdThatNobodyKnowsIsSaidAllTheSame) {
   }
 }
 
+/// Gives every record a worker: of 6, a call's is its request's with probability `same`, and sizes
+/// that follow those of the request by `follows`.
+void Show(double same, double follows, uint64_t seed, Workload* workload) {
+  Random random(seed);
+  std::map<uint64_t, std::pair<uint64_t, double>> of_request;
+  const auto worker = [&] { return 1 + random.Below(6); };
+  for (CallRecord& r : workload->records) {
+    if (r.outgoing) continue;
+    const double size = random.Normal(0, 1);
+    of_request[r.id] = {worker(), size};
+    r.worker = of_request[r.id].first;
+    r.bytes_in = static_cast<uint64_t>(1'000 * std::exp(size));
+  }
+  for (CallRecord& r : workload->records) {
+    if (!r.outgoing) continue;
+    const auto of = of_request.find(workload->parent[r.id]);
+    const bool its = of != of_request.end() && random.Uniform() < same;
+    r.worker = its ? of->second.first : worker();
+    const double size = of == of_request.end() ? 0 : follows * of->second.second;
+    r.bytes_out = static_cast<uint64_t>(1'000 * std::exp(size + random.Normal(0, .5)));
+  }
+}
+
+TEST(RequestLinker, EvidenceBeyondTimingCountsWhereItTells) {
+  double without = 0, workers = 0, sizes = 0, both = 0, none = 0;
+  for (const uint64_t seed : {1, 2, 3}) {
+    Workload workload({.in_flight = 40, .seed = seed});
+    without += workload.Accuracy(Batch(workload.records));
+    Show(.9, 0, seed, &workload);
+    workers += workload.Accuracy(Batch(workload.records));
+    Show(0, 1, seed, &workload);
+    sizes += workload.Accuracy(Batch(workload.records));
+    Show(.9, 1, seed, &workload);
+    const std::vector<Link> links = Batch(workload.records);
+    both += workload.Accuracy(links);
+    double sure = 0;
+    for (const Link& link : links) sure += link.posterior;
+    EXPECT_NEAR(sure / static_cast<double>(links.size()), workload.Accuracy(links), .015);
+    Show(0, 0, seed, &workload);
+    none += workload.Accuracy(Batch(workload.records));
+  }
+  EXPECT_LT(without, 2.4);
+  EXPECT_GT(workers, without + .6);
+  EXPECT_GT(sizes, without + .4);
+  EXPECT_GT(both, workers);
+  EXPECT_EQ(none, without) << "attributes that tell nothing change nothing";
+}
+
+TEST(RequestLinker, IdsLossesEvidenceAndSlackStreamTheSame) {
+  Workload workload({.requests = 2'500, .in_flight = 6, .retries = .1, .lost_requests = .1});
+  Show(.8, .7, 3, &workload);
+  Random random(4);
+  std::set<uint64_t> here;
+  for (const CallRecord& r : workload.records) here.insert(r.id);
+  for (CallRecord& r : workload.records) {
+    if (random.Uniform() < .2) r.slack = 300 * kMicrosecond;
+    const uint64_t parent = r.outgoing ? workload.parent[r.id] : 0;
+    if (here.count(parent) > 0 && random.Uniform() < .2) r.known_parent = parent;
+  }
+  std::erase_if(workload.records,
+                [&](const CallRecord& r) { return r.outgoing && random.Uniform() < .1; });
+  LinkerStats stats;
+  const std::vector<Link> batch = Batch(workload.records, Short(), &stats);
+  EXPECT_GT(stats.by_id, 500u);
+  EXPECT_GT(stats.without_request, 200u);
+  for (const uint64_t seed : {1, 2, 3}) {
+    ExpectSame(batch, Stream(workload.records, Short(), 50 * kMillisecond, seed));
+  }
+}
+
 TEST(RequestLinker, ACallWhoseRequestIsMissingHasNone) {
   const Workload workload({.in_flight = 1.5, .lost_requests = .2});
   const std::vector<Link> links = Batch(workload.records);
