@@ -11,6 +11,7 @@
 #include "correlate/entities/address_book.h"
 #include "correlate/metrics/series_reader.h"
 #include "correlate/requests/call_counter.h"
+#include "correlate/requests/side_counter.h"
 #include "correlate/requests/trace_assembler.h"
 #include "correlate/topology/edge_book.h"
 #include "correlate/windows/window_builder.h"
@@ -78,7 +79,8 @@ OpenSpan SpanAt(const telemetry::SpanBatch& spans, const telemetry::Interner& st
   s.kind = spans.kind[i];
   s.failed = spans.failed[i] != 0;
   s.weight_known = spans.weight_known[i] != 0;
-  s.takes_connection = !spans.operation.empty() && spans.operation[i] == take_connection;
+  if (!spans.operation.empty()) s.operation = spans.operation[i];
+  s.takes_connection = s.operation == take_connection;
   return s;
 }
 
@@ -92,6 +94,7 @@ struct Correlator::Impl {
         identities(ids),
         ledger(l),
         take_connection(ids->strings.Intern(telemetry::kTakeConnection)),
+        calls(ids),
         series(ids),
         edges(4 * o.max_windows),
         clocks(o.clocks) {
@@ -213,6 +216,9 @@ struct Correlator::Impl {
     while (traces.open_spans() > options.max_open_spans && NextStart() <= newest) {
       ++limits.windows_closed_early;
       ready.push_back(Close(NextStart()));
+      // What of these calls came is not known yet, and will not be: they are not counted.
+      traces.SettleCalls(
+          *closed_until, [](const OpenSpan&, const OpenSpan&) {}, [](const OpenSpan&) {});
       traces.Evict(*closed_until);
     }
   }
@@ -226,7 +232,9 @@ struct Correlator::Impl {
     const Nanos until = watermark - options.lateness;
     while (NextStart() + options.window_length <= until) {
       WindowSet set = Close(NextStart());
-      traces.Evict(set.end() - options.lateness);
+      const Nanos forgotten = set.end() - options.lateness;
+      sides.Count(forgotten, &traces, addresses, calls.senders(), &set);
+      traces.Evict(forgotten);
       silent_windows = set.windows.empty() && set.spans == 0 ? silent_windows + 1 : 0;
       sink(std::move(set));
       if (silent_windows > 0) SkipSilence(until);
@@ -313,6 +321,7 @@ struct Correlator::Impl {
   const telemetry::StringId take_connection;
   TraceAssembler traces;
   CallCounter calls;
+  SideCounter sides;
   AddressBook addresses;
   SeriesReader series;
   EdgeBook edges;

@@ -41,6 +41,8 @@ Nanos SelfTime(const JoinedTrace& trace, size_t i, TimeRange range) {
 CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addresses,
                                       WindowBuilder* windows) {
   windows_ = windows;
+  addresses_ = addresses;
+  steps_.Begin(traces->kept_from());
   joins_ = {};
   unanswered_.clear();
   pairs_.clear();
@@ -52,6 +54,7 @@ CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addre
   for (const auto& [pair, times] : pairs_)
     addresses->Observe(pair.first, pair.second, static_cast<double>(times));
   CountUnanswered(addresses);
+  steps_.Finish(windows);
   return joins_;
 }
 
@@ -80,6 +83,8 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
     if (span.takes_connection) CountTaking(trace, i);
     if (span.outgoing()) CountOutgoing(trace, i);
     if (ended && !span.outgoing()) CountExclusive(trace, i);
+    if (ended && IsCallOfItsService(span, parent) && !span.outgoing())
+      steps_.Count(trace, i, *addresses_);
   }
 }
 

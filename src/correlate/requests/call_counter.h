@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "correlate/entities/address_book.h"
+#include "correlate/requests/step_counter.h"
 #include "correlate/requests/trace_assembler.h"
 #include "correlate/windows/window_builder.h"
 
@@ -21,6 +22,8 @@ namespace tomograph::correlate {
 
 class CallCounter {
  public:
+  explicit CallCounter(const telemetry::Identities* identities) : steps_(identities) {}
+
   struct Joins {
     uint64_t spans = 0;
     uint64_t joined = 0;
@@ -29,8 +32,8 @@ class CallCounter {
 
   /// Counts all traces of the builder's interval. Learns addresses and who sends spans as it goes.
   Joins Count(TraceAssembler* traces, AddressBook* addresses, WindowBuilder* windows);
-  /// Has it ever sent spans?
-  bool SendsSpans(telemetry::EntityId entity) const { return senders_.count(entity) > 0; }
+  /// Who has ever sent spans.
+  const std::unordered_set<telemetry::EntityId>& senders() const { return senders_; }
 
  private:
   struct Unanswered {
@@ -43,9 +46,13 @@ class CallCounter {
   void CountTaking(const JoinedTrace& trace, size_t i);
   void CountUnanswered(AddressBook* addresses);
 
+  bool SendsSpans(telemetry::EntityId entity) const { return senders_.count(entity) > 0; }
+
   std::unordered_set<telemetry::EntityId> senders_;
+  StepCounter steps_;
   // Of the interval at hand:
   WindowBuilder* windows_ = nullptr;
+  const AddressBook* addresses_ = nullptr;
   Joins joins_;
   uint64_t trace_number_ = 0;
   std::vector<Unanswered> unanswered_;

@@ -152,6 +152,17 @@ const OpenSpan* TraceAssembler::Find(const Trace& trace, uint64_t id) {
   return at != trace.spans.end() && at->id == id ? &*at : nullptr;
 }
 
+OpenSpan* TraceAssembler::Find(Trace* trace, uint64_t id) {
+  const OpenSpan* found = Find(*trace, id);
+  return found == nullptr ? nullptr : trace->spans.data() + (found - trace->spans.data());
+}
+
+bool TraceAssembler::IsAlone(const Trace& trace, const OpenSpan& span) {
+  if (span.kind == telemetry::SpanKind::kClient) return !span.takes_connection;
+  return span.kind == telemetry::SpanKind::kServer && span.parent != 0 &&
+         Find(trace, span.parent) == nullptr;
+}
+
 void TraceAssembler::HoldAt(Nanos end, OpenSpan* span) {
   const Nanos moved = end - span->end;
   span->start += moved;
@@ -193,6 +204,7 @@ std::vector<std::pair<telemetry::Format, uint64_t>> TraceAssembler::TakeDuplicat
 }
 
 void TraceAssembler::Evict(Nanos before) {
+  kept_from_ = std::max(kept_from_, before);
   for (uint32_t slot = 0; slot < traces_.size(); ++slot) {
     Trace& trace = traces_[slot];
     if (trace.spans.empty() || trace.start >= before) continue;

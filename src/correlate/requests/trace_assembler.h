@@ -6,6 +6,7 @@
 // once a window for the traces that touch it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -34,8 +35,10 @@ struct OpenSpan {
   bool takes_connection : 1 = false;  // waits for a connection, and calls nobody
   // `peer` stands for an address: a key of AddressBook, no entity.
   bool peer_is_address : 1 = false;
+  bool settled : 1 = false;  // seen by SettleCalls together with its other side
   uint8_t counted_as = kNotCounted;  // the ledger's format, plus one
   float clock_bound_s = -1;          // how wrong `start` may be against other hosts; < 0: not known
+  telemetry::StringId operation = telemetry::kEmptyString;
 
   static constexpr uint8_t kNotCounted = 0;
   static uint8_t CountedAs(telemetry::Format format) {
@@ -94,6 +97,22 @@ class TraceAssembler {
       }
     }
   }
+  /// Calls joined(client span, server span) once for every call of which both are there and one
+  /// ended before `before`, and alone(span) for every other span of these kinds that did: a client
+  /// span that nothing answers, a server span whose named parent is not there. To be called before
+  /// Evict of the same time: what is evicted was asked for.
+  template <typename Joined, typename Alone>
+  void SettleCalls(Nanos before, Joined&& joined, Alone&& alone) {
+    for (Trace& trace : traces_) {
+      if (trace.spans.empty() || trace.start >= before) continue;
+      Sort(&trace);
+      SettlePairs(&trace, before, joined);
+      for (const OpenSpan& span : trace.spans) {
+        if (span.settled || span.end >= before) continue;
+        if (IsAlone(trace, span)) alone(span);
+      }
+    }
+  }
   /// Lets revise(OpenSpan*) move the spans in time that end at `from` or later: what ended before
   /// has been counted. One that would then end before `from` is held there, since it has not.
   template <typename Revision>
@@ -114,6 +133,8 @@ class TraceAssembler {
   void Evict(Nanos before);
   /// The first moment from `from` on at which a span is in flight; INT64_MAX when there is none.
   Nanos NextActivity(Nanos from) const;
+  /// All that ended from here on and came is there.
+  Nanos kept_from() const { return kept_from_; }
   size_t open_spans() const { return open_spans_; }
   size_t bytes() const;
 
@@ -133,6 +154,28 @@ class TraceAssembler {
   const JoinedTrace& JoinUntil(Trace* trace, Nanos to);
   void Sort(Trace* trace);  // by id, each once
   static const OpenSpan* Find(const Trace& trace, uint64_t id);
+  static OpenSpan* Find(Trace* trace, uint64_t id);
+  /// Marks the spans that need no other side any more.
+  template <typename Joined>
+  static void SettlePairs(Trace* trace, Nanos before, Joined&& joined) {
+    for (OpenSpan& child : trace->spans) {
+      if (child.settled || child.parent == 0 || child.parent == child.id) continue;
+      // Only those can have a client span above them that an answer or an inner call has below.
+      if (child.kind == telemetry::SpanKind::kConsumer) continue;
+      OpenSpan* parent = Find(trace, child.parent);
+      if (parent == nullptr || parent->kind != telemetry::SpanKind::kClient) continue;
+      const bool answers =
+          child.kind == telemetry::SpanKind::kServer || child.service != parent->service;
+      if (!answers) {  // one library calls through another: the inner span is the call
+        parent->settled = parent->settled || child.outgoing();
+        continue;
+      }
+      if (std::min(child.end, parent->end) >= before) continue;
+      child.settled = parent->settled = true;
+      joined(*parent, child);
+    }
+  }
+  static bool IsAlone(const Trace& trace, const OpenSpan& span);
   static void HoldAt(Nanos end, OpenSpan* span);
   static void FindExtent(Trace* trace);
 
@@ -141,6 +184,7 @@ class TraceAssembler {
   std::vector<uint32_t> table_;  // open addressing, linear probing: slot + 1, 0 empty
   size_t used_ = 0;
   size_t open_spans_ = 0;
+  Nanos kept_from_ = INT64_MIN;
   std::array<uint64_t, telemetry::kFormatCount + 1> duplicates_{};  // by counted_as
   JoinedTrace joined_;
   std::vector<OpenSpan> visible_;
