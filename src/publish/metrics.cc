@@ -103,6 +103,36 @@ class LabelNames {
   std::unordered_map<std::string, int> uses_;
 };
 
+constexpr size_t kMostStepEstimates = 2000;  // in /metrics
+
+void Steps(const std::vector<const Estimate*>& newest, const LabelNames& names, Exposition* out) {
+  const auto sample = [&](const Estimate& e, std::string_view quantile) {
+    const std::string service = names.Of(e.entity);
+    const telemetry::StepName step = telemetry::ParseStep(e.detail);
+    out->Sample({{"service", service},
+                 {"operation", step.operation},
+                 {"after", step.after},
+                 {"before", step.before},
+                 {"quantile", quantile}},
+                e.value);
+  };
+  const auto family = [&](std::string_view state, std::string_view quantile) {
+    size_t samples = 0;
+    for (const Estimate* e : newest) {
+      if (e->state != state || e->basis == telemetry::Basis::kMissing) continue;
+      if (++samples > kMostStepEstimates) return;
+      sample(*e, quantile);
+    }
+  };
+  out->Family("tomograph_step_duration_seconds", "gauge",
+              "Time that requests spend between two of their calls, in the newest window.");
+  family("step_duration_p50", "0.5");
+  family("step_duration_p95", "0.95");
+  out->Family("tomograph_step_completion_ratio", "gauge",
+              "Share of the requests for which the call `after` returned that went on as usual.");
+  family("step_completion", "");
+}
+
 void Estimates(const Picture& picture, const LabelNames& names, Exposition* out) {
   std::vector<const Estimate*> newest, steps;
   for (const auto& e : picture.estimates) {
@@ -147,36 +177,6 @@ void Estimates(const Picture& picture, const LabelNames& names, Exposition* out)
                  {"basis", telemetry::BasisName(e->basis)}},
                 1);
   }
-}
-
-constexpr size_t kMostStepEstimates = 2000;  // in /metrics
-
-void Steps(const std::vector<const Estimate*>& newest, const LabelNames& names, Exposition* out) {
-  const auto sample = [&](const Estimate& e, std::string_view quantile) {
-    const std::string service = names.Of(e.entity);
-    const telemetry::StepName step = telemetry::ParseStep(e.detail);
-    out->Sample({{"service", service},
-                 {"operation", step.operation},
-                 {"after", step.after},
-                 {"before", step.before},
-                 {"quantile", quantile}},
-                e.value);
-  };
-  const auto family = [&](std::string_view state, std::string_view quantile) {
-    size_t samples = 0;
-    for (const Estimate* e : newest) {
-      if (e->state != state || e->basis == telemetry::Basis::kMissing) continue;
-      if (++samples > kMostStepEstimates) return;
-      sample(*e, quantile);
-    }
-  };
-  out->Family("tomograph_step_duration_seconds", "gauge",
-              "Time that requests spend between two of their calls, in the newest window.");
-  family("step_duration_p50", "0.5");
-  family("step_duration_p95", "0.95");
-  out->Family("tomograph_step_completion_ratio", "gauge",
-              "Share of the requests for which the call `after` returned that went on as usual.");
-  family("step_completion", "");
 }
 
 void Incidents(const Picture& picture, const LabelNames& names, Exposition* out) {
