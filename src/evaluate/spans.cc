@@ -198,21 +198,26 @@ Result<std::vector<SpansScore>> RunSpans(const std::vector<std::string>& paths,
   return InOrder(scores);
 }
 
+double SpansScore::all90() const {
+  return Per(static_cast<double>(in90 + certain_right), n + certain);
+}
+
 std::string SpansText(const std::vector<SpansScore>& scores) {
   std::string text =
       "client, server: share of the spans of that side that was taken away; n: intervals with "
-      "room, of which in50 and in90 hold what was taken (should be .5 and .9); certain: intervals "
-      "of one number; missing: no answer\n"
+      "room, of which in50 and in90 hold what was taken; certain: intervals of one number, where "
+      "that is 90 % or the coin of a discrete interval says so; all90: in90 of both (should be "
+      ".9); missing: no answer\n"
       "client server state                      n  in50  in90  mean taken  said  width90  certain  "
-      "right  missing\n";
+      "right all90  missing\n";
   for (const SpansScore& s : scores) {
     char line[200];
     std::snprintf(line, sizeof(line),
-                  "%6.2f %6.2f %-20s %6zu %5.3f %5.3f %11.2f %5.2f %8.2f %8zu %6.3f %8zu\n",
+                  "%6.2f %6.2f %-20s %6zu %5.3f %5.3f %11.2f %5.2f %8.2f %8zu %6.3f %5.3f %8zu\n",
                   s.cell.loss.client, s.cell.loss.server, s.cell.state.c_str(), s.n,
                   Per(static_cast<double>(s.in50), s.n), Per(static_cast<double>(s.in90), s.n),
                   Per(s.truth, s.n), Per(s.value, s.n), Per(s.width, s.n), s.certain,
-                  Per(static_cast<double>(s.certain_right), s.certain), s.missing);
+                  Per(static_cast<double>(s.certain_right), s.certain), s.all90(), s.missing);
     text += line;
   }
   return text;
@@ -232,6 +237,7 @@ std::string SpansJson(const std::vector<SpansScore>& scores) {
                     {"mean_width90", Per(s.width, s.n)},
                     {"certain", s.certain},
                     {"certain_right", Per(static_cast<double>(s.certain_right), s.certain)},
+                    {"all90", s.all90()},
                     {"missing", s.missing}});
   }
   return rows.dump(1);

@@ -35,6 +35,8 @@ struct SpansScore {
   size_t certain = 0, certain_right = 0;  // answers whose 90 % interval is one number
   size_t missing = 0;                     // no answer, although calls ended
   double width = 0, truth = 0, value = 0;  // sums over the n
+
+  double all90() const;  // share of all answers whose 90 % interval holds what was taken
 };
 
 struct SpansRunOptions {
