@@ -23,13 +23,14 @@ using telemetry::Window;
 
 constexpr double kNormal95 = 1.6448536269514722;
 constexpr double kNormal75 = 0.6744897501960817;
-constexpr double kEnough = 100;       // draws: enough for the upper bound of a p95 to be one of them
-constexpr double kKeepPast = 0.9;     // of the durations, a window
+constexpr double kEnough = 200;       // draws: enough for the upper bound of a p95 to be one of them
+constexpr double kKeepPast = 0.95;    // of the durations, a window
+constexpr double kKeepFresh = 0.6;    // of those that are held against the past
 constexpr double kKeepRecent = 0.98;  // of what is shown
 constexpr double kKeepUsual = 0.998;  // of what usually comes next: half after half an hour
 constexpr double kLeastUsual = 0.05;  // share of the requests
 constexpr double kFewPassed = 20;     // requests, before which nothing is usual
-constexpr double kSlowly = 0.1;       // a new way counts for this while it looks like an outbreak
+constexpr double kSlowly = 0.1;       // an early end counts for this while it looks like an outbreak
 constexpr double kOutlier = 2.5;      // standard deviations
 constexpr double kFewStops = 0.1, kFewRequests = 1;  // of all points, before any is seen
 
@@ -56,8 +57,9 @@ DDSketch Scaled(const DDSketch& sketch, double count) {
 }
 
 /// Has the distribution moved away from what it was?
-bool HasMoved(const DDSketch& now, double n, const DDSketch& past) {
-  return std::fabs(past.RankOf(now.Quantile(0.5)) - 0.5) > kOutlier * 0.5 / std::sqrt(n);
+bool HasMoved(const DDSketch& fresh, const DDSketch& past) {
+  const double rank = past.RankOf(fresh.Quantile(0.5));
+  return std::fabs(rank - 0.5) > kOutlier * 0.5 / std::sqrt(fresh.count());
 }
 
 /// The durations of all requests that passed in a window.
@@ -78,7 +80,7 @@ Durations DurationsOf(const StepStats& now, double requests, const DDSketch& pas
   if (d.whole) return d;
   DDSketch pool = d.all;
   const double borrowed = std::min(past.count(), kEnough - seen);
-  if (borrowed > 0 && !HasMoved(now.duration, seen, past)) {
+  if (borrowed > 0) {
     pool.Merge(Scaled(past, borrowed));
     d.pool += borrowed;
   }
@@ -112,6 +114,16 @@ Spread ShareOfRest(const Spread& stops, double requests) {
   return {share(stops.value), turned(stops.i50), turned(stops.i90)};
 }
 
+/// By an independent doubt of this standard deviation.
+void Widen(double sd, Spread* share) {
+  const auto wider = [&](double z, Interval* i) {
+    i->lower = std::max(0.0, share->value - std::hypot(share->value - i->lower, z * sd));
+    i->upper = std::min(1.0, share->value + std::hypot(i->upper - share->value, z * sd));
+  };
+  wider(kNormal75, &share->i50);
+  wider(kNormal95, &share->i90);
+}
+
 }  // namespace
 
 /// What a window's spans stand for.
@@ -119,8 +131,14 @@ struct StepModel::Scale {
   double requests_per_seen = 1;  // of those that do not say it
   double confidence = 0.95;
   double common = 0;  // share of requests that stop, all points together
-  double Requests(const StepStats& s) const {
-    return std::max(s.calls * requests_per_seen, static_cast<double>(s.seen));
+  /// How many requests passed, of which so many were seen.
+  double Requests(const StepStats& s, const CallHistory& news) const {
+    const double seen = static_cast<double>(s.seen);
+    const double unseen = s.calls * requests_per_seen / seen - 1;
+    if (unseen < 1e-6) return seen;
+    const CallHistory::Rates rates = news.After(seen);
+    const double before = rates.as_before_probability;
+    return seen + unseen * (before * rates.as_before.mean() + (1 - before) * rates.afresh.mean());
   }
 };
 
@@ -129,6 +147,11 @@ void StepModel::TakeWindow(const Window& window, Known* known) {
     Point& point = known->points[{step.operation, step.after}];
     Next& next = point.nexts[step.before];
     next.now = &step;
+    if (!step.duration.empty()) {
+      next.fresh.Scale(kKeepFresh);
+      next.fresh.Merge(Scaled(step.duration, static_cast<double>(step.seen)));
+      if (!next.past.empty() && HasMoved(next.fresh, next.past)) next.past.Clear();
+    }
     next.recent += static_cast<double>(step.seen);
     point.recent += static_cast<double>(step.seen);
   }
@@ -148,7 +171,7 @@ void StepModel::EmitDurations(const Estimate& shape, const Scale& scale, const N
   e.unit = "s";
   const bool passed = next.now != nullptr && !next.now->duration.empty();
   Durations d;
-  if (passed) d = DurationsOf(*next.now, scale.Requests(*next.now), next.past);
+  if (passed) d = DurationsOf(*next.now, scale.Requests(*next.now, next.news), next.past);
   for (const auto& [state, q] : {std::pair("step_duration_p50", 0.5), {"step_duration_p95", 0.95}}) {
     e.state = state;
     estimates->push_back(e);
@@ -172,10 +195,10 @@ Estimate StepModel::Completion(Estimate e, const Scale& scale, Point* point) {
     if (next.now == nullptr) continue;
     const double passed = static_cast<double>(next.now->seen);
     seen += passed;
-    requests += scale.Requests(*next.now);
-    stopped += next.usual < kLeastUsual * point->usual
-                   ? passed
-                   : static_cast<double>(next.now->failed_seen);
+    requests += scale.Requests(*next.now, next.news);
+    if (before != telemetry::kStepEnd) continue;
+    const bool usual = next.usual >= kLeastUsual * point->usual;
+    stopped += usual ? static_cast<double>(next.now->failed_seen) : passed;
   }
   if (seen == 0) {
     e.note = "known, but no request was seen to come here";
@@ -186,8 +209,10 @@ Estimate StepModel::Completion(Estimate e, const Scale& scale, Point* point) {
   const double rest = std::max(0.0, requests - seen);
   const uint64_t seed = SeedOf({e.entity, kNoEntity}, e.start, std::hash<std::string>{}(e.detail));
   const bool whole = rest < 1e-6 * seen;
-  Fill(ShareOfRest(UnseenFailures(stopped, rest, 0, 1, now, seed), requests),
-       whole ? Basis::kObserved : Basis::kInferred, scale.confidence,
+  Spread share = ShareOfRest(UnseenFailures(stopped, rest, 0, 1, now, seed), requests);
+  const double doubt = std::sqrt(rest * requests / seen) / requests;  // of the requests
+  Widen(doubt * (1 - share.value), &share);
+  Fill(share, whole ? Basis::kObserved : Basis::kInferred, scale.confidence,
        whole ? "spans" : "beta_binomial", &e);
   point->stops.Learn(seen, stopped, 1, now.ill_probability);
   point->ill = now.ill_probability;
@@ -234,22 +259,20 @@ void StepModel::Emit(telemetry::EntityId entity, const Scale& scale,
 void StepModel::Learn(Known* known) {
   for (auto& [key, point] : known->points) {
     const bool learning = point.usual < kFewPassed;
-    const double new_way = learning ? 1 : std::max(kSlowly, 1 - point.ill);
+    const double new_end = learning ? 1 : std::max(kSlowly, 1 - point.ill);
     const double usual_before = point.usual;
     point.recent *= kKeepRecent;
-    if (point.seen == 0 && !learning) continue;
     point.usual = 0;
     for (auto& [before, next] : point.nexts) {
-      const bool usual = next.usual >= kLeastUsual * usual_before;
+      next.news.Learn(next.now == nullptr ? 0 : static_cast<double>(next.now->seen));
+      const bool stop =
+          before == telemetry::kStepEnd && next.usual < kLeastUsual * usual_before;
       next.usual *= kKeepUsual;
       next.recent *= kKeepRecent;
       if (next.now != nullptr) {
         const double well = static_cast<double>(next.now->seen - next.now->failed_seen);
-        next.usual += well * (usual ? 1 : new_way);
+        next.usual += well * (stop ? new_end : 1);
         next.past.Scale(kKeepPast);
-        if (next.past.count() > 0 && HasMoved(next.now->duration,
-                                              static_cast<double>(next.now->seen), next.past))
-          next.past.Clear();
         if (!next.now->duration.empty())
           next.past.Merge(Scaled(next.now->duration, static_cast<double>(next.now->seen)));
       }

@@ -4,14 +4,15 @@
 //
 //   step_duration_p50, step_duration_p95  of the step, s
 //   step_completion   of the requests for which the call `after` has returned (or that have begun),
-//                     the share that goes on as usual: makes a call that usually comes next, or ends
-//                     there, if that is usual, without failing. What fails later is charged to where
-//                     it stopped, so that the product along the way is the share that succeeds.
+//                     the share that goes on: makes another call or, where it is usual to end there,
+//                     ends without failing. What fails later is charged to where it stopped, so that
+//                     the product along the way is the share that succeeds.
 //
-// Durations. N passed here, of which n were seen (N = sum of weights), U = N - n not. The unseen
-// are draws of the same distribution, known from the pool of n and, when these are few, of the
-// windows before (together at most kEnough, a tenth forgotten a window, and none of it when the
-// median of this window would be an outlier there). So the rank of the q-quantile of all N in
+// Durations. N passed here, of which n were seen and U = N - n not, 1/p - 1 for each that windows
+// like this and those before leave (call_history.h). The unseen are draws of the same distribution,
+// known from the pool of n and, when these are few, of the windows before (together at most
+// kEnough, a twentieth forgotten a window, and none of it when the median of the last windows would
+// be an outlier there). So the rank of the q-quantile of all N in
 // (n seen + U x pool) / N scatters by
 //     Var = q (1-q) U (1 + U / pool) / N^2
 // which without a past is q (1-q) (1 - n/N) / n, the finite-population variance. The interval is
@@ -19,20 +20,22 @@
 // of the distribution is assumed. Where the upper one lies beyond what was seen, a quantile is
 // missing.
 //
-// Completion. Usual is what at least a twentieth of the requests went on with, over hours. Stops
-// among the unseen: beta-binomial in one of two regimes (failure_history.h), as failures of calls.
+// Completion. Usual is an end that at least a twentieth of the requests had there, over half an
+// hour or more. Stops among the unseen: beta-binomial in one of two regimes (failure_history.h), as
+// failures of calls; what N is not known by, sqrt(U / p) / N of the share that stops, is added.
 //
 // Assumes that calls are told by their client's spans, that a request waits for the calls it makes,
 // and that traces are kept whatever their steps. Wrong when spans get lost on top (a step then spans
 // the lost call, and the request seems to have stopped: `confidence` falls by the share of orphans);
 // when a request makes a call again and again in a loop its passes are not independent, and
-// intervals are too narrow; when a tail sampler prefers slow requests without saying so. A new way
-// through the code counts as stopped until it is usual, a quarter of an hour or so.
+// intervals are too narrow; when a tail sampler prefers slow requests without saying so. A new
+// early return counts as a stop until it is usual, minutes or half an hour later.
 #pragma once
 
 #include <map>
 #include <string>
 
+#include "reconstruct/call_history.h"
 #include "reconstruct/failure_history.h"
 #include "reconstruct/span_evidence.h"
 #include "reconstruct/state_model.h"
@@ -52,7 +55,8 @@ class StepModel : public StateModel {
 
  private:
   struct Next {
-    telemetry::DDSketch past;  // durations, a piece of news each
+    telemetry::DDSketch past, fresh;  // durations, a piece of news each; of the last few windows
+    CallHistory news;                 // requests that a sampler left of a window
     double usual = 0;          // requests that went on with it, slowly forgotten
     double recent = 0;
     const telemetry::StepStats* now = nullptr;
