@@ -15,6 +15,14 @@ using telemetry::StringId;
 
 constexpr size_t kLongestName = 120;  // bytes
 
+EntityId AnswererOf(const JoinedTrace& trace, size_t call) {
+  for (const int32_t c : trace.children(call)) {
+    const OpenSpan& child = trace.spans()[static_cast<size_t>(c)];
+    if (child.incoming()) return child.service;
+  }
+  return kNoEntity;
+}
+
 uint64_t Word(EntityId id) { return static_cast<uint64_t>(id); }
 uint64_t Word(StringId id) { return static_cast<uint64_t>(id); }
 
@@ -47,6 +55,8 @@ void StepCounter::CollectCalls(const JoinedTrace& trace, size_t parent, const Op
       point.peer = addresses.Resolve(point.peer).entity;
       if (child.peer_is_address && point.peer == child.peer) point.peer = kNoEntity;
     }
+    if (point.peer == kNoEntity && point.operation == telemetry::kEmptyString)
+      point.peer = AnswererOf(trace, static_cast<size_t>(c));
     calls_.push_back(Call{child.start, child.end, point});
   }
 }
@@ -122,13 +132,13 @@ std::string StepCounter::NameOf(const Point& point) const {
   const std::string_view operation = identities_->strings.Get(point.operation);
   if (!name.empty() && !operation.empty()) name += ' ';
   name += operation;
-  return name.substr(0, kLongestName);
+  return name.empty() ? "(call)" : name.substr(0, kLongestName);
 }
 
 void StepCounter::Finish(WindowBuilder* windows) {
   for (const Step& step : steps_) {
     WindowBuilder::Cell* cell =
-        windows->At(telemetry::WindowKey{step.key.service, telemetry::kNoEntity});
+        windows->Find(telemetry::WindowKey{step.key.service, telemetry::kNoEntity});
     if (cell == nullptr) continue;
     telemetry::Window one;
     telemetry::StepStats& stats = one.steps.emplace_back();
@@ -145,7 +155,7 @@ void StepCounter::Finish(WindowBuilder* windows) {
   }
   for (const auto& [service, load] : loads_) {
     if (load.refused == 0) continue;
-    if (WindowBuilder::Cell* cell = windows->At(telemetry::WindowKey{service, kNoEntity}))
+    if (WindowBuilder::Cell* cell = windows->Find(telemetry::WindowKey{service, kNoEntity}))
       cell->window.steps_refused += load.refused;
   }
 }

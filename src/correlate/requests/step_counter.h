@@ -9,7 +9,8 @@
 //
 // A step begins when the last call that runs has returned, and ends with the start of the next
 // call: what overlaps gives none. Calls that outlast the request are none that it waits for. A call
-// goes by the name of whom the client's span calls and its operation. Requests that began so long
+// goes by the name of whom the client's span calls and its operation, and by who answered if it has
+// neither. Requests that began so long
 // ago that their calls may be forgotten are left out.
 //
 // An entity has at most telemetry::kMaxSteps in a window; what passes others is counted. A hash
