@@ -31,6 +31,7 @@ constexpr double kKeepUsual = 0.998;  // of what usually comes next: half after 
 constexpr double kLeastUsual = 0.05;  // share of the requests
 constexpr double kFewPassed = 20;     // requests, before which nothing is usual
 constexpr double kSlowly = 0.1;       // an early end counts for this while it looks like an outbreak
+constexpr double kKeepScatter = 0.99;  // a window and step
 constexpr double kOutlier = 2.5;      // standard deviations
 constexpr double kFewStops = 0.1, kFewRequests = 1;  // of all points, before any is seen
 
@@ -56,9 +57,15 @@ DDSketch Scaled(const DDSketch& sketch, double count) {
   return scaled;
 }
 
+/// Where among the past a value lies, half of what equals it below.
+double MiddleRank(const DDSketch& past, double value) {
+  const double below = value > 1e-9 ? value * (1 - 2 * DDSketch::kRelativeError) : -1;
+  return (past.RankOf(value) + past.RankOf(below)) / 2;
+}
+
 /// Has the distribution moved away from what it was?
 bool HasMoved(const DDSketch& fresh, const DDSketch& past) {
-  const double rank = past.RankOf(fresh.Quantile(0.5));
+  const double rank = MiddleRank(past, fresh.Quantile(0.5));
   return std::fabs(rank - 0.5) > kOutlier * 0.5 / std::sqrt(fresh.count());
 }
 
@@ -70,7 +77,8 @@ struct Durations {
   bool whole = false;  // every request was seen
 };
 
-Durations DurationsOf(const StepStats& now, double requests, const DDSketch& past) {
+Durations DurationsOf(const StepStats& now, double requests, const DDSketch& past,
+                      double scatter) {
   Durations d;
   const double seen = static_cast<double>(now.seen);
   const double unseen = std::max(0.0, requests - seen);
@@ -85,7 +93,7 @@ Durations DurationsOf(const StepStats& now, double requests, const DDSketch& pas
     d.pool += borrowed;
   }
   d.all.Merge(Scaled(pool, unseen));
-  d.draws = Square(requests) / (unseen * (1 + unseen / d.pool));
+  d.draws = Square(requests) / (unseen * (1 + unseen / d.pool) * scatter);
   return d;
 }
 
@@ -130,7 +138,8 @@ void Widen(double sd, Spread* share) {
 struct StepModel::Scale {
   double requests_per_seen = 1;  // of those that do not say it
   double confidence = 0.95;
-  double common = 0;  // share of requests that stop, all points together
+  double common = 0;   // share of requests that stop, all points together
+  double scatter = 1;  // of durations between windows, 1: independent draws
   /// How many requests passed, of which so many were seen.
   double Requests(const StepStats& s, const CallHistory& news) const {
     const double seen = static_cast<double>(s.seen);
@@ -142,12 +151,22 @@ struct StepModel::Scale {
   }
 };
 
+void StepModel::Scatter::Learn(const StepStats& now, const DDSketch& past) {
+  if (past.count() < kFewPassed) return;
+  const double off = MiddleRank(past, now.duration.Quantile(0.5)) - 0.5;
+  // Of n independent draws the median's rank has a variance of 1 / (4 (n + 2)).
+  const double squared = 4 * (static_cast<double>(now.seen) + 2) * Square(off);
+  squares = kKeepScatter * squares + std::min(squared, Square(kOutlier));
+  windows = kKeepScatter * windows + 1;
+}
+
 void StepModel::TakeWindow(const Window& window, Known* known) {
   for (const StepStats& step : window.steps) {
     Point& point = known->points[{step.operation, step.after}];
     Next& next = point.nexts[step.before];
     next.now = &step;
     if (!step.duration.empty()) {
+      known->scatter.Learn(step, next.past);
       next.fresh.Scale(kKeepFresh);
       next.fresh.Merge(Scaled(step.duration, static_cast<double>(step.seen)));
       if (!next.past.empty() && HasMoved(next.fresh, next.past)) next.past.Clear();
@@ -171,7 +190,7 @@ void StepModel::EmitDurations(const Estimate& shape, const Scale& scale, const N
   e.unit = "s";
   const bool passed = next.now != nullptr && !next.now->duration.empty();
   Durations d;
-  if (passed) d = DurationsOf(*next.now, scale.Requests(*next.now, next.news), next.past);
+  if (passed) d = DurationsOf(*next.now, scale.Requests(*next.now, next.news), next.past, scale.scatter);
   for (const auto& [state, q] : {std::pair("step_duration_p50", 0.5), {"step_duration_p95", 0.95}}) {
     e.state = state;
     estimates->push_back(e);
@@ -306,6 +325,7 @@ void StepModel::Update(const telemetry::WindowSet& windows, std::vector<Estimate
     }
     scale.confidence *= 1 - std::min(1.0, lost);
     scale.common = (all_stopped_ + kFewStops) / (all_seen_ + kFewRequests);
+    scale.scatter = known.scatter.index();
     Emit(at->first, scale, windows, &known, estimates);
     for (const auto& [key, point] : known.points) {
       all_stopped_ += (1 - point.ill) * point.stopped;

@@ -14,8 +14,9 @@
 // kEnough, a twentieth forgotten a window, and none of it when the median of the last windows would
 // be an outlier there). So the rank of the q-quantile of all N in
 // (n seen + U x pool) / N scatters by
-//     Var = q (1-q) U (1 + U / pool) / N^2
-// which without a past is q (1-q) (1 - n/N) / n, the finite-population variance. The interval is
+//     Var = s q (1-q) U (1 + U / pool) / N^2
+// where s >= 1 is how much more the medians of windows stray among the past than those of
+// independent draws. With s = 1 and without a past it is q (1-q) (1 - n/N) / n, the finite-population variance. The interval is
 // that between the order statistics at Wilson's bounds (1927) for n' = q (1-q) / Var draws: no form
 // of the distribution is assumed. Where the upper one lies beyond what was seen, a quantile is
 // missing.
@@ -32,6 +33,7 @@
 // early return counts as a stop until it is usual, minutes or half an hour later.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -71,7 +73,15 @@ class StepModel : public StateModel {
     double ill = 0;  // probability that it belongs to an outbreak of stops
   };
   using PointKey = std::pair<std::string, std::string>;  // operation, after
+  /// How much more the median of a window strays among the durations before than that of
+  /// independent draws would: requests of one window share a machine and its moods.
+  struct Scatter {
+    double squares = 0, windows = 0;
+    void Learn(const telemetry::StepStats& now, const telemetry::DDSketch& past);
+    double index() const { return std::clamp((squares + 20) / (windows + 20), 1.0, 4.0); }
+  };
   struct Known {
+    Scatter scatter;
     std::map<PointKey, Point> points;
     Nanos last = 0;
   };

@@ -94,8 +94,10 @@ TEST(Step, QuantilesOfAllRequestsAreInTheIntervalsOfASample) {
       SCOPED_TRACE(state);
       EXPECT_GE(counts[0], 1300);
       EXPECT_GE(counts[2] / counts[0], 0.85);
-      EXPECT_LE(counts[2] / counts[0], 0.96);
-      EXPECT_NEAR(counts[1] / counts[0], 0.5, 0.09);
+      // The past is discounted, since it is not of one distribution outside of a test.
+      EXPECT_LE(counts[2] / counts[0], 0.975);
+      EXPECT_GE(counts[1] / counts[0], 0.43);
+      EXPECT_LE(counts[1] / counts[0], 0.7);
     }
   }
 }

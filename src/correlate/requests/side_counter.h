@@ -14,8 +14,10 @@
 // One search in its trace for each server span. Not thread-safe.
 #pragma once
 
+#include <cstdint>
+#include <map>
+#include <unordered_map>
 #include <unordered_set>
-#include <vector>
 
 #include "correlate/entities/address_book.h"
 #include "correlate/requests/trace_assembler.h"
@@ -31,12 +33,24 @@ class SideCounter {
              const std::unordered_set<telemetry::EntityId>& senders, telemetry::WindowSet* set);
 
  private:
+  /// What calls have in common that are counted together.
+  struct Kind {
+    telemetry::EntityId caller = telemetry::kNoEntity;
+    telemetry::EntityId called = telemetry::kNoEntity;  // who answered, or the client's peer
+    telemetry::StringId operation = telemetry::kEmptyString;
+    bool failed = false;
+    bool operator==(const Kind&) const = default;
+  };
+  struct HashOfKind {
+    size_t operator()(const Kind& kind) const;
+  };
+  using Counts = std::unordered_map<Kind, uint64_t, HashOfKind>;
   using Sides = std::map<telemetry::WindowKey, telemetry::CallSides>;
-  void CountUnanswered(const AddressBook& addresses,
+  static telemetry::EntityId OperationOf(const Kind& kind);
+  void CountUnanswered(const Counts& unanswered, const AddressBook& addresses,
                        const std::unordered_set<telemetry::EntityId>& senders, Sides* sides) const;
 
   AddressBook by_operation_;  // who answers an operation of a client; keys are no entities
-  std::vector<OpenSpan> unanswered_;
 };
 
 }  // namespace tomograph::correlate

@@ -155,24 +155,16 @@ class TraceAssembler {
   void Sort(Trace* trace);  // by id, each once
   static const OpenSpan* Find(const Trace& trace, uint64_t id);
   static OpenSpan* Find(Trace* trace, uint64_t id);
-  /// Marks the spans that need no other side any more.
+  /// Marks the sides that have found each other.
   template <typename Joined>
   static void SettlePairs(Trace* trace, Nanos before, Joined&& joined) {
-    for (OpenSpan& child : trace->spans) {
-      if (child.settled || child.parent == 0 || child.parent == child.id) continue;
-      // Only those can have a client span above them that an answer or an inner call has below.
-      if (child.kind == telemetry::SpanKind::kConsumer) continue;
-      OpenSpan* parent = Find(trace, child.parent);
-      if (parent == nullptr || parent->kind != telemetry::SpanKind::kClient) continue;
-      const bool answers =
-          child.kind == telemetry::SpanKind::kServer || child.service != parent->service;
-      if (!answers) {  // one library calls through another: the inner span is the call
-        parent->settled = parent->settled || child.outgoing();
-        continue;
-      }
-      if (std::min(child.end, parent->end) >= before) continue;
-      child.settled = parent->settled = true;
-      joined(*parent, child);
+    for (OpenSpan& server : trace->spans) {
+      if (server.kind != telemetry::SpanKind::kServer || server.settled) continue;
+      OpenSpan* client = Find(trace, server.parent);
+      if (client == nullptr || client->kind != telemetry::SpanKind::kClient) continue;
+      if (std::min(server.end, client->end) >= before) continue;
+      server.settled = client->settled = true;
+      joined(*client, server);
     }
   }
   static bool IsAlone(const Trace& trace, const OpenSpan& span);
