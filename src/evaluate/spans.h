@@ -31,9 +31,9 @@ struct SpansCell {
 
 struct SpansScore {
   SpansCell cell;
-  size_t n = 0, in50 = 0, in90 = 0;       // answers with room in their 90 % interval
-  size_t certain = 0, certain_right = 0;  // answers whose 90 % interval is one number
-  size_t missing = 0;                     // no answer, although calls ended
+  size_t n = 0, in50 = 0, in90 = 0;        // answers with room in their 90 % interval
+  size_t certain = 0, certain_right = 0;   // answers whose 90 % interval is one number
+  size_t missing = 0;                      // no answer, although calls ended
   double width = 0, truth = 0, value = 0;  // sums over the n
 
   double all90() const;  // share of all answers whose 90 % interval holds what was taken

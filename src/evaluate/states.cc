@@ -74,8 +74,8 @@ void AddGauges(const WindowSet& set, const std::map<EntityId, double>& seconds_p
       const auto seconds = seconds_per_call.find(w.key.entity);
       if (seconds == seconds_per_call.end()) continue;
       const double lives = ToSeconds(set.length) / std::max(seconds->second, 1e-3) + 1;
-      truth->gauges[{waiting ? "queue_depth" : "in_flight", w.key.entity, kNoEntity, "", set.start}] = {
-          stats, std::min<double>(stats.samples, lives)};
+      truth->gauges[{waiting ? "queue_depth" : "in_flight", w.key.entity, kNoEntity, "",
+                     set.start}] = {stats, std::min<double>(stats.samples, lives)};
     }
   }
 }

@@ -19,8 +19,8 @@ using telemetry::Window;
 using telemetry::WindowKey;
 using telemetry::WindowSet;
 
-constexpr double kKeep = 0.9;        // of what is known of losses, a window
-constexpr double kFewJoined = 5;     // calls, below which nothing is said
+constexpr double kKeep = 0.9;         // of what is known of losses, a window
+constexpr double kFewJoined = 5;      // calls, below which nothing is said
 constexpr double kExactShare = 1e-9;  // of other callers
 
 double Square(double x) { return x * x; }
@@ -55,7 +55,8 @@ Moments BothLost(const Captured& c, double client_rate, double client_variance, 
       Square(1 - both);
   Moments m;
   m.mean = known * odds;
-  m.variance = m.mean / (1 - both) + Square(m.mean) * doubt + Square(odds) * c.server_alone.variance;
+  m.variance =
+      m.mean / (1 - both) + Square(m.mean) * doubt + Square(odds) * c.server_alone.variance;
   return m;
 }
 
@@ -104,8 +105,7 @@ void MissingSpansModel::EmitSides(const WindowSet& windows, WindowKey key, const
     server.note = client.note = "known, but no call ended in this window";
   } else {
     const double share = std::min(1.0, edge.joined / callee->second.joined);
-    const double lost =
-        static_cast<double>(SidesOf(windows, {key.entity, kNoEntity}).parent_lost);
+    const double lost = static_cast<double>(SidesOf(windows, {key.entity, kNoEntity}).parent_lost);
     Captured c{static_cast<double>(sides.joined), static_cast<double>(sides.unanswered),
                ShareOf(lost, share, callee->second.joined)};
     const Losses& clients = callee->second.clients;
@@ -117,7 +117,8 @@ void MissingSpansModel::EmitSides(const WindowSet& windows, WindowKey key, const
     Fill(CountSpread(Sum(c.server_alone, both), SeedOf(key, windows.start, 12)), Basis::kInferred,
          only_caller ? 0.9 : 0.7, "capture_recapture", &client);
     if (!only_caller) client.note = "shared out among the callee's callers as their calls are";
-    for (Estimate* e : {&server, &client}) e->evidence.push_back(WindowEvidence(key, windows.start));
+    for (Estimate* e : {&server, &client})
+      e->evidence.push_back(WindowEvidence(key, windows.start));
   }
   estimates->push_back(std::move(client));
   estimates->push_back(std::move(server));
@@ -141,8 +142,8 @@ void MissingSpansModel::EmitTraces(const WindowSet& windows, const Window& w,
   } else if (evidence.sampling == Sampling::kAssumed) {
     e.note = "nothing says whether these traces are sampled";
   } else {
-    const double cluster = evidence.sampling == Sampling::kWeights ? trace.usual.cluster
-                                                                   : evidence.cluster;
+    const double cluster =
+        evidence.sampling == Sampling::kWeights ? trace.usual.cluster : evidence.cluster;
     const double news = seen / cluster, unseen = evidence.weight - 1;
     const auto missing = [&](const CallHistory::Rate& rate) {
       Moments m{0, unseen * rate.mean(), unseen * rate.mean()};
@@ -170,11 +171,12 @@ void MissingSpansModel::Update(const WindowSet& windows, std::vector<Estimate>* 
     if (edges_.count(w.key) == 0) EmitSides(windows, w.key, Edge(), estimates);
   }
   for (const auto& [key, edge] : edges_) EmitSides(windows, key, edge, estimates);
-  std::erase_if(edges_, [&](const auto& e) { return windows.end() - e.second.last > kForgetSilent; });
-  std::erase_if(traces_, [&](const auto& t) { return windows.end() - t.second.last > kForgetSilent; });
-  std::erase_if(callees_, [](const auto& c) {
-    return c.second.clients.lost + c.second.clients.came < 1e-6;
-  });
+  std::erase_if(edges_,
+                [&](const auto& e) { return windows.end() - e.second.last > kForgetSilent; });
+  std::erase_if(traces_,
+                [&](const auto& t) { return windows.end() - t.second.last > kForgetSilent; });
+  std::erase_if(callees_,
+                [](const auto& c) { return c.second.clients.lost + c.second.clients.came < 1e-6; });
 }
 
 }  // namespace tomograph::reconstruct

@@ -1,7 +1,8 @@
 // MissingSpans: how many spans and traces are missing per edge, by capture and recapture over the
 // two sides of its calls.
 //
-//   missing_client_spans, missing_server_spans  of the calls caller -> callee, whose spans were lost
+//   missing_client_spans, missing_server_spans  of the calls caller -> callee, whose spans were
+//   lost
 //                   or never made though their traces are kept
 //   missing_traces  traces with calls here of which nothing came: sampled out (spans' weights), or
 //                   counted by metrics and not by spans
@@ -12,10 +13,10 @@
 // with the client's span alone and l with the server's alone, so u server spans and l client spans
 // are missing for sure, and both sides of b more:
 //     b ~ negative binomial, k = m + u + l, q/(1-q) = r_c r_s / (1 - r_c r_s)
-// with the loss rates r_s = u/(m+u), r_c = l/(m+l), Beta (Jeffreys) from this window and a tenth less
-// of each before. Its mean is Chapman's (N+1 = (n_c+1)(n_s+1)/(m+1)) up to 1/m. That a server
-// span's parent is lost says not which caller's: l is shared out among the callee's callers as their
-// joined calls are, with binomial doubt.
+// with the loss rates r_s = u/(m+u), r_c = l/(m+l), Beta (Jeffreys) from this window and a tenth
+// less of each before. Its mean is Chapman's (N+1 = (n_c+1)(n_s+1)/(m+1)) up to 1/m. That a server
+// span's parent is lost says not which caller's: l is shared out among the callee's callers as
+// their joined calls are, with binomial doubt.
 //
 // Speaks of calls that ended about one lateness before the window (WindowSet::sides_until), since
 // what is late or still running is not lost. The length of the time that it speaks of is the
@@ -23,10 +24,10 @@
 //
 // Assumes independent losses, and the same loss rate of all callers of a callee. Wrong when both
 // sides go together: an exporter of both, a gateway that drops, whole traces. Then b is too small,
-// and what went as a whole is seen by missing_traces alone, and by that only if there are weights or
-// metrics. Callers whose client library makes no spans but passes on ids look lost. A callee that
-// sends no spans (a database), and an edge of which no call was joined, is `missing`: nothing can be
-// said. Client spans that failed unanswered may have reached nobody and count for nothing.
+// and what went as a whole is seen by missing_traces alone, and by that only if there are weights
+// or metrics. Callers whose client library makes no spans but passes on ids look lost. A callee
+// that sends no spans (a database), and an edge of which no call was joined, is `missing`: nothing
+// can be said. Client spans that failed unanswered may have reached nobody and count for nothing.
 #pragma once
 
 #include <map>

@@ -52,8 +52,7 @@ struct Lossy {
 };
 
 TEST(MissingSpans, IntervalsHoldWhatWasLost) {
-  for (const auto& [lose_client, lose_server] :
-       {std::pair(.1, .1), {.3, .3}, {.5, .2}, {.2, .5}}) {
+  for (const auto& [lose_client, lose_server] : {std::pair(.1, .1), {.3, .3}, {.5, .2}, {.2, .5}}) {
     SCOPED_TRACE(lose_client);
     MissingSpansModel model;
     Lossy all;

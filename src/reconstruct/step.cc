@@ -23,16 +23,16 @@ using telemetry::Window;
 
 constexpr double kNormal95 = 1.6448536269514722;
 constexpr double kNormal75 = 0.6744897501960817;
-constexpr double kEnough = 200;       // draws: enough for the upper bound of a p95 to be one of them
-constexpr double kKeepPast = 0.95;    // of the durations, a window
-constexpr double kKeepFresh = 0.6;    // of those that are held against the past
+constexpr double kEnough = 200;     // draws: enough for the upper bound of a p95 to be one of them
+constexpr double kKeepPast = 0.95;  // of the durations, a window
+constexpr double kKeepFresh = 0.6;  // of those that are held against the past
 constexpr double kKeepRecent = 0.98;  // of what is shown
 constexpr double kKeepUsual = 0.998;  // of what usually comes next: half after half an hour
 constexpr double kLeastUsual = 0.05;  // share of the requests
 constexpr double kFewPassed = 20;     // requests, before which nothing is usual
-constexpr double kSlowly = 0.1;       // an early end counts for this while it looks like an outbreak
-constexpr double kKeepScatter = 0.99;  // a window and step
-constexpr double kOutlier = 2.5;      // standard deviations
+constexpr double kSlowly = 0.1;  // an early end counts for this while it looks like an outbreak
+constexpr double kKeepScatter = 0.99;                // a window and step
+constexpr double kOutlier = 2.5;                     // standard deviations
 constexpr double kFewStops = 0.1, kFewRequests = 1;  // of all points, before any is seen
 
 double Square(double x) { return x * x; }
@@ -71,14 +71,13 @@ bool HasMoved(const DDSketch& fresh, const DDSketch& past) {
 
 /// The durations of all requests that passed in a window.
 struct Durations {
-  DDSketch all;       // as far as known
-  double pool = 0;    // draws that it is known from
-  double draws = 0;   // n': in whose order statistics the bounds are
+  DDSketch all;        // as far as known
+  double pool = 0;     // draws that it is known from
+  double draws = 0;    // n': in whose order statistics the bounds are
   bool whole = false;  // every request was seen
 };
 
-Durations DurationsOf(const StepStats& now, double requests, const DDSketch& past,
-                      double scatter) {
+Durations DurationsOf(const StepStats& now, double requests, const DDSketch& past, double scatter) {
   Durations d;
   const double seen = static_cast<double>(now.seen);
   const double unseen = std::max(0.0, requests - seen);
@@ -190,8 +189,10 @@ void StepModel::EmitDurations(const Estimate& shape, const Scale& scale, const N
   e.unit = "s";
   const bool passed = next.now != nullptr && !next.now->duration.empty();
   Durations d;
-  if (passed) d = DurationsOf(*next.now, scale.Requests(*next.now, next.news), next.past, scale.scatter);
-  for (const auto& [state, q] : {std::pair("step_duration_p50", 0.5), {"step_duration_p95", 0.95}}) {
+  if (passed)
+    d = DurationsOf(*next.now, scale.Requests(*next.now, next.news), next.past, scale.scatter);
+  for (const auto& [state, q] :
+       {std::pair("step_duration_p50", 0.5), {"step_duration_p95", 0.95}}) {
     e.state = state;
     estimates->push_back(e);
     if (passed) {
@@ -284,8 +285,7 @@ void StepModel::Learn(Known* known) {
     point.usual = 0;
     for (auto& [before, next] : point.nexts) {
       next.news.Learn(next.now == nullptr ? 0 : static_cast<double>(next.now->seen));
-      const bool stop =
-          before == telemetry::kStepEnd && next.usual < kLeastUsual * usual_before;
+      const bool stop = before == telemetry::kStepEnd && next.usual < kLeastUsual * usual_before;
       next.usual *= kKeepUsual;
       next.recent *= kKeepRecent;
       if (next.now != nullptr) {
@@ -304,8 +304,8 @@ void StepModel::Learn(Known* known) {
 
 void StepModel::Update(const telemetry::WindowSet& windows, std::vector<Estimate>* estimates) {
   LearnRates(windows, &rates_);
-  const double lost = static_cast<double>(windows.orphans) /
-                      std::max(1.0, static_cast<double>(windows.spans));
+  const double lost =
+      static_cast<double>(windows.orphans) / std::max(1.0, static_cast<double>(windows.spans));
   for (const Window& w : windows.windows) {
     if (w.steps.empty()) continue;
     Known& known = known_[w.key.entity];

@@ -1,12 +1,13 @@
 // Step: how long the hidden stretches inside a service's requests take, between the calls that they
 // are seen to make, and how many requests go on from each of them. Per operation and step, with
-// Estimate::detail naming it (telemetry/step_name.h). R13: a process that is not instrumented inside.
+// Estimate::detail naming it (telemetry/step_name.h). R13: a process that is not instrumented
+// inside.
 //
 //   step_duration_p50, step_duration_p95  of the step, s
 //   step_completion   of the requests for which the call `after` has returned (or that have begun),
-//                     the share that goes on: makes another call or, where it is usual to end there,
-//                     ends without failing. What fails later is charged to where it stopped, so that
-//                     the product along the way is the share that succeeds.
+//                     the share that goes on: makes another call or, where it is usual to end
+//                     there, ends without failing. What fails later is charged to where it stopped,
+//                     so that the product along the way is the share that succeeds.
 //
 // Durations. N passed here, of which n were seen and U = N - n not, 1/p - 1 for each that windows
 // like this and those before leave (call_history.h). The unseen are draws of the same distribution,
@@ -16,20 +17,20 @@
 // (n seen + U x pool) / N scatters by
 //     Var = s q (1-q) U (1 + U / pool) / N^2
 // where s >= 1 is how much more the medians of windows stray among the past than those of
-// independent draws. With s = 1 and without a past it is q (1-q) (1 - n/N) / n, the finite-population variance. The interval is
-// that between the order statistics at Wilson's bounds (1927) for n' = q (1-q) / Var draws: no form
-// of the distribution is assumed. Where the upper one lies beyond what was seen, a quantile is
-// missing.
+// independent draws. With s = 1 and without a past it is q (1-q) (1 - n/N) / n, the
+// finite-population variance. The interval is that between the order statistics at Wilson's bounds
+// (1927) for n' = q (1-q) / Var draws: no form of the distribution is assumed. Where the upper one
+// lies beyond what was seen, a quantile is missing.
 //
 // Completion. Usual is an end that at least a twentieth of the requests had there, over half an
 // hour or more. Stops among the unseen: beta-binomial in one of two regimes (failure_history.h), as
 // failures of calls; what N is not known by, sqrt(U / p) / N of the share that stops, is added.
 //
 // Assumes that calls are told by their client's spans, that a request waits for the calls it makes,
-// and that traces are kept whatever their steps. Wrong when spans get lost on top (a step then spans
-// the lost call, and the request seems to have stopped: `confidence` falls by the share of orphans);
-// when a request makes a call again and again in a loop its passes are not independent, and
-// intervals are too narrow; when a tail sampler prefers slow requests without saying so. A new
+// and that traces are kept whatever their steps. Wrong when spans get lost on top (a step then
+// spans the lost call, and the request seems to have stopped: `confidence` falls by the share of
+// orphans); when a request makes a call again and again in a loop its passes are not independent,
+// and intervals are too narrow; when a tail sampler prefers slow requests without saying so. A new
 // early return counts as a stop until it is usual, minutes or half an hour later.
 #pragma once
 
@@ -59,7 +60,7 @@ class StepModel : public StateModel {
   struct Next {
     telemetry::DDSketch past, fresh;  // durations, a piece of news each; of the last few windows
     CallHistory news;                 // requests that a sampler left of a window
-    double usual = 0;          // requests that went on with it, slowly forgotten
+    double usual = 0;                 // requests that went on with it, slowly forgotten
     double recent = 0;
     const telemetry::StepStats* now = nullptr;
   };

@@ -80,7 +80,8 @@ TEST(Step, QuantilesOfAllRequestsAreInTheIntervalsOfASample) {
       std::vector<Estimate> estimates;
       model.Update(Set(i, {step}), &estimates);
       if (i < 20) continue;
-      for (const auto& [state, q] : {std::pair("step_duration_p50", .5), {"step_duration_p95", .95}}) {
+      for (const auto& [state, q] :
+           {std::pair("step_duration_p50", .5), {"step_duration_p95", .95}}) {
         const Estimate* e = Find(estimates, state, "buy: (start) -> pay");
         ASSERT_NE(e, nullptr);
         if (e->basis == Basis::kMissing) continue;

@@ -11,7 +11,7 @@ constexpr size_t kMaxExamples = 8;
 
 auto KeyOf(const StepStats& s) { return std::tie(s.operation, s.after, s.before); }
 bool ByKey(const StepStats& a, const StepStats& b) { return KeyOf(a) < KeyOf(b); }
-}
+}  // namespace
 
 void CallStats::Merge(const CallStats& o) {
   seen += o.seen;

@@ -57,13 +57,13 @@ struct GaugeStats {
 /// first and after the last one (correlate/requests/step_counter.h). One entry for each (operation,
 /// after, before) of a service.
 struct StepStats {
-  std::string operation;   // of the request
-  std::string after;       // the call that had returned, or kStepStart
-  std::string before;      // the call that was made next, or kStepEnd
-  uint64_t seen = 0;       // requests that passed here, once for each time that they did
+  std::string operation;     // of the request
+  std::string after;         // the call that had returned, or kStepStart
+  std::string before;        // the call that was made next, or kStepEnd
+  uint64_t seen = 0;         // requests that passed here, once for each time that they did
   uint64_t failed_seen = 0;  // before kStepEnd: of these, requests that failed
-  double calls = 0;        // sum of weights 1/p
-  DDSketch duration;       // s, weighted
+  double calls = 0;          // sum of weights 1/p
+  DDSketch duration;         // s, weighted
   void Merge(const StepStats& other);
 };
 inline constexpr std::string_view kStepStart = "(start)";

@@ -17,8 +17,8 @@ size_t SideCounter::HashOfKind::operator()(const Kind& kind) const {
 }
 
 EntityId SideCounter::OperationOf(const Kind& kind) {
-  return EntityId{MixBits(MixBits(static_cast<uint64_t>(kind.caller)) ^
-                          static_cast<uint64_t>(kind.operation))};
+  return EntityId{
+      MixBits(MixBits(static_cast<uint64_t>(kind.caller)) ^ static_cast<uint64_t>(kind.operation))};
 }
 
 void SideCounter::Count(Nanos until, TraceAssembler* traces, const AddressBook& addresses,
@@ -51,8 +51,7 @@ void SideCounter::Count(Nanos until, TraceAssembler* traces, const AddressBook& 
 }
 
 void SideCounter::CountUnanswered(const Counts& unanswered, const AddressBook& addresses,
-                                  const std::unordered_set<EntityId>& senders,
-                                  Sides* sides) const {
+                                  const std::unordered_set<EntityId>& senders, Sides* sides) const {
   for (const auto& [kind, calls] : unanswered) {
     EntityId callee = kNoEntity;
     if (kind.called != kNoEntity) callee = addresses.Resolve(kind.called).entity;

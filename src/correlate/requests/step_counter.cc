@@ -91,8 +91,7 @@ void StepCounter::Pass(const OpenSpan& request, const Point& after, const Point&
 }
 
 uint64_t StepCounter::HashOf(const Key& key) {
-  const uint64_t operations =
-      Word(key.after.operation) << 32 | Word(key.before.operation);
+  const uint64_t operations = Word(key.after.operation) << 32 | Word(key.before.operation);
   return MixBits(Word(key.service) + 3 * Word(key.after.peer) + 5 * Word(key.before.peer) +
                  MixBits(operations + (Word(key.operation) << 20)));
 }

@@ -162,11 +162,9 @@ bool TraceAssembler::IsAlone(const Trace& trace, const OpenSpan& span) {
     // Above another client span of its service it is no call of its own, and a span of another
     // service below it is an answer of some kind.
     const auto is_below = [&](const OpenSpan& s) {
-      return s.parent == span.id && s.id != span.id &&
-             (s.outgoing() || s.service != span.service);
+      return s.parent == span.id && s.id != span.id && (s.outgoing() || s.service != span.service);
     };
-    return !span.takes_connection &&
-           std::none_of(trace.spans.begin(), trace.spans.end(), is_below);
+    return !span.takes_connection && std::none_of(trace.spans.begin(), trace.spans.end(), is_below);
   }
   return span.kind == telemetry::SpanKind::kServer && span.parent != 0 &&
          Find(trace, span.parent) == nullptr;

@@ -35,7 +35,7 @@ struct OpenSpan {
   bool takes_connection : 1 = false;  // waits for a connection, and calls nobody
   // `peer` stands for an address: a key of AddressBook, no entity.
   bool peer_is_address : 1 = false;
-  bool settled : 1 = false;  // seen by SettleCalls together with its other side
+  bool settled : 1 = false;          // seen by SettleCalls together with its other side
   uint8_t counted_as = kNotCounted;  // the ledger's format, plus one
   float clock_bound_s = -1;          // how wrong `start` may be against other hosts; < 0: not known
   telemetry::StringId operation = telemetry::kEmptyString;
