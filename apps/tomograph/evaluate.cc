@@ -6,6 +6,7 @@
 #include "evaluate/incidents.h"
 #include "evaluate/recordings.h"
 #include "evaluate/requests.h"
+#include "evaluate/spans.h"
 
 namespace tomograph::app {
 namespace {
@@ -163,6 +164,44 @@ void AddClocks(CLI::App* command, Run* run) {
   });
 }
 
+void AddSpans(CLI::App* command, Run* run) {
+  CLI::App* spans = command->add_subcommand(
+      "spans", "Spans taken away: does the estimate of what is lost hold them?");
+  struct Options {
+    std::vector<std::string> paths;
+    std::optional<double> drop, client, server;
+    evaluate::SpansRunOptions run;
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  spans->add_option("path", options->paths, "recordings with every span kept; several are pooled")
+      ->required();
+  spans->add_option("--drop", options->drop, "share of either side; not given: several")
+      ->check(CLI::Range(0.0, 1.0));
+  spans->add_option("--drop-client", options->client, "share of the client spans")
+      ->check(CLI::Range(0.0, 1.0));
+  spans->add_option("--drop-server", options->server, "share of the server spans")
+      ->check(CLI::Range(0.0, 1.0));
+  spans->add_option("--seed", options->run.seed, "of what is taken away")->capture_default_str();
+  spans->add_option("--repeats", options->run.repeats, "pool this many seeds from --seed on")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  spans->add_flag("--json", options->json, "print a JSON array");
+  spans->callback([run, options] {
+    *run = [options] {
+      const double both = options->drop.value_or(0);
+      if (options->drop || options->client || options->server)
+        options->run.losses = {{options->client.value_or(both), options->server.value_or(both)}};
+      const auto scores = evaluate::RunSpans(options->paths, options->run);
+      if (!scores.ok()) return Fail(scores.status());
+      std::printf(
+          "%s\n",
+          (options->json ? evaluate::SpansJson(*scores) : evaluate::SpansText(*scores)).c_str());
+      return 0;
+    };
+  });
+}
+
 }  // namespace
 
 void AddEvaluate(CLI::App& app, Run* run) {
@@ -172,6 +211,7 @@ void AddEvaluate(CLI::App& app, Run* run) {
   AddSampling(command, run);
   AddRequests(command, run);
   AddClocks(command, run);
+  AddSpans(command, run);
 }
 
 }  // namespace tomograph::app

@@ -12,6 +12,7 @@
 #include "correlate/metrics/series_reader.h"
 #include "correlate/rebuild/missing_joins.h"
 #include "correlate/requests/call_counter.h"
+#include "correlate/requests/side_counter.h"
 #include "correlate/requests/trace_assembler.h"
 #include "correlate/topology/edge_book.h"
 #include "correlate/windows/window_builder.h"
@@ -100,6 +101,7 @@ struct Correlator::Impl {
         identities(ids),
         ledger(l),
         take_connection(ids->strings.Intern(telemetry::kTakeConnection)),
+        calls(ids),
         series(ids),
         edges(4 * o.max_windows),
         clocks(o.clocks),
@@ -222,6 +224,9 @@ struct Correlator::Impl {
     while (traces.open_spans() > options.max_open_spans && NextStart() <= newest) {
       ++limits.windows_closed_early;
       ready.push_back(Close(NextStart()));
+      // What of these calls came is not known yet, and will not be: they are not counted.
+      traces.SettleCalls(
+          *closed_until, [](const OpenSpan&, const OpenSpan&) {}, [](const OpenSpan&) {});
       Leave(*closed_until);
     }
   }
@@ -235,7 +240,9 @@ struct Correlator::Impl {
     const Nanos until = watermark - options.lateness;
     while (NextStart() + options.window_length <= until) {
       WindowSet set = Close(NextStart());
-      Leave(set.end() - options.lateness);
+      const Nanos forgotten = set.end() - options.lateness;
+      sides.Count(forgotten, &traces, addresses, calls.senders(), &set);
+      Leave(forgotten);
       silent_windows = set.windows.empty() && set.spans == 0 ? silent_windows + 1 : 0;
       sink(std::move(set));
       if (silent_windows > 0) SkipSilence(until);
@@ -336,6 +343,7 @@ struct Correlator::Impl {
   const telemetry::StringId take_connection;
   TraceAssembler traces;
   CallCounter calls;
+  SideCounter sides;
   AddressBook addresses;
   SeriesReader series;
   EdgeBook edges;

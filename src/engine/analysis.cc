@@ -202,8 +202,8 @@ void Analysis::Fill(telemetry::Picture* picture) const {
     picture->estimates.insert(picture->estimates.end(), window.begin(), window.end());
   std::stable_sort(picture->estimates.begin(), picture->estimates.end(),
                    [](const Estimate& a, const Estimate& b) {
-                     return std::tie(a.state, a.entity, a.caller, a.start) <
-                            std::tie(b.state, b.entity, b.caller, b.start);
+                     return std::tie(a.state, a.entity, a.caller, a.detail, a.start) <
+                            std::tie(b.state, b.entity, b.caller, b.detail, b.start);
                    });
   picture->changes.assign(changes_.begin(), changes_.end());
   // A deploy may be told before its service has said a word.

@@ -56,6 +56,21 @@ std::vector<Batch> SampleTraces(const std::vector<Batch>& full, double p, bool t
   return sampled;
 }
 
+std::vector<Batch> WithoutSpans(const std::vector<Batch>& full,
+                                const std::set<std::pair<telemetry::TraceId, uint64_t>>& gone) {
+  std::vector<Batch> left;
+  for (const Batch& batch : full) {
+    const telemetry::SpanBatch& from = batch.spans;
+    telemetry::SpanBatch& to = left.emplace_back().spans;
+    for (size_t i = 0; i < from.rows(); ++i) {
+      if (gone.count({from.trace_id[i], from.span_id[i]}) > 0) continue;
+      CopySpan(from, i, 1, true, &to);
+      if (!from.peer_address.empty()) to.peer_address.push_back(from.peer_address[i]);
+    }
+  }
+  return left;
+}
+
 std::vector<Batch> MetricsWithoutGauges(const std::vector<Batch>& full,
                                         const telemetry::Identities& ids) {
   std::vector<Batch> metrics;

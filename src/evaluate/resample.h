@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,11 @@ namespace tomograph::evaluate {
 /// The spans alone, of whole traces kept with probability `p`; `tell`: they say so.
 std::vector<telemetry::Batch> SampleTraces(const std::vector<telemetry::Batch>& full, double p,
                                            bool tell, uint64_t seed);
+
+/// The spans alone, without these.
+std::vector<telemetry::Batch> WithoutSpans(
+    const std::vector<telemetry::Batch>& full,
+    const std::set<std::pair<telemetry::TraceId, uint64_t>>& gone);
 
 /// The metrics alone, without gauges of what is in flight or waits.
 std::vector<telemetry::Batch> MetricsWithoutGauges(const std::vector<telemetry::Batch>& full,

@@ -45,8 +45,13 @@ std::vector<Estimate> Reconstruct(const std::vector<WindowSet>& sets) {
   return estimates;
 }
 
-using StateKey = std::tuple<std::string, EntityId, EntityId, Nanos>;
-StateKey KeyOf(const Estimate& e) { return {e.state, e.entity, e.caller, e.start}; }
+using StateKey = std::tuple<std::string, EntityId, EntityId, std::string, Nanos>;
+StateKey KeyOf(const Estimate& e) { return {e.state, e.entity, e.caller, e.detail, e.start}; }
+
+/// What no span counts: the truth is what the model says when it has them all.
+bool IsSaidByTheModel(std::string_view state) {
+  return state == "queue_depth" || state.starts_with("step_");
+}
 
 /// All that is known of a recording when nothing is left out.
 struct Truth {
@@ -69,8 +74,8 @@ void AddGauges(const WindowSet& set, const std::map<EntityId, double>& seconds_p
       const auto seconds = seconds_per_call.find(w.key.entity);
       if (seconds == seconds_per_call.end()) continue;
       const double lives = ToSeconds(set.length) / std::max(seconds->second, 1e-3) + 1;
-      truth->gauges[{waiting ? "queue_depth" : "in_flight", w.key.entity, kNoEntity, set.start}] = {
-          stats, std::min<double>(stats.samples, lives)};
+      truth->gauges[{waiting ? "queue_depth" : "in_flight", w.key.entity, kNoEntity, "",
+                     set.start}] = {stats, std::min<double>(stats.samples, lives)};
     }
   }
 }
@@ -79,7 +84,7 @@ void AddSpans(const std::vector<WindowSet>& sets, Truth* truth) {
   for (const WindowSet& set : sets) {
     for (const telemetry::Window& w : set.windows) {
       const auto put = [&](const char* state, double value) {
-        truth->spans[{state, w.key.entity, w.key.caller, set.start}] = value;
+        truth->spans[{state, w.key.entity, w.key.caller, "", set.start}] = value;
       };
       put("call_volume", static_cast<double>(w.spans.seen));
       put("failed_calls", static_cast<double>(w.spans.failed_seen));
@@ -87,7 +92,7 @@ void AddSpans(const std::vector<WindowSet>& sets, Truth* truth) {
     }
   }
   for (const Estimate& e : Reconstruct(sets))
-    if (e.state == "queue_depth" && e.basis != Basis::kMissing) truth->spans[KeyOf(e)] = e.value;
+    if (IsSaidByTheModel(e.state) && e.basis != Basis::kMissing) truth->spans[KeyOf(e)] = e.value;
 }
 
 Truth TruthOf(const std::vector<WindowSet>& span_sets, const std::vector<Batch>& full,
@@ -130,6 +135,7 @@ class Scorer {
   }
 
   void AgainstSpans(const Estimate& e, SamplingScore* score) const {
+    if (e.state.starts_with("missing_")) return;  // what is lost beside sampling: spans.h
     const auto at = truth_.spans.find(KeyOf(e));
     const bool told = at != truth_.spans.end();
     if (e.basis == Basis::kMissing) {
@@ -138,7 +144,7 @@ class Scorer {
     }
     if (e.basis != Basis::kInferred && knowledge_ != Knowledge::kMetrics) return;
     // What even all spans do not tell is no truth; but no call at all is.
-    if (!told && (e.state == "queue_depth" || knowledge_ == Knowledge::kMetrics)) return;
+    if (!told && (IsSaidByTheModel(e.state) || knowledge_ == Knowledge::kMetrics)) return;
     const double x = told ? at->second : 0;
     if (e.i90.lower == e.i90.upper) {
       ++score->certain;

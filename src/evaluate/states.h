@@ -2,11 +2,11 @@
 // span is missing, throws most of it away, reconstructs, and compares with what the whole says.
 //
 // Truth from spans: call_volume, failed_calls and in_flight are counted from all of them;
-// queue_depth is what the model says when it has them all. Truth from gauges (requests in flight,
-// pending requests), which the models do not get to see: a few readings of a number that moves.
-// What they should read follows from the estimate's quantiles and the readings' own scatter; the
-// share of that predictive distribution below the sum of the readings, ties split by a coin, must
-// lie between 5 % and 95 % in 90 % of the cases.
+// queue_depth and the steps' states are what the model says when it has them all. Truth from gauges
+// (requests in flight, pending requests), which the models do not get to see: a few readings of a
+// number that moves. What they should read follows from the estimate's quantiles and the readings'
+// own scatter; the share of that predictive distribution below the sum of the readings, ties split
+// by a coin, must lie between 5 % and 95 % in 90 % of the cases.
 //
 // Only inferred answers are scored: observed ones are the truth itself (but are held against
 // gauges), and missing ones claim nothing. An interval of a count jumps over its probability:

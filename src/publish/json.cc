@@ -125,6 +125,7 @@ Json EstimateJson(const telemetry::Estimate& e, const EntityNames& names) {
   const bool missing = e.basis == telemetry::Basis::kMissing;
   Json out = {{"state", e.state}, {"entity", IdText(e.entity)}, {"name", names.Name(e.entity)}};
   AddCaller(e.caller, names, &out);
+  if (!e.detail.empty()) out["detail"] = e.detail;
   out["start_ms"] = Time(e.start);
   out["length_ms"] = ToMillis(e.length);
   out["basis"] = telemetry::BasisName(e.basis);
@@ -315,6 +316,7 @@ class Track {
   Json ToJson(const EntityNames& names) const {
     Json out = {{"state", first_.state}};
     AddCaller(first_.caller, names, &out);
+    if (!first_.detail.empty()) out["detail"] = first_.detail;
     out["unit"] = first_.unit;
     out["method"] = first_.method;
     out["basis"] = basis_;  // a letter a window: observed, inferred, missing, or a blank
@@ -352,12 +354,12 @@ Json AxisJson(const Picture& picture, EntityId entity, const EntityNames& names)
     if (line.entity == entity) lines.push_back(LineJson(line, names));
   }
 
-  std::map<std::pair<std::string, EntityId>, Track> tracks;
+  std::map<std::tuple<std::string, EntityId, std::string>, Track> tracks;
   for (const auto& e : picture.estimates) {
     if (e.entity != entity) continue;
     const auto window = window_of.find(e.start);
     if (window == window_of.end()) continue;
-    auto [it, added] = tracks.try_emplace({e.state, e.caller}, e, starts.size());
+    auto [it, added] = tracks.try_emplace({e.state, e.caller, e.detail}, e, starts.size());
     it->second.Put(window->second, e);
   }
   Json columns = Json::array();

@@ -9,6 +9,7 @@
 #include "publish/clock_json.h"
 #include "publish/json.h"
 #include "telemetry/attributes.h"
+#include "telemetry/step_name.h"
 
 namespace tomograph::publish {
 namespace {
@@ -102,13 +103,45 @@ class LabelNames {
   std::unordered_map<std::string, int> uses_;
 };
 
+constexpr size_t kMostStepEstimates = 2000;  // in /metrics
+
+void Steps(const std::vector<const Estimate*>& newest, const LabelNames& names, Exposition* out) {
+  const auto sample = [&](const Estimate& e, std::string_view quantile) {
+    const std::string service = names.Of(e.entity);
+    const telemetry::StepName step = telemetry::ParseStep(e.detail);
+    out->Sample({{"service", service},
+                 {"operation", step.operation},
+                 {"after", step.after},
+                 {"before", step.before},
+                 {"quantile", quantile}},
+                e.value);
+  };
+  const auto family = [&](std::string_view state, std::string_view quantile) {
+    size_t samples = 0;
+    for (const Estimate* e : newest) {
+      if (e->state != state || e->basis == telemetry::Basis::kMissing) continue;
+      if (++samples > kMostStepEstimates) return;
+      sample(*e, quantile);
+    }
+  };
+  out->Family("tomograph_step_duration_seconds", "gauge",
+              "Time that requests spend between two of their calls, in the newest window.");
+  family("step_duration_p50", "0.5");
+  family("step_duration_p95", "0.95");
+  out->Family("tomograph_step_completion_ratio", "gauge",
+              "Share of the requests for which the call `after` returned that went on as usual.");
+  family("step_completion", "");
+}
+
 void Estimates(const Picture& picture, const LabelNames& names, Exposition* out) {
-  std::vector<const Estimate*> newest;
+  std::vector<const Estimate*> newest, steps;
   for (const auto& e : picture.estimates) {
     if (!picture.window_starts.empty() && e.start == picture.window_starts.back()) {
-      newest.push_back(&e);
+      // What there are several of has families of its own.
+      (e.detail.empty() ? newest : steps).push_back(&e);
     }
   }
+  Steps(steps, names, out);
   out->Family("tomograph_estimate", "summary",
               "Posterior quantiles of a hidden state in the newest window; absent when missing.");
   for (const Estimate* e : newest) {

@@ -53,6 +53,28 @@ TEST(Metrics, AMissingEstimateHasABasisAndNoNumber) {
   EXPECT_THAT(text, HasSubstr("basis=\"missing\"} 1\n"));
 }
 
+TEST(Metrics, StepsHaveFamiliesOfTheirOwn) {
+  Picture picture = IncidentPicture();
+  for (const char* detail : {"POST /checkout: payment POST -> (end)", "GET /: (start) -> (end)"}) {
+    for (const char* state : {"step_duration_p50", "step_duration_p95", "step_completion"}) {
+      telemetry::Estimate e = picture.estimates.front();
+      e.state = state;
+      e.detail = detail;
+      if (e.state == "step_completion") e.detail.resize(e.detail.find(" -> "));
+      e.start = picture.window_starts.back();
+      e.value = 0.25;
+      e.basis = telemetry::Basis::kObserved;
+      picture.estimates.push_back(e);
+    }
+  }
+  const std::string text = MetricsText(picture);
+  ExpectValid(text);
+  EXPECT_THAT(text, HasSubstr("operation=\"POST /checkout\",after=\"payment POST\","
+                              "before=\"(end)\",quantile=\"0.95\"} 0.25\n"));
+  EXPECT_THAT(text, HasSubstr("operation=\"GET /\",after=\"(start)\"} 0.25\n"));
+  EXPECT_THAT(text, Not(HasSubstr("state=\"step_")));
+}
+
 TEST(Metrics, ShowsTheClocksThatAreMeasured) {
   Picture picture = IncidentPicture();
   sample::AddClocks(&picture);

@@ -1,5 +1,7 @@
+#include "reconstruct/missing_spans.h"
 #include "reconstruct/queue.h"
 #include "reconstruct/state_model.h"
+#include "reconstruct/step.h"
 #include "reconstruct/volume.h"
 
 namespace tomograph::reconstruct {
@@ -8,6 +10,8 @@ std::vector<std::unique_ptr<StateModel>> AllModels() {
   std::vector<std::unique_ptr<StateModel>> models;
   models.push_back(std::make_unique<VolumeModel>());
   models.push_back(std::make_unique<QueueModel>());
+  models.push_back(std::make_unique<MissingSpansModel>());
+  models.push_back(std::make_unique<StepModel>());
   return models;
 }
 

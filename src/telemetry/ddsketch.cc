@@ -106,6 +106,13 @@ double DDSketch::RankOf(double value) const {
   return below / count_;
 }
 
+void DDSketch::Scale(double factor) {
+  for (double& weight : buckets_) weight *= factor;
+  zero_ *= factor;
+  count_ *= factor;
+  sum_ *= factor;
+}
+
 void DDSketch::Clear() { *this = DDSketch(); }
 
 }  // namespace tomograph::telemetry

@@ -20,6 +20,8 @@ class DDSketch {
   /// Negative or NaN values are ignored (callers count them); weight > 0.
   void Add(double value, double weight = 1);
   void Merge(const DDSketch& other);
+  /// All weights times `factor` > 0.
+  void Scale(double factor);
   /// q in [0, 1]; NaN when empty.
   double Quantile(double q) const;
   /// Estimated share of the weight that is <= value.

@@ -30,6 +30,7 @@ struct Estimate {
   std::string state;  // "call_volume", "failed_calls", "in_flight", "queue_depth", ...
   EntityId entity = kNoEntity;
   EntityId caller = kNoEntity;  // for an edge
+  std::string detail;           // which of several of this state and entity; empty: there is one
   Nanos start = 0;              // the interval that it speaks of
   Nanos length = 0;
   double value = 0;  // median of the posterior; NaN when missing

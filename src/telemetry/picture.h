@@ -68,7 +68,7 @@ struct Picture {
   std::vector<Edge> edges;
   std::vector<Nanos> window_starts;
   std::vector<TimeLine> lines;
-  std::vector<Estimate> estimates;           // ordered by state, entity, caller, start
+  std::vector<Estimate> estimates;           // ordered by state, entity, caller, detail, start
   std::vector<HostClock> clocks;             // by host
   std::vector<ClockFinding> clock_findings;  // newest first
   std::vector<std::shared_ptr<const RebuiltRequest>> requests;  // a few of each kind, newest first

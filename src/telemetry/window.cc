@@ -1,12 +1,17 @@
 #include "telemetry/window.h"
 
 #include <algorithm>
+#include <iterator>
+#include <tuple>
 
 namespace tomograph::telemetry {
 
 namespace {
 constexpr size_t kMaxExamples = 8;
-}
+
+auto KeyOf(const StepStats& s) { return std::tie(s.operation, s.after, s.before); }
+bool ByKey(const StepStats& a, const StepStats& b) { return KeyOf(a) < KeyOf(b); }
+}  // namespace
 
 void CallStats::Merge(const CallStats& o) {
   seen += o.seen;
@@ -52,6 +57,20 @@ void GaugeStats::Merge(const GaugeStats& o) {
   }
 }
 
+void StepStats::Merge(const StepStats& o) {
+  seen += o.seen;
+  failed_seen += o.failed_seen;
+  calls += o.calls;
+  duration.Merge(o.duration);
+}
+
+void CallSides::Merge(const CallSides& o) {
+  joined += o.joined;
+  unanswered += o.unanswered;
+  failed_unanswered += o.failed_unanswered;
+  parent_lost += o.parent_lost;
+}
+
 void Window::Merge(const Window& o) {
   spans.Merge(o.spans);
   metrics.Merge(o.metrics);
@@ -61,6 +80,15 @@ void Window::Merge(const Window& o) {
   restarts += o.restarts;
   examples.insert(examples.end(), o.examples.begin(), o.examples.end());
   if (examples.size() > kMaxExamples) examples.resize(kMaxExamples);
+  for (const StepStats& step : o.steps) {
+    const auto at = std::lower_bound(steps.begin(), steps.end(), step, ByKey);
+    if (at != steps.end() && KeyOf(*at) == KeyOf(step)) {
+      at->Merge(step);
+    } else {
+      steps.insert(at, step);
+    }
+  }
+  steps_refused += o.steps_refused;
 }
 
 const Window* WindowSet::Find(WindowKey key) const {

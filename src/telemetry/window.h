@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <map>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/nanotime.h"
@@ -51,6 +53,34 @@ struct GaugeStats {
   double mean() const { return samples > 0 ? sum / samples : 0; }
 };
 
+/// Hidden stretches of requests: between two calls that a request was seen to make, before the
+/// first and after the last one (correlate/requests/step_counter.h). One entry for each (operation,
+/// after, before) of a service.
+struct StepStats {
+  std::string operation;     // of the request
+  std::string after;         // the call that had returned, or kStepStart
+  std::string before;        // the call that was made next, or kStepEnd
+  uint64_t seen = 0;         // requests that passed here, once for each time that they did
+  uint64_t failed_seen = 0;  // before kStepEnd: of these, requests that failed
+  double calls = 0;          // sum of weights 1/p
+  DDSketch duration;         // s, weighted
+  void Merge(const StepStats& other);
+};
+inline constexpr std::string_view kStepStart = "(start)";
+inline constexpr std::string_view kStepEnd = "(end)";
+inline constexpr size_t kMaxSteps = 64;  // of an entity in a window
+
+/// The two sides of calls, a client's span and the server's span below it, as far as one is known
+/// to have come or not (correlate/requests/side_counter.h).
+struct CallSides {
+  uint64_t joined = 0;      // edges: both sides came
+  uint64_t unanswered = 0;  // edges: client spans that did not fail, of a callee that sends spans,
+                            // below which no span of it came
+  uint64_t failed_unanswered = 0;  // edges: the same that failed: it may never have got there
+  uint64_t parent_lost = 0;        // entities: server spans whose named parent never came
+  void Merge(const CallSides& other);
+};
+
 struct WindowKey {
   EntityId entity = kNoEntity;  // the service; for an edge the callee
   EntityId caller = kNoEntity;  // kNoEntity: a window of the entity itself
@@ -69,6 +99,8 @@ struct Window {
   uint64_t logs = 0;
   uint32_t restarts = 0;           // start times or uptimes that jumped
   std::vector<uint64_t> examples;  // a few span ids worth opening: slowest and failed first
+  std::vector<StepStats> steps;    // entities: by operation, after, before; at most kMaxSteps
+  uint64_t steps_refused = 0;      // passed steps beyond these
   void Merge(const Window& other);
 };
 
@@ -82,6 +114,10 @@ struct WindowSet {
   uint64_t spans_joined = 0;  // non-root spans whose parent is there
   uint64_t orphans = 0;       // non-root spans whose parent never came
   uint64_t late_spans = 0;    // came after the watermark: stored, not aggregated
+  // Calls of which the side that ended first ended before `sides_until` and after the same of the
+  // window before. That is earlier than this window: what is lost must have had time to come.
+  std::map<WindowKey, CallSides> sides;
+  Nanos sides_until = 0;
 
   const Window* Find(WindowKey key) const;
   Nanos end() const { return start + length; }

@@ -44,6 +44,8 @@ CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addre
                                       WindowBuilder* windows, MissingJoins* missing) {
   windows_ = windows;
   missing_ = missing;
+  addresses_ = addresses;
+  steps_.Begin(traces->kept_from());
   joins_ = {};
   unanswered_.clear();
   pairs_.clear();
@@ -55,6 +57,7 @@ CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addre
   for (const auto& [pair, times] : pairs_)
     addresses->Observe(pair.first, pair.second, static_cast<double>(times));
   CountUnanswered(addresses);
+  steps_.Finish(windows);
   return joins_;
 }
 
@@ -84,6 +87,8 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
     if (span.takes_connection) CountTaking(trace, i);
     if (span.outgoing()) CountOutgoing(trace, i);
     if (ended && !span.outgoing()) CountExclusive(trace, i);
+    if (ended && IsCallOfItsService(span, parent) && !span.outgoing())
+      steps_.Count(trace, i, *addresses_);
   }
 }
 

@@ -15,6 +15,7 @@
 
 #include "correlate/entities/address_book.h"
 #include "correlate/rebuild/missing_joins.h"
+#include "correlate/requests/step_counter.h"
 #include "correlate/requests/trace_assembler.h"
 #include "correlate/windows/window_builder.h"
 
@@ -22,6 +23,8 @@ namespace tomograph::correlate {
 
 class CallCounter {
  public:
+  explicit CallCounter(const telemetry::Identities* identities) : steps_(identities) {}
+
   struct Joins {
     uint64_t spans = 0;
     uint64_t joined = 0;
@@ -32,8 +35,8 @@ class CallCounter {
   /// Tells `missing` where spans lack ids.
   Joins Count(TraceAssembler* traces, AddressBook* addresses, WindowBuilder* windows,
               MissingJoins* missing);
-  /// Has it ever sent spans?
-  bool SendsSpans(telemetry::EntityId entity) const { return senders_.count(entity) > 0; }
+  /// Who has ever sent spans.
+  const std::unordered_set<telemetry::EntityId>& senders() const { return senders_; }
 
  private:
   struct Unanswered {
@@ -47,10 +50,14 @@ class CallCounter {
   void CountUnanswered(AddressBook* addresses);
   void CountMissingJoins(const JoinedTrace& trace, size_t i);
 
+  bool SendsSpans(telemetry::EntityId entity) const { return senders_.count(entity) > 0; }
+
   std::unordered_set<telemetry::EntityId> senders_;
+  StepCounter steps_;
   // Of the interval at hand:
   WindowBuilder* windows_ = nullptr;
   MissingJoins* missing_ = nullptr;
+  const AddressBook* addresses_ = nullptr;
   Joins joins_;
   uint64_t trace_number_ = 0;
   std::vector<Unanswered> unanswered_;

@@ -171,6 +171,24 @@ const OpenSpan* TraceAssembler::Find(const Trace& trace, uint64_t id) {
   return at != trace.spans.end() && at->id == id ? &*at : nullptr;
 }
 
+OpenSpan* TraceAssembler::Find(Trace* trace, uint64_t id) {
+  const OpenSpan* found = Find(*trace, id);
+  return found == nullptr ? nullptr : trace->spans.data() + (found - trace->spans.data());
+}
+
+bool TraceAssembler::IsAlone(const Trace& trace, const OpenSpan& span) {
+  if (span.kind == telemetry::SpanKind::kClient) {
+    // Above another client span of its service it is no call of its own, and a span of another
+    // service below it is an answer of some kind.
+    const auto is_below = [&](const OpenSpan& s) {
+      return s.parent == span.id && s.id != span.id && (s.outgoing() || s.service != span.service);
+    };
+    return !span.takes_connection && std::none_of(trace.spans.begin(), trace.spans.end(), is_below);
+  }
+  return span.kind == telemetry::SpanKind::kServer && span.parent != 0 &&
+         Find(trace, span.parent) == nullptr;
+}
+
 void TraceAssembler::HoldAt(Nanos end, OpenSpan* span) {
   const Nanos moved = end - span->end;
   span->start += moved;

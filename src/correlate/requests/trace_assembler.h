@@ -6,6 +6,7 @@
 // once a window for the traces that touch it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -34,19 +35,20 @@ struct OpenSpan {
   bool takes_connection : 1 = false;  // waits for a connection, and calls nobody
   // `peer` stands for an address: a key of AddressBook, no entity.
   bool peer_is_address : 1 = false;
+  bool settled : 1 = false;          // seen by SettleCalls together with its other side
   uint8_t counted_as = kNotCounted;  // the ledger's format, plus one
   float clock_bound_s = -1;          // how wrong `start` may be against other hosts; < 0: not known
+  telemetry::StringId operation = telemetry::kEmptyString;
+  // Evidence for joins without ids; 0: not known.
+  uint32_t connection = 0;  // the port from which the call came
+  uint32_t worker = 0;      // process and thread
+  float bytes_in = 0, bytes_out = 0;
 
   static constexpr uint8_t kNotCounted = 0;
   static uint8_t CountedAs(telemetry::Format format) {
     return static_cast<uint8_t>(static_cast<uint8_t>(format) + 1);
   }
   Nanos raw_end() const { return raw_start + (end - start); }
-  // Evidence for joins without ids; 0: not known.
-  telemetry::StringId operation = telemetry::kEmptyString;
-  uint32_t connection = 0;  // the port from which the call came
-  uint32_t worker = 0;      // process and thread
-  float bytes_in = 0, bytes_out = 0;
   bool outgoing() const {
     return kind == telemetry::SpanKind::kClient || kind == telemetry::SpanKind::kProducer;
   }
@@ -109,6 +111,22 @@ class TraceAssembler {
       }
     }
   }
+  /// Calls joined(client span, server span) once for every call of which both are there and one
+  /// ended before `before`, and alone(span) for every other span of these kinds that did: a client
+  /// span that nothing answers, a server span whose named parent is not there. To be called before
+  /// Evict of the same time: what is evicted was asked for.
+  template <typename Joined, typename Alone>
+  void SettleCalls(Nanos before, Joined&& joined, Alone&& alone) {
+    for (Trace& trace : traces_) {
+      if (trace.spans.empty() || trace.start >= before) continue;
+      Sort(&trace);
+      SettlePairs(&trace, before, joined);
+      for (const OpenSpan& span : trace.spans) {
+        if (span.settled || span.end >= before) continue;
+        if (IsAlone(trace, span)) alone(span);
+      }
+    }
+  }
   /// Lets revise(OpenSpan*) move the spans in time that end at `from` or later: what ended before
   /// has been counted. One that would then end before `from` is held there, since it has not.
   template <typename Revision>
@@ -129,6 +147,7 @@ class TraceAssembler {
   /// that has such spans, ordered by trace id.
   template <typename Visit>
   void Evict(Nanos before, Visit&& visit) {
+    kept_from_ = std::max(kept_from_, before);
     for (uint32_t slot : Leaving(before)) {
       Trace& trace = traces_[slot];
       Sort(&trace);
@@ -139,6 +158,8 @@ class TraceAssembler {
   }
   /// The first moment from `from` on at which a span is in flight; INT64_MAX when there is none.
   Nanos NextActivity(Nanos from) const;
+  /// All that ended from here on and came is there.
+  Nanos kept_from() const { return kept_from_; }
   size_t open_spans() const { return open_spans_; }
   size_t bytes() const;
 
@@ -162,6 +183,20 @@ class TraceAssembler {
   const JoinedTrace& JoinUntil(Trace* trace, Nanos to);
   void Sort(Trace* trace);  // by id, each once
   static const OpenSpan* Find(const Trace& trace, uint64_t id);
+  static OpenSpan* Find(Trace* trace, uint64_t id);
+  /// Marks the sides that have found each other.
+  template <typename Joined>
+  static void SettlePairs(Trace* trace, Nanos before, Joined&& joined) {
+    for (OpenSpan& server : trace->spans) {
+      if (server.kind != telemetry::SpanKind::kServer || server.settled) continue;
+      OpenSpan* client = Find(trace, server.parent);
+      if (client == nullptr || client->kind != telemetry::SpanKind::kClient) continue;
+      if (std::min(server.end, client->end) >= before) continue;
+      server.settled = client->settled = true;
+      joined(*client, server);
+    }
+  }
+  static bool IsAlone(const Trace& trace, const OpenSpan& span);
   static void HoldAt(Nanos end, OpenSpan* span);
   static void FindExtent(Trace* trace);
 
@@ -170,6 +205,7 @@ class TraceAssembler {
   std::vector<uint32_t> table_;  // open addressing, linear probing: slot + 1, 0 empty
   size_t used_ = 0;
   size_t open_spans_ = 0;
+  Nanos kept_from_ = INT64_MIN;
   std::array<uint64_t, telemetry::kFormatCount + 1> duplicates_{};  // by counted_as
   JoinedTrace joined_;
   std::vector<OpenSpan> visible_;

@@ -60,6 +60,15 @@ WindowBuilder::Cell* WindowBuilder::At(telemetry::WindowKey key) {
   return &cells_.back();
 }
 
+WindowBuilder::Cell* WindowBuilder::Find(telemetry::WindowKey key) {
+  const size_t mask = table_.size() - 1;
+  for (size_t at = HashOf(key) & mask; table_[at] != 0; at = (at + 1) & mask) {
+    Cell& cell = cells_[table_[at] - 1];
+    if (cell.window.key == key) return &cell;
+  }
+  return nullptr;
+}
+
 void WindowBuilder::OpenTrace(Cell* cell) {
   if (cell->trace == trace_) return;
   CloseTrace(cell);

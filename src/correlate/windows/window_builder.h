@@ -47,6 +47,8 @@ class WindowBuilder {
 
   /// nullptr when there are max_windows others already (counted).
   Cell* At(telemetry::WindowKey key);
+  /// nullptr when there is none: nothing is added or counted.
+  Cell* Find(telemetry::WindowKey key);
 
   void NextTrace() { ++trace_; }
   /// A call that ended in this interval, or was in flight during a part of it, or both.

@@ -30,6 +30,7 @@ void Fill(const Estimate& e, size_t i, ChunkAppender* out) {
   out->SetText(13, i, e.method);
   out->SetText(14, i, e.note);
   out->SetTextList(15, i, e.evidence);
+  out->SetText(16, i, e.detail);
 }
 
 Estimate Read(const Rows& rows, size_t i) {
@@ -48,6 +49,7 @@ Estimate Read(const Rows& rows, size_t i) {
   e.method = rows.Text(13, i);
   e.note = rows.Text(14, i);
   e.evidence = rows.TextList(15, i);
+  e.detail = rows.Text(16, i);
   return e;
 }
 
@@ -74,11 +76,13 @@ Result<std::vector<Estimate>> ReadEstimates(Connection& connection, TimeRange ra
                                             const std::string& state) {
   Result<Rows> rows = connection.Query(
       "SELECT state, entity_id, caller_id, start_time, length_ns, value, lower_50, upper_50, "
-      "lower_90, upper_90, confidence, enum_code(basis), unit, method, note, evidence "
+      "lower_90, upper_90, confidence, enum_code(basis), unit, method, note, evidence, "
+      "coalesce(detail, '') AS detail "
       "FROM estimates WHERE epoch_ns(start_time) >= ? AND epoch_ns(start_time) < ? "
       "AND (? = '' OR state = ?) QUALIFY row_number() OVER "
-      "(PARTITION BY state, entity_id, caller_id, start_time ORDER BY rowid DESC) = 1 "
-      "ORDER BY start_time, state, entity_id, caller_id NULLS FIRST",
+      "(PARTITION BY state, entity_id, caller_id, coalesce(detail, ''), start_time "
+      "ORDER BY rowid DESC) = 1 "
+      "ORDER BY start_time, state, entity_id, caller_id NULLS FIRST, coalesce(detail, '')",
       {range.from, range.to, state, state});
   if (!rows.ok()) return rows.status();
   std::vector<Estimate> estimates;

@@ -14,8 +14,8 @@ namespace tomograph::store {
 
 Status InsertEstimates(Connection& connection, const std::vector<telemetry::Estimate>& estimates,
                        Dictionaries* dictionaries);
-/// Ordered by start, state, entity, caller. Of estimates put more than once the last counts. An
-/// empty `state` means all.
+/// Ordered by start, state, entity, caller, detail. Of estimates put more than once the last
+/// counts. An empty `state` means all.
 Result<std::vector<telemetry::Estimate>> ReadEstimates(Connection& connection, TimeRange range,
                                                        const std::string& state);
 

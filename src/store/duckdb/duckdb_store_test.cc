@@ -623,6 +623,23 @@ TEST_F(DuckDbStoreTest, EstimatesComeBackAndTheLastOneCounts) {
   EXPECT_EQ(store_->Estimates({kMorning, kMorning + kMinute}, "")->size(), 1u);
 }
 
+TEST_F(DuckDbStoreTest, EstimatesOfOneStateAreToldApartByTheirDetail) {
+  telemetry::Estimate pay = MakeEstimate("step_completion", kMorning, 0.9);
+  pay.detail = "buy: pay";
+  telemetry::Estimate ship = MakeEstimate("step_completion", kMorning, 0.8);
+  ship.detail = "buy: ship";
+  ASSERT_TRUE(store_->PutEstimates({ship, pay}).ok());
+  pay.value = 0.7;
+  ASSERT_TRUE(store_->PutEstimates({pay}).ok());
+  Reopen();
+  Result<std::vector<telemetry::Estimate>> all = store_->Estimates({}, "step_completion");
+  ASSERT_TRUE(all.ok()) << all.status().ToString();
+  ASSERT_EQ(all->size(), 2u);
+  EXPECT_EQ((*all)[0].detail, "buy: pay");
+  EXPECT_EQ((*all)[0].value, 0.7);
+  EXPECT_EQ((*all)[1].detail, "buy: ship");
+}
+
 TEST_F(DuckDbStoreTest, AnIncidentIsReplacedByItsId) {
   telemetry::Incident incident;
   incident.id = "i-1";

@@ -75,7 +75,12 @@ ALTER TABLE logs ADD COLUMN received_time TIMESTAMP_NS;
 ALTER TABLE flows ADD COLUMN received_time TIMESTAMP_NS;
 )sql";
 
-constexpr const char* kMigrations[] = {kVersion1, kVersion2};
+// Several estimates of one state and entity: which step of which operation it speaks of.
+constexpr const char* kVersion3 = R"sql(
+ALTER TABLE estimates ADD COLUMN detail VARCHAR;
+)sql";
+
+constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3};
 
 constexpr SignalTable kTables[] = {
     {telemetry::Signal::kSpan, "spans", "corrected_start", "trace_id, span_id",

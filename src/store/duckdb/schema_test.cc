@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "store/duckdb/test_batches.h"
 
 namespace tomograph::store {
@@ -47,6 +49,31 @@ TEST(SchemaTest, AStoreOfVersion1IsMigratedAndItsRowsAreThere) {
                            return true;
                          })
                   .ok());
+}
+
+TEST(SchemaTest, AnEstimateOfVersion2HasNoDetail) {
+  TemporaryDirectory dir;
+  MakeDatabase(dir.path(), [](Connection& c) {
+    ASSERT_TRUE(Migrate(c, 2).ok());
+    const Status inserted = c.Execute(
+        "INSERT INTO estimates VALUES ('in_flight', 1, NULL, '2026-11-21 07:00:00', 5000000000, 3, "
+        "1, 2, 0, 4, 0.9, 'inferred', 'calls', 'little', '', [])");
+    ASSERT_TRUE(inserted.ok()) << inserted.ToString();
+  });
+  Identities ids;
+  std::unique_ptr<Store> store = OpenStore(OptionsFor(dir.path()), &ids);
+  ASSERT_NE(store, nullptr);
+  telemetry::Estimate step;
+  step.state = "step_completion";
+  step.start = kMorning;
+  step.detail = "buy: pay";
+  ASSERT_TRUE(store->PutEstimates({step}).ok());
+  const Result<std::vector<telemetry::Estimate>> all = store->Estimates({}, "");
+  ASSERT_TRUE(all.ok()) << all.status().ToString();
+  std::map<std::string, std::string> details;
+  for (const telemetry::Estimate& e : *all) details[e.state] = e.detail;
+  EXPECT_EQ(details.at("in_flight"), "");
+  EXPECT_EQ(details.at("step_completion"), "buy: pay");
 }
 
 TEST(SchemaTest, AColdFileOfVersion1IsReadBesideNewerRows) {

@@ -1,0 +1,65 @@
+#include "correlate/requests/side_counter.h"
+
+#include "base/random.h"
+
+namespace tomograph::correlate {
+namespace {
+
+using telemetry::EntityId;
+using telemetry::kNoEntity;
+using telemetry::WindowKey;
+
+}  // namespace
+
+size_t SideCounter::HashOfKind::operator()(const Kind& kind) const {
+  return MixBits(static_cast<uint64_t>(kind.caller) + 3 * static_cast<uint64_t>(kind.called) +
+                 (static_cast<uint64_t>(kind.operation) << 1 | (kind.failed ? 1 : 0)));
+}
+
+EntityId SideCounter::OperationOf(const Kind& kind) {
+  return EntityId{
+      MixBits(MixBits(static_cast<uint64_t>(kind.caller)) ^ static_cast<uint64_t>(kind.operation))};
+}
+
+void SideCounter::Count(Nanos until, TraceAssembler* traces, const AddressBook& addresses,
+                        const std::unordered_set<EntityId>& senders, telemetry::WindowSet* set) {
+  Counts joined, unanswered;
+  traces->SettleCalls(
+      until,
+      [&](const OpenSpan& call, const OpenSpan& answer) {
+        ++joined[Kind{call.service, answer.service, call.operation, false}];
+      },
+      [&](const OpenSpan& alone) {
+        if (alone.incoming()) {
+          ++set->sides[WindowKey{alone.service, kNoEntity}].parent_lost;
+        } else {
+          ++unanswered[Kind{alone.service, alone.peer, alone.operation, alone.failed}];
+        }
+      });
+  // Only now is it known who answers, whatever the order of the traces. Sums of whole numbers are
+  // the same in any order; what is remembered is not, so that it is put in order.
+  std::map<std::pair<EntityId, EntityId>, uint64_t> answers;
+  for (const auto& [kind, calls] : joined) {
+    set->sides[WindowKey{kind.called, kind.caller}].joined += calls;
+    answers[{OperationOf(kind), kind.called}] += calls;
+  }
+  by_operation_.Age();
+  for (const auto& [pair, times] : answers)
+    by_operation_.Observe(pair.first, pair.second, static_cast<double>(times));
+  CountUnanswered(unanswered, addresses, senders, &set->sides);
+  set->sides_until = until;
+}
+
+void SideCounter::CountUnanswered(const Counts& unanswered, const AddressBook& addresses,
+                                  const std::unordered_set<EntityId>& senders, Sides* sides) const {
+  for (const auto& [kind, calls] : unanswered) {
+    EntityId callee = kNoEntity;
+    if (kind.called != kNoEntity) callee = addresses.Resolve(kind.called).entity;
+    if (senders.count(callee) == 0) callee = by_operation_.Resolve(OperationOf(kind)).entity;
+    if (senders.count(callee) == 0) continue;
+    telemetry::CallSides& edge = (*sides)[WindowKey{callee, kind.caller}];
+    (kind.failed ? edge.failed_unanswered : edge.unanswered) += calls;
+  }
+}
+
+}  // namespace tomograph::correlate
