@@ -16,6 +16,8 @@ const reconstruct = (...args) => {
   assert.equal(run.status, 0, run.stderr);
   return run.stdout;
 };
+/// Node's SDK tells starts to the millisecond, so what it tells contradicts itself by as much.
+const tick = 1;
 const rounded = (value, digits = 1) => Number(value.toFixed(digits));
 
 describe('two hosts have wrong clocks', () => {
@@ -38,17 +40,24 @@ describe('two hosts have wrong clocks', () => {
   test('each offset is within its bound of the truth, and the wrong clocks are found out', async (t) => {
     const { clocks } = await tomograph.get('/api/v1/clocks');
     assert.deepEqual(clocks.map((clock) => clock.host).sort(), [...hosts].sort());
+    let bounded = 0;
     const ahead = (host, at) => (shop.clocks.hosts[host] ? aheadMs(shop.clocks.hosts[host], shop.clocks.since_ms, at) : 0);
     for (const clock of clocks) {
       if (clock.state === 'reference') continue;
       const at = clock.as_of_ms;
       const truth = ahead(clock.host, at) - ahead(clock.reference, at);
-      t.diagnostic(`${clock.host}: ${clock.state}, true ${rounded(truth, 3)} ms, told ${rounded(clock.offset_ms, 3)} ± ${rounded(clock.bound_ms, 3)} ms of ${clock.calls} calls`);
-      assert.ok(truth >= clock.least_ms && truth <= clock.most_ms, `${clock.host}: ${truth} is not in [${clock.least_ms}, ${clock.most_ms}]`);
-      assert.ok(clock.bound_ms < 5, `${clock.host}: a bound of ${clock.bound_ms} ms says little`);
+      const bound = clock.bound_ms === null ? 'unbounded' : `± ${rounded(clock.bound_ms, 3)}`;
+      t.diagnostic(`${clock.host}: ${clock.state}, true ${rounded(truth, 3)} ms, told ${rounded(clock.offset_ms, 3)} ${bound} ms of ${clock.calls} calls`);
+      if (clock.bound_ms !== null) {
+        bounded += 1;
+        assert.ok(truth >= clock.least_ms - tick && truth <= clock.most_ms + tick, `${clock.host}: ${truth} is not in [${clock.least_ms}, ${clock.most_ms}]`);
+        assert.ok(clock.bound_ms < 5, `${clock.host}: a bound of ${clock.bound_ms} ms says little`);
+      }
+      assert.ok(Math.abs(clock.offset_ms - truth) < 2, `${clock.host}: ${clock.offset_ms} ms is not ${truth} ms`);
       if (Math.abs(truth) > 10) assert.equal(clock.state, 'corrected');
     }
     assert.ok(clocks.some((clock) => clock.state === 'corrected'));
+    assert.ok(bounded > 0, 'no offset has a bound');
   });
 
   test('rebuilt requests are in causal order when corrected, and were not before', async (t) => {
@@ -68,8 +77,7 @@ describe('two hosts have wrong clocks', () => {
         early.joins += 1;
         early.raw += span.raw_start_ms < parent.raw_start_ms;
         early.corrected += span.start_ms < parent.start_ms;
-        // Node tells starts to the millisecond.
-        early.beyondBound += span.start_ms < parent.start_ms - (span.clock.bound_ms ?? 0) - (parent.clock.bound_ms ?? 0) - 1;
+        early.beyondBound += span.start_ms < parent.start_ms - (span.clock.bound_ms ?? 0) - (parent.clock.bound_ms ?? 0) - tick;
       }
     }
     t.diagnostic(`joins between hosts: ${JSON.stringify(early)}`);

@@ -43,11 +43,14 @@ export function extentOf(spans, raw) {
   return { from, length: Math.max(to - from, 1e-6) };
 }
 
-/// Spans that begin before what caused them, by the times that are shown.
-export const tooEarly = (spans, raw) =>
+/// Spans that cannot have been so, by the times that are shown: they begin before what caused them, or
+/// answered after their caller had the answer.
+export const impossible = (spans, raw) =>
   spans.filter((span, i) => {
-    const parent = parentOf(spans, i);
-    return parent !== null && startOf(span, raw) < startOf(spans[parent], raw);
+    const above = spans[parentOf(spans, i)];
+    if (!above || span.layer === 'lost' || above.layer === 'lost') return false;
+    const answered = span.kind === 'server' && above.kind === 'client' && endOf(span, raw) > endOf(above, raw);
+    return answered || startOf(span, raw) < startOf(above, raw);
   }).length;
 
 /// One entry a host, in the order in which the request came to them. One request is too short for a clock
@@ -63,6 +66,7 @@ export function hostsOf(spans) {
 /// Milliseconds with a sign and its bound, "+35.2 ms ± 0.4 ms".
 export function offsetText(clock) {
   const bound = clock.bound_ms === null || clock.bound_ms === undefined ? 'bound unknown' : `± ${duration(clock.bound_ms / 1000)}`;
+  if (!clock.corrected && clock.bound_ms === 0) return 'the others are measured against it';
   if (!clock.corrected) return clock.bound_ms === null ? 'not measured: as shown' : `as shown, ${bound}`;
   const sign = clock.offset_ms < 0 ? '−' : '+';
   return `${sign}${duration(Math.abs(clock.offset_ms) / 1000)} ${bound}`;
