@@ -65,8 +65,10 @@ async function answer(table, request, response) {
       log.error(`${request.method} ${request.url} failed: ${error.message}`, error);
     }
   }
-  response.writeHead(status, { 'content-type': 'application/json' });
-  response.end(JSON.stringify(result ?? null));
+  const text = JSON.stringify(result ?? null);
+  response.setHeader('content-type', 'application/json');
+  response.setHeader('content-length', Buffer.byteLength(text));
+  response.writeHead(status).end(text);
 }
 
 function match(table, method, path) {
@@ -102,9 +104,11 @@ const lookup = (host, options, found) => {
 export function call(peer, method, path, body, timeoutMs = 3000) {
   const { port } = peers[peer];
   return new Promise((resolve, reject) => {
+    const text = body && JSON.stringify(body);
     const request = http.request({
       host: peer, port, method, path, agent, lookup,
-      headers: body ? { 'content-type': 'application/json' } : {},
+      headers: body
+        ? { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) } : {},
     });
     const fail = (status, message) => reject(new HttpError(status, message));
     const timer = setTimeout(() => {
@@ -123,7 +127,7 @@ export function call(peer, method, path, body, timeoutMs = 3000) {
         fail(error.status ?? 502, `${peer}: ${error.message}`);
       }
     });
-    request.end(body && JSON.stringify(body));
+    request.end(text);
   });
 }
 

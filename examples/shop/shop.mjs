@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import { faults } from './faults.mjs';
+import { hosts, parseSkew } from './hosts.mjs';
 import { NoNamespaces } from './isolation.mjs';
-import { startShop, unixNs } from './supervisor.mjs';
+import { services, startShop, unixNs } from './supervisor.mjs';
 
-export { faults, startShop };
+export { faults, parseSkew, startShop };
 
 const usage = `usage: node shop.mjs [options]
   --otlp-http URL       OTLP over HTTP goes here (http://127.0.0.1:4318)
@@ -22,6 +24,9 @@ const usage = `usage: node shop.mjs [options]
   --recovery SECONDS    time after the fault was healed (0: it is not healed)
   --rps N --seed N      customers (30 visits a second, seed 1)
   --sampling RATIO      share of the traces that are kept (1)
+  --skew LIST           clocks that are wrong, as web-2=+35ms,pay-1=-20ms+40ppm; hosts are then
+                        ${hosts.join(', ')}
+  --no-propagation LIST services that neither read nor write trace context, as catalog,payment
   --nice=N              priority of the services (5); below 0 needs root
   --json                one JSON line per event
 exit status: 0 done, 1 failed, 2 wrong usage, 77 packet-delay is not possible on this machine`;
@@ -33,6 +38,7 @@ function options() {
       'otlp-http': text('http://127.0.0.1:4318'), 'otlp-grpc': text('127.0.0.1:4317'),
       changes: text(), record: text(), fault: text(), warmup: text('60'), duration: text('60'),
       recovery: text('0'), rps: text('30'), seed: text('1'), sampling: text('1'), nice: text('5'),
+      skew: text(), 'no-propagation': text(''),
       json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' },
     } }).values;
   } catch (error) {
@@ -43,6 +49,15 @@ function options() {
 async function main() {
   const given = options();
   if (given.help) return console.log(usage);
+  const noPropagation = given['no-propagation']?.split(',').filter(Boolean) ?? [];
+  const stranger = noPropagation.find((name) => !(name in services));
+  if (stranger) given.problem = `there is no service "${stranger}"`;
+  let skew;
+  try {
+    skew = given.skew && parseSkew(given.skew);
+  } catch (error) {
+    given.problem = error.message;
+  }
   if (given.fault && !faults[given.fault]) given.problem = `there is no fault "${given.fault}"`;
   if (given.problem) {
     console.error(`${given.problem}\n${usage}`);
@@ -63,7 +78,7 @@ async function main() {
     otlpHttp: given['otlp-http'], otlpGrpc: given['otlp-grpc'], record: given.record,
     changes: given.changes ?? `${given['otlp-http']}/v1/events`,
     rps: +given.rps, seed: +given.seed, sampling: +given.sampling, nice: +given.nice,
-    isolatePayment: Boolean(faults[given.fault]?.needsNamespaces), onEvent,
+    isolatePayment: Boolean(faults[given.fault]?.needsNamespaces), skew, noPropagation, onEvent,
   });
   let truth = { fault: null };
   try {
@@ -84,6 +99,12 @@ async function main() {
   } finally {
     await shop.stop();
     if (given.record) {
+      if (shop.clocks) truth.clocks = shop.clocks;
+      if (noPropagation.length) {
+        truth.no_propagation = noPropagation;
+        const lines = shop.callers().map((caller) => JSON.stringify(caller) + '\n');
+        writeFileSync(join(given.record, 'truth-callers.jsonl.gz'), gzipSync(lines.join(''), { level: 9 }));
+      }
       writeFileSync(join(given.record, 'truth.json'), `${JSON.stringify(truth, null, 2)}\n`);
     }
   }

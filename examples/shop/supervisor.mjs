@@ -1,5 +1,7 @@
 // Starts the whole shop, keeps it running, hurts it on request, and leaves nothing behind.
-import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import {
+  chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,6 +10,7 @@ import { startNginx, startPostgres, startRedis } from './backends.mjs';
 import { announce } from './cdevents.mjs';
 import { freePorts, start, stop } from './children.mjs';
 import { faults } from './faults.mjs';
+import { hostOf } from './hosts.mjs';
 import { joinSlowLink } from './isolation.mjs';
 import { startLoad } from './load.mjs';
 import { gzip, startRecorder } from './recorder.mjs';
@@ -23,13 +26,17 @@ export const unixNs = () => Date.now() * 1e6;
 
 // `record` names a directory: all telemetry then goes there and needs no receiver.
 // `isolatePayment` puts payment into a network namespace, which packet-delay needs.
+// `skew` gives hosts wrong clocks (see hosts.mjs); `noPropagation` names services that neither read nor
+// write trace context. Who truly called them is told by callers(), before and after stop().
 export async function startShop({
   otlpHttp = 'http://127.0.0.1:4318', otlpGrpc = '127.0.0.1:4317', changes, record,
-  rps = 30, seed = 1, sampling = 1, isolatePayment = false, nice = 5, onEvent = () => {},
+  rps = 30, seed = 1, sampling = 1, isolatePayment = false, nice = 5,
+  skew, noPropagation = [], onEvent = () => {},
 } = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'shop-'));
   process.on('exit', removeDir);
   chmodSync(dir, 0o755);  // PostgreSQL and nginx's worker run as other users
+  mkdirSync(join(dir, 'callers'));
 
   const [nginxPort, postgresPort, redisPort, ...others] = await freePorts(3 + names.length);
   const ports = {
@@ -41,13 +48,17 @@ export async function startShop({
   const running = {};  // service name -> { name, version, setting, crashes, child }
   const backends = [];  // child processes, in order of start
   let recorder;
+  const since = Date.now();  // when all clocks had the offsets of `skew`
+  const callersFile = (name) => join(dir, 'callers', `${name}.jsonl`);
   let accessLog;
   let load;
+  let keptCallers;
   let stopping = false;
 
   const shop = {
     url: `http://127.0.0.1:${ports.nginx}`, ports, dir, rps, nice,
-    startCustomers, inject, heal, stop: stopAll,
+    startCustomers, inject, heal, stop: stopAll, callers,
+    clocks: skew && { since_ms: since, hosts: skew },
     // For the faults:
     tell, restart, deploy, pid: (name) => running[name].child.pid,
   };
@@ -93,11 +104,15 @@ export async function startShop({
     };
     const place = name === 'payment' && shop.link ? shop.link.inside : outside;
     const protocol = record ? 'http/json' : services[name];
+    const clock = skew?.[hostOf[name]];
     return { command: place.command, env: {
       PATH: process.env.PATH,
-      SHOP_SERVICE: name, SHOP_VERSION: version, SHOP_HOST: 'shop-1',
+      SHOP_SERVICE: name, SHOP_VERSION: version, SHOP_HOST: skew ? hostOf[name] : 'shop-1',
       SHOP_ADDRESS: place.address, SHOP_PORT: ports[name], SHOP_PEERS: peers,
       SHOP_POSTGRES: place.postgres, SHOP_REDIS: `127.0.0.1:${ports.redis}`,
+      ...(clock && { SHOP_CLOCK: JSON.stringify({ clock, since_ms: since }) }),
+      ...(noPropagation.length && { SHOP_CALLERS_FILE: callersFile(name) }),
+      ...(noPropagation.includes(name) && { SHOP_DEAF: '1' }),
       OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
       OTEL_EXPORTER_OTLP_ENDPOINT: protocol === 'grpc' ? `http://${otlpGrpc}` : place.otlpHttp,
       OTEL_TRACES_EXPORTER: 'otlp', OTEL_METRICS_EXPORTER: 'otlp', OTEL_LOGS_EXPORTER: 'otlp',
@@ -188,6 +203,14 @@ export async function startShop({
     onEvent('healed', {});
   }
 
+  // Who truly called, where telemetry does not tell: { service, trace, span, parent_trace, parent_span }.
+  function callers() {
+    if (keptCallers) return keptCallers;
+    return names.filter((name) => existsSync(callersFile(name)))
+      .flatMap((name) => readFileSync(callersFile(name), 'utf8').trim().split('\n'))
+      .map((line) => JSON.parse(line));
+  }
+
   // ---- the end
 
   async function stopAll() {
@@ -202,6 +225,7 @@ export async function startShop({
     if (record && accessLog && existsSync(accessLog)) {
       await gzip(accessLog, join(record, 'nginx-access.log.gz'));
     }
+    keptCallers = callers();
     removeDir();
     process.off('exit', removeDir);
     onEvent('stopped', {});

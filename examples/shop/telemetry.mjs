@@ -1,16 +1,19 @@
 // OpenTelemetry for one service of the shop: traces, metrics and logs. Where they go and by which
 // protocol is told by the standard OTEL_* environment variables, as in any other application.
+import './clock.mjs';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { metrics, trace } from '@opentelemetry/api';
 import { logs, SeverityNumber } from '@opentelemetry/api-logs';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import { IORedisInstrumentation } from '@opentelemetry/instrumentation-ioredis';
 import { PgInstrumentation } from '@opentelemetry/instrumentation-pg';
 import { RuntimeNodeInstrumentation } from '@opentelemetry/instrumentation-runtime-node';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { NodeSDK, metrics as sdk } from '@opentelemetry/sdk-node';
+import { keepCaller, Propagation } from './hosts.mjs';
 
 export const name = process.env.SHOP_SERVICE;
 export const version = process.env.SHOP_VERSION;
@@ -28,14 +31,37 @@ const resource = resourceFromAttributes({
 
 const receiverPort = Number(new URL(process.env.OTEL_EXPORTER_OTLP_ENDPOINT).port);
 
+// Only in runs in which some services do not propagate: see Propagation.
+const callersFile = process.env.SHOP_CALLERS_FILE;
+const propagation = callersFile && new Propagation(new W3CTraceContextPropagator(), {
+  deaf: process.env.SHOP_DEAF === '1', getSpanContext: trace.getSpanContext,
+});
+
+// What the conventions leave to opt in to, and Java's agent, Envoy and eBPF tell: the caller's end of
+// the connection (the callee has it as its peer's port), and the sizes of the bodies.
+function tellMore(span, request, response) {
+  const size = (headers) => Number(headers?.['content-length']) || undefined;
+  const outgoing = typeof request.getHeader === 'function';
+  span.setAttributes({
+    'network.local.port': outgoing ? request.socket?.localPort : undefined,
+    'http.request.body.size': size(outgoing ? request.getHeaders() : request.headers),
+    'http.response.body.size': size(outgoing ? response?.headers : response?.getHeaders()),
+  });
+}
+
 const telemetry = new NodeSDK({
   resource,
   autoDetectResources: false,
+  ...(propagation && { textMapPropagator: propagation }),
   instrumentations: [
     new HttpInstrumentation({
       // Sending telemetry is no call of the shop's.
       ignoreOutgoingRequestHook: (request) => Number(request.port) === receiverPort,
       headersToSpanAttributes: { server: { requestHeaders: ['x-request-id'] } },
+      applyCustomAttributesOnSpan: tellMore,
+      requestHook: (span, request) => {
+        if (callersFile && request.headers) keepCaller(callersFile, name, span, request);
+      },
     }),
     new PgInstrumentation({ requireParentSpan: true }),
     new IORedisInstrumentation({ requireParentSpan: true }),

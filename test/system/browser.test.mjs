@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 import { asReport, fixture, serve } from './browser_server.mjs';
+import * as requests from './request_fixtures.mjs';
 import { Tomograph, postJson, traceRequest, until } from './tomograph.mjs';
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
@@ -39,8 +40,8 @@ async function visit(url, options, check) {
   }
 }
 
-async function withFixture(name, options, check) {
-  const server = await serve(typeof name === 'string' ? fixture(name) : name);
+async function withFixture(name, { routes, ...options }, check) {
+  const server = await serve(typeof name === 'string' ? fixture(name) : name, routes);
   try {
     await visit(server.url, options, (page, complaints) => check(page, server, complaints));
   } finally {
@@ -366,6 +367,256 @@ describe('use', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+});
+
+const panel = (page) => page.locator('section[aria-label="Rebuilt requests"]');
+
+/// The page with its list of requests open, or with `one` of them.
+function withRequests({ one, routes, ...options }, check) {
+  return withFixture('incident', { routes, ...options }, async (page, server, complaints) => {
+    if (one) {
+      await page.goto(`${server.url}#request/${one.id}`);
+      await page.reload();
+      await panel(page).locator('[role=treeitem]').first().waitFor();
+    } else {
+      await panel(page).getByRole('button', { name: 'Show', exact: true }).click();
+      await panel(page).locator('tbody tr, .empty, [role=alert]').first().waitFor();
+    }
+    await check(page, panel(page), server, complaints);
+  });
+}
+
+const row = (page, name) => panel(page).locator('[role=treeitem]', { hasText: name });
+/// Where the bars are, as shares of the width they are drawn over.
+const barsOf = (page) =>
+  panel(page).locator('.bar').evaluateAll((bars) => bars.map((bar) => {
+    const [box, room] = [bar.getBoundingClientRect(), bar.parentElement.getBoundingClientRect()];
+    return { from: (box.left - room.left) / room.width, to: (box.right - room.left) / room.width };
+  }));
+
+describe('rebuilt requests', () => {
+  test('the list: what failed, how much of it is inferred and how surely, in the order and of the kind asked for', () =>
+    withRequests({}, async (page, section) => {
+      const names = () => section.locator('tbody tr').allInnerTexts();
+      assert.equal((await names()).length, 4);
+      assert.match((await names())[0], /▲ gateway POST \/checkout\/:user\s+09:09:50\s+41\.2 ms\s+10\s+2\s+1\s+57 %/);
+      assert.match((await names())[1], /GET \/products\/:id.*by id/s);
+      await section.getByLabel('Order').selectOption('slowest');
+      assert.match((await names())[0], /GET \/report/);
+      await section.getByLabel('pieced together only').check();
+      await page.waitForFunction(() => document.querySelectorAll('section[aria-label="Rebuilt requests"] tbody tr').length === 3);
+      assert.ok(!(await names()).join().includes('GET /products'), 'nothing of it is inferred');
+      assert.match(await section.innerText(), /8211 joins inferred, 12 not found, 840 waiting/);
+    }));
+
+  test('one request: joins by id, inferred, lost and not found are told apart', () =>
+    withRequests({ one: requests.checkout }, async (page, section) => {
+      assert.equal(await section.locator('[role=treeitem]').count(), 10);
+      assert.equal(await section.locator('.elbow.inferred').count(), 2);
+      const dashes = (name) => row(page, name).locator('.elbow').evaluate((path) => getComputedStyle(path).strokeDasharray);
+      assert.equal(await dashes('GET cart'), 'none');
+      assert.notEqual(await dashes('insert payments'), 'none');
+      assert.match(await row(page, 'insert payments').innerText(), /61 %/);
+      assert.equal(await section.locator('.bar.lost').count(), 1);
+      assert.match(await row(page, 'lost span').getAttribute('aria-label'), /a span that never came/);
+      assert.match(await row(page, 'audit').innerText(), /not found/);
+      assert.equal(await row(page, 'audit').getAttribute('aria-level'), '1');
+      assert.equal(await row(page, 'insert payments').getAttribute('aria-level'), '6');
+    }));
+
+  test('a join by inference says its runner-up, and that it may be none; the least certain is shown first', () =>
+    withRequests({ one: requests.checkout }, async (page, section) => {
+      const told = section.locator('aside');
+      assert.match(await told.innerText(), /insert payments[\s\S]*inferred, 61 % probable[\s\S]*runner-up\s+35 %\s+payment: POST \/payments[\s\S]*nobody seen\s+4 %/);
+      await row(page, 'payment POST /payments').hover();
+      assert.match(await told.innerText(), /inferred, 93 % probable[\s\S]*runner-up\s+5 %\s+checkout: POST payment[\s\S]*nobody seen\s+2 %/);
+      await row(page, 'GET cart').click();
+      assert.match(await told.innerText(), /its id says so/);
+      assert.ok(!(await told.innerText()).includes('runner-up'));
+      await row(page, 'audit').click();
+      assert.match(await told.innerText(), /What caused it was not found \(88 % that it is none of those that were seen\)/);
+      await section.getByRole('button', { name: 'Next inferred join' }).click();
+      await page.mouse.move(0, 0);
+      assert.match(await told.innerText(), /93 % probable/);
+    }));
+
+  test('raw and corrected times: the bars move, it is said which are shown, and each host has its offset and bound', () =>
+    withRequests({ one: requests.checkout }, async (page, section) => {
+      const [gateway, , checkout] = await barsOf(page);
+      assert.ok(checkout.from > gateway.from && checkout.to < gateway.to, 'corrected: the callee within its caller');
+      assert.match(await section.locator('.which').innerText(), /Shown: corrected times, 2 of 3 clocks moved; no span lies outside of what caused it/);
+      await section.getByRole('button', { name: 'Raw times' }).click();
+      const raw = await barsOf(page);
+      assert.ok(raw[2].to > raw[0].to + 0.1, 'raw: 35 ms late, it ends after its caller');
+      assert.ok(raw[7].from < raw[6].from, 'raw: payment before who called it');
+      assert.match(await section.locator('.which').innerText(), /Shown: raw times.*2 spans lie outside of what caused it/);
+      assert.match(await section.locator('[role=tree]').getAttribute('aria-label'), /raw/);
+      const clocks = await section.locator('.clocks').innerText();
+      assert.match(clocks, /web-1\s+as shown, ± 400 µs\s+raw, left as they are/);
+      assert.match(clocks, /web-2\s+\+35\.2 ms ± 400 µs\s+corrected/);
+      assert.match(clocks, /pay-1\s+−20\.1 ms ± 1\.3 ms\s+corrected/);
+      await row(page, 'payment POST /payments').click();
+      assert.match(await section.locator('aside').innerText(), /start\s+09:09:49\.991300\s+09:09:50\.011400/);
+    }));
+
+  test('no clock was corrected: that is said, and nothing moves', () =>
+    withRequests({ one: requests.plain }, async (page, section) => {
+      assert.match(await section.locator('.which').innerText(), /No clock was corrected: both are the same/);
+      const before = await barsOf(page);
+      await section.getByRole('button', { name: 'Raw times' }).click();
+      assert.deepEqual(await barsOf(page), before);
+    }));
+
+  test('the keyboard goes through the list, the tree, and back', () =>
+    withRequests({}, async (page, section) => {
+      const second = section.locator('tbody button').nth(0);
+      await second.focus();
+      await page.keyboard.press('Enter');
+      await section.locator('[role=treeitem]').first().waitFor();
+      assert.match(page.url(), /#request\/00000000a00003e8$/);
+      const at = () => page.evaluate(() => document.activeElement.getAttribute('aria-label'));
+      await section.locator('[role=treeitem][tabindex="0"]').focus();
+      assert.match(await at(), /insert payments/);
+      await page.keyboard.press('ArrowLeft');
+      assert.match(await at(), /^payment, POST \/payments/);
+      await page.keyboard.press('Home');
+      assert.match(await at(), /^gateway, POST \/checkout/);
+      await page.keyboard.press('ArrowDown');
+      assert.match(await at(), /^gateway, POST checkout/);
+      assert.match(await section.locator('aside').innerText(), /POST checkout/);
+      await page.keyboard.press('Escape');
+      await section.locator('tbody button').first().waitFor();
+      assert.equal(await page.evaluate(() => document.activeElement.dataset.id), requests.checkout.id);
+      assert.ok(!page.url().includes('request'));
+    }));
+
+  test('three hundred spans, forty deep: the chosen one in sight, a bounded page', () =>
+    withRequests({ one: requests.wide }, async (page, section) => {
+      assert.equal(await section.locator('[role=treeitem]').count(), 300);
+      assert.ok((await page.locator('*').count()) < 9000);
+      const inSight = () => section.locator('[role=treeitem][aria-selected=true]').evaluate((chosen) => {
+        const [a, b] = [chosen.getBoundingClientRect(), chosen.closest('.waterfall').getBoundingClientRect()];
+        return a.top >= b.top && a.bottom <= b.bottom;
+      });
+      assert.ok(await inSight());
+      for (let i = 0; i < 30; i++) await section.getByRole('button', { name: 'Next inferred join' }).click();
+      assert.ok(await inSight());
+      assert.match(await section.locator('.facts').innerText(), /< 0\.1 % that all of them are right/);
+    }));
+
+  for (const [name, one] of Object.entries({ checkout: requests.checkout, longNames: requests.longNames, wide: requests.wide })) {
+    for (const [screen, viewport] of Object.entries({ desktop, phone })) {
+      test(`${name} fits a ${screen}`, () =>
+        withRequests({ one, viewport }, async (page, section) => {
+          await fitsItsWidth(page);
+          const frame = section.locator('.waterfall');
+          assert.ok(await frame.evaluate((f) => f.scrollWidth <= f.clientWidth + 1), 'rows are cut');
+          const marks = await section.locator('.mark').evaluateAll((all) => all.slice(0, 5).map((m) => m.getBoundingClientRect().right <= m.closest('.label').getBoundingClientRect().right + 1));
+          assert.ok(marks.every(Boolean), 'a probability is cut');
+          assert.ok((await barsOf(page)).every(({ from, to }) => from >= -0.01 && to <= 1.05), 'bars leave their room');
+        }));
+    }
+  }
+
+  test('no requests: it says why', async () => {
+    const none = requests.requestRoutes([], { ...requests.linking, inferred: 0, waiting: 31, records: 31 });
+    await withRequests({ routes: none }, async (page, section) => {
+      assert.match(await section.locator('.empty').innerText(), /No request to show\. 31 spans wait for the rest of their requests/);
+      await section.getByLabel('pieced together only').check();
+      await section.getByText('No join had to be inferred').waitFor();
+    });
+    const picture = fixture('normal');
+    for (const row of picture.loss) if (row.signal === 'span') row.received = 0;
+    await withFixture(picture, { routes: none }, async (page) => {
+      await panel(page).getByRole('button', { name: 'Show', exact: true }).click();
+      await panel(page).getByText('No spans come here').waitFor();
+    });
+  });
+
+  test('an empty list fills by itself', () => {
+    const routes = requests.requestRoutes([]);
+    return withRequests({ routes }, async (page, section, server) => {
+      routes.list = requests.requestRoutes().list;
+      server.publish(fixture('incident'));
+      await section.locator('tbody tr').first().waitFor();
+    });
+  });
+
+  test('a request that is no longer kept says so, and the way back is there', () =>
+    withFixture('incident', {}, async (page, server, complaints) => {
+      await page.goto(`${server.url}#request/00000000000000ff`);
+      await page.reload();
+      await panel(page).getByRole('alert').getByText("no request '00000000000000ff' is kept").waitFor();
+      await panel(page).getByRole('button', { name: 'Back to the list' }).click();
+      await panel(page).locator('tbody tr').first().waitFor();
+      assert.equal(await panel(page).getByRole('alert').count(), 0);
+      complaints.length = 0; // the browser's own line about the 404
+    }));
+
+  test('names of spans stay text', () => {
+    const evil = structuredClone(requests.plain);
+    evil.root = evil.all[0].operation = '<img src=x onerror="document.title=1">';
+    return withRequests({ one: evil, routes: requests.requestRoutes([evil]) }, async (page, section) => {
+      assert.match(await section.locator('h3').first().innerText(), /<img src=x/);
+      assert.equal(await page.locator('img').count(), 0);
+    });
+  });
+});
+
+describe('what came first', () => {
+  const [first, then] = [0, 1];
+  const picture = () => {
+    const whole = fixture('incident');
+    const of = (name) => whole.topology.nodes.find((n) => n.name === name).id;
+    const step = (name, onset, error, more) => ({ entity: of(name), name, quantity: 'latency_p50', direction: 'up', onset_ms: 1760000820000 + onset,
+      lower_ms: 1760000820000 + onset - error, upper_ms: 1760000820000 + onset + error, from: null, from_name: null, lag_s: null, p_order: null, ...more });
+    whole.incidents[0].propagation = [
+      step('checkout', 6000, 5000, { from: of('payment'), from_name: 'payment', lag_s: 6, p_order: 0.93 }),
+      step('payment', 0, 4000),
+      step('frontend', 7000, 12000, { from: of('checkout'), from_name: 'checkout', lag_s: 1, p_order: 0.52 }),
+    ];
+    return whole;
+  };
+  const came = (page) => page.locator('section[aria-label="What came first"]');
+
+  for (const [screen, viewport] of Object.entries({ desktop, phone })) {
+    test(`in the order of the onsets, with their errors, ${screen}`, () =>
+      withFixture(picture(), { viewport }, async (page) => {
+        const steps = await came(page).locator('li').allInnerTexts();
+        assert.match(steps[first], /09:07:00 ± 4 s\s+payment latency p50 rose/);
+        assert.match(steps[then], /09:07:06 ± 5 s[\s\S]*6 s after payment, 93 % sure of the order/);
+        assert.match(steps[2], /not told apart from checkout \(52 %\)/);
+        const errors = await came(page).locator('.error').evaluateAll((all) => all.map((e) => e.getBoundingClientRect().width));
+        assert.ok(errors[2] > 2 * errors[0], 'a wider error is drawn wider');
+        await fitsItsWidth(page);
+      }));
+  }
+
+  test('nothing is shown where nothing is known', () =>
+    withFixture('incident', {}, async (page) => {
+      await page.locator('article').first().waitFor();
+      assert.equal(await came(page).count(), 0);
+    }));
+});
+
+test('calls that stopped and calls that are out of sight are drawn apart from those that are made', () => {
+  const picture = fixture('normal');
+  const [a, b, c] = picture.topology.edges;
+  Object.assign(a, { state: 'stopped', since_ms: 1760000700000, sources: [{ by: 'spans', last_seen_ms: 1760000700000, calls: 100 }] });
+  Object.assign(b, { state: 'unseen', since_ms: 1760000900000 });
+  c.state = 'active';
+  return withFixture(picture, {}, async (page) => {
+    const legend = await page.locator('.map .legend').innerText();
+    assert.match(legend, /✕ 1 call stopped\s+\? 1 call not seen now/);
+    const edge = (e) => page.locator(`.map .edge[aria-label^="${e.caller_name} → ${e.callee_name}:"]`);
+    assert.match(await edge(a).getAttribute('aria-label'), /stopped since 09:05:00 UTC.*told by spans/);
+    assert.match(await edge(b).getAttribute('aria-label'), /not seen since 09:08:20 UTC.*may go on/);
+    assert.equal(await edge(a).locator('text').innerHTML(), '✕');
+    assert.equal(await edge(b).locator('text').innerHTML(), '?');
+    assert.equal(await edge(c).locator('text').count(), 0);
+    assert.equal(await page.locator('.map .edge circle').count(), 2, 'absent and active are the same');
+    await mapFits(page);
   });
 });
 

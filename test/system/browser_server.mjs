@@ -2,6 +2,7 @@
 // publish_test holds the fixtures to what the real API says.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { requestRoutes } from './request_fixtures.mjs';
 
 const here = new URL('.', import.meta.url);
 const page = () => readFileSync(new URL('../../ui/dist/index.html', here));
@@ -20,8 +21,8 @@ const trace = {
   ],
 };
 
-/// Serves `picture` (a fixture's content). `publish(next)` replaces it and tells the event streams.
-export async function serve(picture) {
+/// Serves `picture` (a fixture's content) and rebuilt requests. `publish(next)` replaces it and tells the event streams.
+export async function serve(picture, requests = requestRoutes()) {
   let current = picture;
   const streams = new Set();
   const server = createServer((request, response) => {
@@ -41,6 +42,12 @@ export async function serve(picture) {
       return json(200, known ?? { entity: id, name: id, window_length_ms: 10000, starts_ms: [], lines: [], tracks: [] });
     }
     if (url.pathname.startsWith('/api/v1/evidence/trace')) return json(200, trace);
+    if (url.pathname === '/api/v1/requests') return json(200, requests.list(url.searchParams));
+    if (url.pathname.startsWith('/api/v1/requests/')) {
+      const id = url.pathname.slice('/api/v1/requests/'.length);
+      const found = requests.one(id);
+      return found ? json(200, found) : json(404, { error: { code: 'not_found', message: `no request '${id}' is kept` } });
+    }
     if (url.pathname === '/api/v1/stream') {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       response.write('event: picture\ndata: {"version":1}\n\n');

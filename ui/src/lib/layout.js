@@ -166,6 +166,9 @@ export function route({ places, across }, edge) {
 
 export const pathOf = ([from, c1, c2, to]) => `M${from.join(' ')}C${c1.join(' ')} ${c2.join(' ')} ${to.join(' ')}`;
 
+/// The point half way along a route.
+export const middleOf = ([from, c1, c2, to]) => [0, 1].map((k) => (from[k] + 3 * c1[k] + 3 * c2[k] + to[k]) / 8);
+
 /// The box around all places and routes (a curve lies within its control points), with a margin.
 export function boundsOf(places, routes) {
   const box = { left: 0, top: 0, right: 0, bottom: 0 };

@@ -84,6 +84,18 @@ export async function evidenceOf(id) {
   return fromReport(id);
 }
 
+const noRequests = 'This report holds no single requests. They are where Tomograph runs.';
+
+export async function requestsOf({ inferred, entity }) {
+  if (report) throw new Error(noRequests);
+  return getJson(`/api/v1/requests?limit=1000${inferred ? '&inferred=true' : ''}${entity ? `&entity=${entity}` : ''}`);
+}
+
+export async function requestOf(id) {
+  if (report) throw new Error(noRequests);
+  return getJson(`/api/v1/requests/${encodeURIComponent(id)}`);
+}
+
 /// What a report without its server can still show of an evidence id.
 function fromReport(id) {
   const [kind, entity, ...rest] = id.split(':');

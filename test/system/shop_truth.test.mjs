@@ -1,0 +1,203 @@
+// The shop of examples/shop with what real fleets have: services that do not propagate trace context, and clocks
+// that are wrong. What Tomograph says is held against the truth that the shop kept.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { aheadMs, hosts } from '../../examples/shop/hosts.mjs';
+import { parseSkew, startShop } from '../../examples/shop/shop.mjs';
+import { Tomograph, binary, sleep, until } from './tomograph.mjs';
+
+const reconstruct = (...args) => {
+  const run = spawnSync(binary, ['reconstruct', ...args], { encoding: 'utf8', maxBuffer: 1 << 28 });
+  assert.equal(run.status, 0, run.stderr);
+  return run.stdout;
+};
+/// Node's SDK tells starts to the millisecond, so what it tells contradicts itself by as much.
+const tick = 1;
+const rounded = (value, digits = 1) => Number(value.toFixed(digits));
+
+describe('two hosts have wrong clocks', () => {
+  let tomograph;
+  let shop;
+  before(async () => {
+    tomograph = await Tomograph.start({ flags: ['--window', '2s', '--lateness', '2s'] });
+    shop = await startShop({
+      otlpHttp: tomograph.otlp, otlpGrpc: `127.0.0.1:${tomograph.ports.grpc}`, rps: 30, seed: 3,
+      skew: parseSkew('web-2=+35ms,pay-1=-20ms+40ppm'),
+    });
+    shop.startCustomers(60);
+    await sleep(45_000);
+  }, { timeout: 120_000 });
+  after(async () => {
+    await shop?.stop();
+    await tomograph?.stop();
+  });
+
+  test('each offset is within its bound of the truth, and the wrong clocks are found out', async (t) => {
+    const { clocks } = await tomograph.get('/api/v1/clocks');
+    assert.deepEqual(clocks.map((clock) => clock.host).sort(), [...hosts].sort());
+    let bounded = 0;
+    const ahead = (host, at) => (shop.clocks.hosts[host] ? aheadMs(shop.clocks.hosts[host], shop.clocks.since_ms, at) : 0);
+    for (const clock of clocks) {
+      if (clock.state === 'reference') continue;
+      const at = clock.as_of_ms;
+      const truth = ahead(clock.host, at) - ahead(clock.reference, at);
+      const bound = clock.bound_ms === null ? 'unbounded' : `± ${rounded(clock.bound_ms, 3)}`;
+      t.diagnostic(`${clock.host}: ${clock.state}, true ${rounded(truth, 3)} ms, told ${rounded(clock.offset_ms, 3)} ${bound} ms of ${clock.calls} calls`);
+      if (clock.bound_ms !== null) {
+        bounded += 1;
+        assert.ok(truth >= clock.least_ms - tick && truth <= clock.most_ms + tick, `${clock.host}: ${truth} is not in [${clock.least_ms}, ${clock.most_ms}]`);
+        assert.ok(clock.bound_ms < 5, `${clock.host}: a bound of ${clock.bound_ms} ms says little`);
+      }
+      assert.ok(Math.abs(clock.offset_ms - truth) < 2, `${clock.host}: ${clock.offset_ms} ms is not ${truth} ms`);
+      if (Math.abs(truth) > 10) assert.equal(clock.state, 'corrected');
+    }
+    assert.ok(clocks.some((clock) => clock.state === 'corrected'));
+    assert.ok(bounded > 0, 'no offset has a bound');
+  });
+
+  test('rebuilt requests are in causal order when corrected, and were not before', async (t) => {
+    if ((await fetch(`${tomograph.page}/api/v1/requests`)).status === 404) return t.skip('this build rebuilds no requests');
+    const { requests } = await until(async () => {
+      const found = await tomograph.get('/api/v1/requests');
+      return found.requests.length > 10 && found;
+    }, 30, 'requests are rebuilt');
+    // A request that was received begins after it was called for, and is answered before its caller has the answer.
+    const outside = (a, of, slack) => of.start - a.start > slack || a.end - of.end > slack;
+    const raw = (s) => ({ start: s.raw_start_ms, end: s.raw_end_ms });
+    const corrected = (s) => ({ start: s.start_ms, end: s.end_ms });
+    const found = { joins: 0, raw: 0, corrected: 0, withoutBound: 0, beyondBound: 0 };
+    for (const { id } of requests) {
+      const answer = await fetch(`${tomograph.page}/api/v1/requests/${id}`);
+      if (answer.status === 404) continue;  // left the few that are kept meanwhile
+      const { spans } = await answer.json();
+      for (const span of spans) {
+        const parent = spans[span.parent];
+        if (!parent || span.kind !== 'server' || parent.kind !== 'client' || span.clock.host === parent.clock.host) continue;
+        found.joins += 1;
+        found.raw += outside(raw(span), raw(parent), tick);
+        found.corrected += outside(corrected(span), corrected(parent), tick);
+        const bounds = [span.clock.bound_ms, parent.clock.bound_ms];
+        if (bounds.includes(null)) found.withoutBound += 1;
+        else found.beyondBound += outside(corrected(span), corrected(parent), tick + bounds[0] + bounds[1]);
+      }
+    }
+    t.diagnostic(`joins between hosts: ${JSON.stringify(found)}`);
+    assert.ok(found.joins > 20);
+    assert.ok(found.raw > found.joins / 5, 'the skew does not show in the raw times');
+    assert.equal(found.beyondBound, 0, 'further outside of what caused it than the bounds allow');
+    assert.ok(found.corrected <= found.raw / 5);
+  });
+});
+
+describe('two services do not propagate trace context', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'shop-truth-'));
+  const record = join(folder, 'whole');
+  let truth;  // trace-span of a received request -> trace-span of the call
+  before(async () => {
+    const shop = await startShop({ record, rps: 30, seed: 5, noPropagation: ['catalog', 'payment'] });
+    shop.startCustomers(60);
+    await sleep(50_000);
+    await shop.stop();
+    truth = new Map(shop.callers().map((one) => [`${one.trace}-${one.span}`, `${one.parent_trace}-${one.parent_span}`]));
+  }, { timeout: 120_000 });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  const requestsOf = (from) => gunzipSync(readFileSync(join(from, 'telemetry.jsonl.gz'))).toString().trim().split('\n').map((line) => JSON.parse(line));
+  const spansOf = (requests) => requests.flatMap((request) => (request.resourceSpans ?? []).flatMap((r) => r.scopeSpans.flatMap((s) => s.spans)));
+
+  /// The recording without some attributes of its spans.
+  function without(attributes, name) {
+    const to = join(folder, name);
+    mkdirSync(to);
+    const requests = requestsOf(record);
+    for (const span of spansOf(requests)) span.attributes = span.attributes.filter(({ key }) => !attributes.includes(key));
+    writeFileSync(join(to, 'telemetry.jsonl.gz'), gzipSync(requests.map((request) => JSON.stringify(request)).join('\n') + '\n'));
+    return to;
+  }
+
+  /// Inferred joins into the two services against the truth. `worst` is the largest gap between what a tenth of the
+  /// joins, ordered by posterior, claims and what is true of it.
+  function score(from, name) {
+    const file = join(folder, `${name}.jsonl`);
+    reconstruct(from, '--links', file);
+    const links = readFileSync(file, 'utf8').trim().split('\n').filter(Boolean).map((line) => JSON.parse(line));
+    const judged = links.filter((l) => truth.has(`${l.trace}-${l.span}`)).map((l) => ({
+      posterior: l.posterior, right: truth.get(`${l.trace}-${l.span}`) === `${l.parent_trace}-${l.parent_span}` }));
+    const right = judged.filter((j) => j.right).length;
+    const claimed = judged.reduce((sum, j) => sum + j.posterior, 0);
+    judged.sort((a, b) => a.posterior - b.posterior);
+    let error = 0;
+    for (let i = 0; i < 10; i++) {
+      const part = judged.slice(Math.floor((i * judged.length) / 10), Math.floor(((i + 1) * judged.length) / 10));
+      if (part.length) error += Math.abs(part.reduce((sum, j) => sum + j.posterior - j.right, 0)) / judged.length;
+    }
+    return { truths: truth.size, joined: judged.length, accuracy: right / truth.size, precision: right / judged.length, claimed: claimed / judged.length, calibrationError: error };
+  }
+
+  test('the truth is whole and no telemetry tells it', () => {
+    const spans = spansOf(requestsOf(record));
+    const ids = new Set(spans.map((span) => `${span.traceId}-${span.spanId}`));
+    const known = [...truth].filter(([callee, caller]) => ids.has(callee) && ids.has(caller)).length;
+    assert.ok(truth.size > 500);
+    assert.ok(known > 0.98 * truth.size, `${known} of ${truth.size} are in the recording`);
+    const cut = spans.filter((span) => truth.has(`${span.traceId}-${span.spanId}`));
+    assert.ok(cut.every((span) => !span.parentSpanId));
+    assert.ok(!JSON.stringify(spans).includes('x-shop-caller'));
+  });
+
+  test('connections and sizes are told at both ends', () => {
+    const spans = spansOf(requestsOf(record));
+    const value = (span, key) => Object.values(span.attributes.find((a) => a.key === key)?.value ?? {})[0];
+    const byId = new Map(spans.map((span) => [`${span.traceId}-${span.spanId}`, span]));
+    let [ports, same] = [0, 0];
+    for (const [callee, caller] of truth) {
+      const [a, b] = [byId.get(callee), byId.get(caller)];
+      if (!a || !b) continue;
+      ports += 1;
+      same += value(a, 'network.peer.port') === value(b, 'network.local.port') && value(a, 'http.response.body.size') === value(b, 'http.response.body.size');
+    }
+    assert.ok(same > 0.99 * ports, `${same} of ${ports}`);
+  });
+
+  test('links against the truth, with and without what goes beyond timing', (t) => {
+    if (!spawnSync(binary, ['reconstruct', '--help'], { encoding: 'utf8' }).stdout.includes('--links')) return t.skip('this build writes no links');
+    const connection = ['network.local.port', 'network.peer.port', 'client.port'];
+    const sizes = ['http.request.body.size', 'http.response.body.size'];
+    const scores = {
+      all: score(record, 'all'),
+      'without connections': score(without(connection, 'no-connections'), 'no-connections'),
+      'without sizes': score(without(sizes, 'no-sizes'), 'no-sizes'),
+      'timing alone': score(without([...connection, ...sizes], 'timing'), 'timing'),
+    };
+    for (const [name, s] of Object.entries(scores)) {
+      t.diagnostic(`${name}: ${s.joined} of ${s.truths} joined, accuracy ${rounded(100 * s.accuracy)} %, claimed ${rounded(100 * s.claimed)} %, calibration error ${rounded(100 * s.calibrationError)} points`);
+    }
+    assert.ok(scores.all.accuracy >= 0.97, 'with connections');
+    assert.ok(scores.all.accuracy >= scores['timing alone'].accuracy - 0.005, 'evidence must not harm');
+    assert.ok(scores['timing alone'].accuracy >= 0.85, 'by timing');
+    for (const [name, s] of Object.entries(scores)) assert.ok(s.calibrationError <= 0.06, `${name}: posteriors are off by ${s.calibrationError}`);
+  });
+
+  test('the page\'s requests go through the services that do not propagate', async (t) => {
+    if (!existsSync(binary)) return t.skip('no binary');
+    const tomograph = await Tomograph.start({ flags: ['--window', '2s', '--lateness', '2s'] });
+    t.after(() => tomograph.stop());
+    if ((await fetch(`${tomograph.page}/api/v1/requests`)).status === 404) return t.skip('this build rebuilds no requests');
+    const live = await startShop({ otlpHttp: tomograph.otlp, otlpGrpc: `127.0.0.1:${tomograph.ports.grpc}`, rps: 30, seed: 6, noPropagation: ['catalog', 'payment'] });
+    t.after(() => live.stop());
+    live.startCustomers(90);
+    const found = await until(async () => {
+      const { requests } = await tomograph.get('/api/v1/requests?inferred=true');
+      return requests.find((r) => r.service_name === 'gateway' && r.services.includes('payment') && r.links_inferred > 0);
+    }, 80, 'a checkout that reaches payment by inference');
+    const { spans } = await tomograph.get(`/api/v1/requests/${found.id}`);
+    const payment = spans.find((s) => s.service_name === 'payment' && s.link.basis === 'inferred');
+    assert.equal(spans[payment.parent].service_name, 'checkout');
+    assert.ok(payment.link.posterior > 0.5 && payment.link.posterior + payment.link.none + (payment.link.runner_up?.posterior ?? 0) <= 1.000001);
+  });
+});

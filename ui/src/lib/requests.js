@@ -1,0 +1,137 @@
+// From one rebuilt request (API: /api/v1/requests/ID) to the rows of its waterfall.
+import { duration, none, percent } from './format.js';
+
+/// Where a span stands by the times that are shown.
+export const startOf = (span, raw) => (raw ? span.raw_start_ms : span.start_ms);
+export const endOf = (span, raw) => Math.max(raw ? span.raw_end_ms : span.end_ms, startOf(span, raw));
+
+const parentOf = (spans, i) => {
+  const parent = spans[i].parent;
+  return Number.isInteger(parent) && parent >= 0 && parent < i ? parent : null;
+};
+
+/// Depth first, siblings by their start. The order is by corrected times whichever are shown: rows that
+/// trade places would hide what the correction does. `rails`: depths at which a line goes on below.
+export function rowsOf(request) {
+  const { spans } = request;
+  const children = spans.map(() => []);
+  const tops = [];
+  spans.forEach((_, i) => {
+    const parent = parentOf(spans, i);
+    (parent === null ? tops : children[parent]).push(i);
+  });
+  const rows = [];
+  const visit = (siblings, depth, rails) => {
+    siblings.sort((a, b) => spans[a].start_ms - spans[b].start_ms || a - b);
+    siblings.forEach((i, at) => {
+      const last = at === siblings.length - 1;
+      rows.push({ span: spans[i], index: i, depth, rails, last, parent: parentOf(spans, i), children: children[i].length });
+      visit(children[i], depth + 1, depth === 0 || last ? rails : [...rails, depth]);
+    });
+  };
+  visit(tops, 0, []);
+  return rows;
+}
+
+/// The time that the bars are drawn over: all of them, by the times that are shown.
+export function extentOf(spans, raw) {
+  let [from, to] = [Infinity, -Infinity];
+  for (const span of spans) {
+    from = Math.min(from, startOf(span, raw));
+    to = Math.max(to, endOf(span, raw));
+  }
+  return { from, length: Math.max(to - from, 1e-6) };
+}
+
+/// Spans that cannot have been so, by the times that are shown: they begin before what caused them, or
+/// answered after their caller had the answer.
+export const impossible = (spans, raw) =>
+  spans.filter((span, i) => {
+    const above = spans[parentOf(spans, i)];
+    if (!above || span.layer === 'lost' || above.layer === 'lost') return false;
+    const answered = span.kind === 'server' && above.kind === 'client' && endOf(span, raw) > endOf(above, raw);
+    return answered || startOf(span, raw) < startOf(above, raw);
+  }).length;
+
+/// One entry a host, in the order in which the request came to them. One request is too short for a clock
+/// to change within it: the first span of a host speaks for it.
+export function hostsOf(spans) {
+  const hosts = new Map();
+  for (const { clock, layer } of spans) {
+    if (clock && layer !== 'lost' && !hosts.has(clock.host ?? '')) hosts.set(clock.host ?? '', clock);
+  }
+  return [...hosts.values()];
+}
+
+/// Milliseconds with a sign and its bound, "+35.2 ms ± 0.4 ms".
+export function offsetText(clock) {
+  const bound = clock.bound_ms === null || clock.bound_ms === undefined ? 'bound unknown' : `± ${duration(clock.bound_ms / 1000)}`;
+  if (!clock.corrected && clock.bound_ms === 0) return 'the others are measured against it';
+  if (!clock.corrected) return clock.bound_ms === null ? 'not measured: as shown' : `as shown, ${bound}`;
+  const sign = clock.offset_ms < 0 ? '−' : '+';
+  return `${sign}${duration(Math.abs(clock.offset_ms) / 1000)} ${bound}`;
+}
+
+/// Eight colours, told apart by the colour-blind too; beyond, they come again, and the names tell.
+export function lanesOf(spans) {
+  const lanes = new Map();
+  for (const span of spans) {
+    if (span.service_name !== null && !lanes.has(span.service_name)) lanes.set(span.service_name, lanes.size % 8);
+  }
+  return lanes;
+}
+
+export const isInferred = (span) => span.link.basis === 'inferred';
+
+/// Long names differ at their end as often as at their start.
+export function shortened(text, most) {
+  const letters = [...text];
+  if (letters.length <= most) return text;
+  const tail = Math.floor((most - 1) * 0.45);
+  return letters.slice(0, most - 1 - tail).join('') + '…' + letters.slice(-tail).join('');
+}
+
+export const nameOf = (span) => span.operation || (span.layer === 'lost' ? 'lost span' : 'unnamed');
+
+/// Of many uncertain joins, all being right has a probability that nobody wants to read in full.
+export const sureText = (probability) => (probability > 0 && probability < 0.001 ? '< 0.1 %' : percent(probability));
+
+/// The join of a span to what is above it, in one sentence.
+export function joinText(span, parent) {
+  const to = parent ? shortened(`${parent.service_name ?? 'unknown'}, ${nameOf(parent)}`, 90) : '';
+  switch (span.link.basis) {
+    case 'root': return 'The root: nothing is above it.';
+    case 'id': return `Below ${to}: its id says so.`;
+    case 'inferred': return `Below ${to}: inferred, ${percent(span.link.posterior)} probable.`;
+    default: return `What caused it was not found${span.link.none > 0 ? ` (${percent(span.link.none)} that it is none of those that were seen)` : ''}. It is shown as a root of its own part.`;
+  }
+}
+
+/// Time of day to the microsecond, UTC.
+export function moment(ms) {
+  if (ms === null || ms === undefined) return none;
+  const micros = Math.round((ms - Math.floor(ms / 1000) * 1000) * 1000);
+  const [seconds, rest] = micros >= 1e6 ? [1, 0] : [0, micros];
+  const iso = new Date((Math.floor(ms / 1000) + seconds) * 1000).toISOString().slice(11, 19);
+  return `${iso}.${String(rest).padStart(6, '0')}`;
+}
+
+export const orders = {
+  newest: { word: 'newest first', compare: (a, b) => b.start_ms - a.start_ms },
+  slowest: { word: 'slowest first', compare: (a, b) => b.duration_ms - a.duration_ms },
+  unsure: { word: 'least certain first', compare: (a, b) => a.probability - b.probability || b.links_inferred - a.links_inferred },
+  failed: { word: 'failed first', compare: (a, b) => b.failed - a.failed || b.start_ms - a.start_ms },
+};
+
+/// Why there is nothing to see: the first reason that holds.
+export function emptyReason({ linking, inferred, entityName, spansReceived }) {
+  if (entityName) return `None of the requests that are kept went through ${entityName}${inferred ? ' and was pieced together' : ''}.`;
+  if (spansReceived === 0) return 'No spans come here. Requests are rebuilt from spans; metrics and logs alone do not tell them.';
+  if (inferred) {
+    return linking && linking.inferred === 0
+      ? 'No join had to be inferred, and no span is missing: ids tell all of them.'
+      : 'None of the requests that are kept now has an inferred join or a lost span.';
+  }
+  if (linking?.waiting > 0) return `${linking.waiting} spans wait for the rest of their requests. A request is shown once nothing more can come.`;
+  return 'Spans came, but no request is whole yet. A request is shown once nothing more can come: its window, and the lateness that is allowed.';
+}
