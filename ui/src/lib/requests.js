@@ -43,14 +43,12 @@ export function extentOf(spans, raw) {
   return { from, length: Math.max(to - from, 1e-6) };
 }
 
-/// Spans that cannot have been so, by the times that are shown: they begin before what caused them, or
-/// answered after their caller had the answer.
-export const impossible = (spans, raw) =>
+/// Spans that begin before what caused them, by the times that are shown. Ends say less: a server may notice
+/// that it has answered after its caller has the answer.
+export const tooEarly = (spans, raw) =>
   spans.filter((span, i) => {
     const above = spans[parentOf(spans, i)];
-    if (!above || span.layer === 'lost' || above.layer === 'lost') return false;
-    const answered = span.kind === 'server' && above.kind === 'client' && endOf(span, raw) > endOf(above, raw);
-    return answered || startOf(span, raw) < startOf(above, raw);
+    return above && span.layer !== 'lost' && above.layer !== 'lost' && startOf(span, raw) < startOf(above, raw);
   }).length;
 
 /// One entry a host, in the order in which the request came to them. One request is too short for a clock
