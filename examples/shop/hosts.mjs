@@ -45,20 +45,24 @@ export function wearClock(clock, sinceMs) {
 
 const privateHeader = 'x-shop-caller';
 
-// Propagation for one service. `deaf`: it neither reads nor writes trace context, as services do whose
-// library speaks another format than the rest (B3 among W3C), or whose proxy strips what it does not
-// know. The true caller then goes by a header of the shop's own, which no telemetry shows.
+// Propagation for one service. `deaf`: for which share of the requests it neither reads nor writes trace
+// context, as services do whose library speaks another format than the rest (B3 among W3C), or whose
+// proxy strips what it does not know; not all of them where some instances are newer. The true caller
+// goes by a header of the shop's own, which no telemetry shows.
 export class Propagation {
   constructor(format, { deaf, getSpanContext }) {
     Object.assign(this, { format, deaf, getSpanContext });
   }
   inject(context, carrier, setter) {
-    if (!this.deaf) this.format.inject(context, carrier, setter);
+    if (!this.isDeafNow()) this.format.inject(context, carrier, setter);
     const caller = this.getSpanContext(context);
     if (caller) setter.set(carrier, privateHeader, `${caller.traceId}-${caller.spanId}`);
   }
   extract(context, carrier, getter) {
-    return this.deaf ? context : this.format.extract(context, carrier, getter);
+    return this.isDeafNow() ? context : this.format.extract(context, carrier, getter);
+  }
+  isDeafNow() {
+    return Math.random() < this.deaf;
   }
   fields() {
     return [...this.format.fields(), privateHeader];

@@ -27,6 +27,7 @@ const usage = `usage: node shop.mjs [options]
   --skew LIST           clocks that are wrong, as web-2=+35ms,pay-1=-20ms+40ppm; hosts are then
                         ${hosts.join(', ')}
   --no-propagation LIST services that neither read nor write trace context, as catalog,payment
+  --propagation-left SHARE  of the requests of these, those that carry it all the same (0)
   --nice=N              priority of the services (5); below 0 needs root
   --json                one JSON line per event
 exit status: 0 done, 1 failed, 2 wrong usage, 77 packet-delay is not possible on this machine`;
@@ -38,7 +39,7 @@ function options() {
       'otlp-http': text('http://127.0.0.1:4318'), 'otlp-grpc': text('127.0.0.1:4317'),
       changes: text(), record: text(), fault: text(), warmup: text('60'), duration: text('60'),
       recovery: text('0'), rps: text('30'), seed: text('1'), sampling: text('1'), nice: text('5'),
-      skew: text(), 'no-propagation': text(''),
+      skew: text(), 'no-propagation': text(''), 'propagation-left': text('0'),
       json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' },
     } }).values;
   } catch (error) {
@@ -78,7 +79,8 @@ async function main() {
     otlpHttp: given['otlp-http'], otlpGrpc: given['otlp-grpc'], record: given.record,
     changes: given.changes ?? `${given['otlp-http']}/v1/events`,
     rps: +given.rps, seed: +given.seed, sampling: +given.sampling, nice: +given.nice,
-    isolatePayment: Boolean(faults[given.fault]?.needsNamespaces), skew, noPropagation, onEvent,
+    isolatePayment: Boolean(faults[given.fault]?.needsNamespaces), skew, noPropagation,
+    propagationLeft: +given['propagation-left'], onEvent,
   });
   let truth = { fault: null };
   try {
@@ -102,6 +104,7 @@ async function main() {
       if (shop.clocks) truth.clocks = shop.clocks;
       if (noPropagation.length) {
         truth.no_propagation = noPropagation;
+        truth.propagation_left = +given['propagation-left'];
         const lines = shop.callers().map((caller) => JSON.stringify(caller) + '\n');
         writeFileSync(join(given.record, 'truth-callers.jsonl.gz'), gzipSync(lines.join(''), { level: 9 }));
       }

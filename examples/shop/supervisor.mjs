@@ -27,11 +27,11 @@ export const unixNs = () => Date.now() * 1e6;
 // `record` names a directory: all telemetry then goes there and needs no receiver.
 // `isolatePayment` puts payment into a network namespace, which packet-delay needs.
 // `skew` gives hosts wrong clocks (see hosts.mjs); `noPropagation` names services that neither read nor
-// write trace context. Who truly called them is told by callers(), before and after stop().
+// write trace context, but for the share `propagationLeft` of requests. Who truly called them is told by callers(), before and after stop().
 export async function startShop({
   otlpHttp = 'http://127.0.0.1:4318', otlpGrpc = '127.0.0.1:4317', changes, record,
   rps = 30, seed = 1, sampling = 1, isolatePayment = false, nice = 5,
-  skew, noPropagation = [], onEvent = () => {},
+  skew, noPropagation = [], propagationLeft = 0, onEvent = () => {},
 } = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'shop-'));
   process.on('exit', removeDir);
@@ -112,7 +112,7 @@ export async function startShop({
       SHOP_POSTGRES: place.postgres, SHOP_REDIS: `127.0.0.1:${ports.redis}`,
       ...(clock && { SHOP_CLOCK: JSON.stringify({ clock, since_ms: since }) }),
       ...(noPropagation.length && { SHOP_CALLERS_FILE: callersFile(name) }),
-      ...(noPropagation.includes(name) && { SHOP_DEAF: '1' }),
+      ...(noPropagation.includes(name) && { SHOP_DEAF: 1 - propagationLeft }),
       OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
       OTEL_EXPORTER_OTLP_ENDPOINT: protocol === 'grpc' ? `http://${otlpGrpc}` : place.otlpHttp,
       OTEL_TRACES_EXPORTER: 'otlp', OTEL_METRICS_EXPORTER: 'otlp', OTEL_LOGS_EXPORTER: 'otlp',

@@ -34,7 +34,7 @@ const receiverPort = Number(new URL(process.env.OTEL_EXPORTER_OTLP_ENDPOINT).por
 // Only in runs in which some services do not propagate: see Propagation.
 const callersFile = process.env.SHOP_CALLERS_FILE;
 const propagation = callersFile && new Propagation(new W3CTraceContextPropagator(), {
-  deaf: process.env.SHOP_DEAF === '1', getSpanContext: trace.getSpanContext,
+  deaf: Number(process.env.SHOP_DEAF ?? 0), getSpanContext: trace.getSpanContext,
 });
 
 // What the conventions leave to opt in to, and Java's agent, Envoy and eBPF tell: the caller's end of

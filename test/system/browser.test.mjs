@@ -445,12 +445,12 @@ describe('rebuilt requests', () => {
     withRequests({ one: requests.checkout }, async (page, section) => {
       const [gateway, , checkout] = await barsOf(page);
       assert.ok(checkout.from > gateway.from && checkout.to < gateway.to, 'corrected: the callee within its caller');
-      assert.match(await section.locator('.which').innerText(), /Shown: corrected times, 2 of 3 clocks moved; no span lies outside of what caused it/);
+      assert.match(await section.locator('.which').innerText(), /Shown: corrected times, 2 of 3 clocks moved; no span begins before what caused it/);
       await section.getByRole('button', { name: 'Raw times' }).click();
       const raw = await barsOf(page);
       assert.ok(raw[2].to > raw[0].to + 0.1, 'raw: 35 ms late, it ends after its caller');
       assert.ok(raw[7].from < raw[6].from, 'raw: payment before who called it');
-      assert.match(await section.locator('.which').innerText(), /Shown: raw times.*2 spans lie outside of what caused it/);
+      assert.match(await section.locator('.which').innerText(), /Shown: raw times.*1 span begins before what caused it/);
       assert.match(await section.locator('[role=tree]').getAttribute('aria-label'), /raw/);
       const clocks = await section.locator('.clocks').innerText();
       assert.match(clocks, /web-1\s+as shown, ± 400 µs\s+raw, left as they are/);

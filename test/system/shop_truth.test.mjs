@@ -18,6 +18,7 @@ const reconstruct = (...args) => {
 };
 /// Node's SDK tells starts to the millisecond, so what it tells contradicts itself by as much.
 const tick = 1;
+const settling = 20_000;
 const rounded = (value, digits = 1) => Number(value.toFixed(digits));
 
 describe('two hosts have wrong clocks', () => {
@@ -27,9 +28,9 @@ describe('two hosts have wrong clocks', () => {
     tomograph = await Tomograph.start({ flags: ['--window', '2s', '--lateness', '2s'] });
     shop = await startShop({
       otlpHttp: tomograph.otlp, otlpGrpc: `127.0.0.1:${tomograph.ports.grpc}`, rps: 30, seed: 3,
-      skew: parseSkew('web-2=+35ms,pay-1=-20ms+40ppm'),
+      skew: parseSkew('web-2=-35ms,pay-1=+20ms+40ppm'),
     });
-    shop.startCustomers(60);
+    shop.startCustomers(150);
     await sleep(45_000);
   }, { timeout: 120_000 });
   after(async () => {
@@ -62,49 +63,61 @@ describe('two hosts have wrong clocks', () => {
 
   test('rebuilt requests are in causal order when corrected, and were not before', async (t) => {
     if ((await fetch(`${tomograph.page}/api/v1/requests`)).status === 404) return t.skip('this build rebuilds no requests');
-    const { requests } = await until(async () => {
-      const found = await tomograph.get('/api/v1/requests');
-      return found.requests.length > 10 && found;
-    }, 30, 'requests are rebuilt');
-    // A request that was received begins after it was called for, and is answered before its caller has the answer.
-    const outside = (a, of, slack) => of.start - a.start > slack || a.end - of.end > slack;
-    const raw = (s) => ({ start: s.raw_start_ms, end: s.raw_end_ms });
-    const corrected = (s) => ({ start: s.start_ms, end: s.end_ms });
+    // Starts tell: what is called begins after the call. (Ends do not: Node's servers end a span when they notice that
+    // they have answered, at times after the caller did.) Before the clocks have been seen for a while nothing is known.
+    const early = (a, of, slack) => of - a > slack;
     const found = { joins: 0, raw: 0, corrected: 0, withoutBound: 0, beyondBound: 0 };
-    for (const { id } of requests) {
-      const answer = await fetch(`${tomograph.page}/api/v1/requests/${id}`);
-      if (answer.status === 404) continue;  // left the few that are kept meanwhile
-      const { spans } = await answer.json();
+    const seen = new Set();
+    async function judgeNew() {
+      const { requests } = await tomograph.get('/api/v1/requests');
+      for (const { id } of requests.filter((r) => r.start_ms > shop.clocks.since_ms + settling && !seen.has(r.id))) {
+        seen.add(id);
+        const answer = await fetch(`${tomograph.page}/api/v1/requests/${id}`);
+        if (answer.ok) judge((await answer.json()).spans);  // else it left the few that are kept meanwhile
+      }
+    }
+    function judge(spans) {
       for (const span of spans) {
         const parent = spans[span.parent];
         if (!parent || span.kind !== 'server' || parent.kind !== 'client' || span.clock.host === parent.clock.host) continue;
         found.joins += 1;
-        found.raw += outside(raw(span), raw(parent), tick);
-        found.corrected += outside(corrected(span), corrected(parent), tick);
+        found.raw += early(span.raw_start_ms, parent.raw_start_ms, tick);
+        found.corrected += early(span.start_ms, parent.start_ms, tick);
         const bounds = [span.clock.bound_ms, parent.clock.bound_ms];
         if (bounds.includes(null)) found.withoutBound += 1;
-        else found.beyondBound += outside(corrected(span), corrected(parent), tick + bounds[0] + bounds[1]);
+        else found.beyondBound += early(span.start_ms, parent.start_ms, tick + bounds[0] + bounds[1]);
       }
     }
+    for (const end = Date.now() + 60_000; found.joins < 60 && Date.now() < end; await sleep(1000)) await judgeNew();
     t.diagnostic(`joins between hosts: ${JSON.stringify(found)}`);
     assert.ok(found.joins > 20);
-    assert.ok(found.raw > found.joins / 5, 'the skew does not show in the raw times');
-    assert.equal(found.beyondBound, 0, 'further outside of what caused it than the bounds allow');
-    assert.ok(found.corrected <= found.raw / 5);
+    assert.ok(found.raw > found.joins / 10, 'the skew does not show in the raw times');
+    assert.equal(found.beyondBound, 0, 'earlier than what caused it by more than the bounds allow');
+    assert.ok(found.corrected <= found.raw / 5, 'the correction puts things right');
   });
 });
 
+const deaf = ['catalog', 'payment'];
+
+/// Runs the shop into `record`; true callers by "trace-span" of what was received.
+async function recordShop(record, seconds, options) {
+  const shop = await startShop({ record, rps: 30, seed: 5, noPropagation: deaf, ...options });
+  shop.startCustomers(seconds + 10);
+  await sleep(seconds * 1000);
+  await shop.stop();
+  return new Map(shop.callers().map((one) => [`${one.trace}-${one.span}`, `${one.parent_trace}-${one.parent_span}`]));
+}
+
 describe('two services do not propagate trace context', () => {
   const folder = mkdtempSync(join(tmpdir(), 'shop-truth-'));
-  const record = join(folder, 'whole');
-  let truth;  // trace-span of a received request -> trace-span of the call
+  const record = join(folder, 'some-left');
+  const recordNone = join(folder, 'none-left');
+  let truth;
+  let truthNone;
   before(async () => {
-    const shop = await startShop({ record, rps: 30, seed: 5, noPropagation: ['catalog', 'payment'] });
-    shop.startCustomers(60);
-    await sleep(50_000);
-    await shop.stop();
-    truth = new Map(shop.callers().map((one) => [`${one.trace}-${one.span}`, `${one.parent_trace}-${one.parent_span}`]));
-  }, { timeout: 120_000 });
+    truth = await recordShop(record, 50, { propagationLeft: 0.05 });
+    truthNone = await recordShop(recordNone, 30, { propagationLeft: 0 });
+  }, { timeout: 180_000 });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
   const requestsOf = (from) => gunzipSync(readFileSync(join(from, 'telemetry.jsonl.gz'))).toString().trim().split('\n').map((line) => JSON.parse(line));
@@ -120,9 +133,9 @@ describe('two services do not propagate trace context', () => {
     return to;
   }
 
-  /// Inferred joins into the two services against the truth. `worst` is the largest gap between what a tenth of the
-  /// joins, ordered by posterior, claims and what is true of it.
-  function score(from, name) {
+  /// Inferred joins into the two services against the truth. The calibration error is the mean gap between what a tenth
+  /// of the joins, ordered by posterior, claims and what is true of it. A join to nobody is a join that is wrong here.
+  function score(from, name, truth) {
     const file = join(folder, `${name}.jsonl`);
     reconstruct(from, '--links', file);
     const links = readFileSync(file, 'utf8').trim().split('\n').filter(Boolean).map((line) => JSON.parse(line));
@@ -136,7 +149,7 @@ describe('two services do not propagate trace context', () => {
       const part = judged.slice(Math.floor((i * judged.length) / 10), Math.floor(((i + 1) * judged.length) / 10));
       if (part.length) error += Math.abs(part.reduce((sum, j) => sum + j.posterior - j.right, 0)) / judged.length;
     }
-    return { truths: truth.size, joined: judged.length, accuracy: right / truth.size, precision: right / judged.length, claimed: claimed / judged.length, calibrationError: error };
+    return { truths: truth.size, joined: judged.length, accuracy: right / truth.size, claimed: judged.length ? claimed / judged.length : 0, calibrationError: error };
   }
 
   test('the truth is whole and no telemetry tells it', () => {
@@ -148,6 +161,8 @@ describe('two services do not propagate trace context', () => {
     const cut = spans.filter((span) => truth.has(`${span.traceId}-${span.spanId}`));
     assert.ok(cut.every((span) => !span.parentSpanId));
     assert.ok(!JSON.stringify(spans).includes('x-shop-caller'));
+    const received = spans.filter((span) => span.kind === 2 && span.parentSpanId);
+    assert.ok(received.length > 100, 'the others propagate');
   });
 
   test('connections and sizes are told at both ends', () => {
@@ -164,23 +179,34 @@ describe('two services do not propagate trace context', () => {
     assert.ok(same > 0.99 * ports, `${same} of ${ports}`);
   });
 
-  test('links against the truth, with and without what goes beyond timing', (t) => {
-    if (!spawnSync(binary, ['reconstruct', '--help'], { encoding: 'utf8' }).stdout.includes('--links')) return t.skip('this build writes no links');
+  const writesLinks = () => spawnSync(binary, ['reconstruct', '--help'], { encoding: 'utf8' }).stdout.includes('--links');
+  const tell = (name, s) =>
+    `${name}: ${s.joined} of ${s.truths} judged, accuracy ${rounded(100 * s.accuracy)} %, claimed ${rounded(100 * s.claimed)} %, calibration error ${rounded(100 * s.calibrationError)} points`;
+
+  test('one request in twenty still propagates: links against the truth, with and without what goes beyond timing', (t) => {
+    if (!writesLinks()) return t.skip('this build writes no links');
     const connection = ['network.local.port', 'network.peer.port', 'client.port'];
     const sizes = ['http.request.body.size', 'http.response.body.size'];
     const scores = {
-      all: score(record, 'all'),
-      'without connections': score(without(connection, 'no-connections'), 'no-connections'),
-      'without sizes': score(without(sizes, 'no-sizes'), 'no-sizes'),
-      'timing alone': score(without([...connection, ...sizes], 'timing'), 'timing'),
+      all: score(record, 'all', truth),
+      'without connections': score(without(connection, 'no-connections'), 'no-connections', truth),
+      'without sizes': score(without(sizes, 'no-sizes'), 'no-sizes', truth),
+      'timing alone': score(without([...connection, ...sizes], 'timing'), 'timing', truth),
     };
-    for (const [name, s] of Object.entries(scores)) {
-      t.diagnostic(`${name}: ${s.joined} of ${s.truths} joined, accuracy ${rounded(100 * s.accuracy)} %, claimed ${rounded(100 * s.claimed)} %, calibration error ${rounded(100 * s.calibrationError)} points`);
-    }
-    assert.ok(scores.all.accuracy >= 0.97, 'with connections');
-    assert.ok(scores.all.accuracy >= scores['timing alone'].accuracy - 0.005, 'evidence must not harm');
-    assert.ok(scores['timing alone'].accuracy >= 0.85, 'by timing');
-    for (const [name, s] of Object.entries(scores)) assert.ok(s.calibrationError <= 0.06, `${name}: posteriors are off by ${s.calibrationError}`);
+    for (const [name, s] of Object.entries(scores)) t.diagnostic(tell(name, s));
+    // Joins that are decided before anything was learned are among those that are judged.
+    assert.ok(scores.all.accuracy >= 0.88, 'with connections');
+    assert.ok(scores['timing alone'].accuracy >= 0.75, 'by timing');
+    assert.ok(scores.all.accuracy > scores['timing alone'].accuracy + 0.02, 'connections must tell something');
+    for (const [name, s] of Object.entries(scores)) assert.ok(s.calibrationError <= 0.1, `${name}: posteriors are off by ${s.calibrationError}`);
+  });
+
+  test('no request propagates: what is claimed is true as often as it claims', (t) => {
+    if (!writesLinks()) return t.skip('this build writes no links');
+    const s = score(recordNone, 'none', truthNone);
+    t.diagnostic(tell('none left', s));
+    // Nobody was ever seen to answer at the two addresses: to claim nothing is an answer.
+    if (s.joined > 0) assert.ok(s.calibrationError <= 0.1);
   });
 
   test('the page\'s requests go through the services that do not propagate', async (t) => {
@@ -188,7 +214,7 @@ describe('two services do not propagate trace context', () => {
     const tomograph = await Tomograph.start({ flags: ['--window', '2s', '--lateness', '2s'] });
     t.after(() => tomograph.stop());
     if ((await fetch(`${tomograph.page}/api/v1/requests`)).status === 404) return t.skip('this build rebuilds no requests');
-    const live = await startShop({ otlpHttp: tomograph.otlp, otlpGrpc: `127.0.0.1:${tomograph.ports.grpc}`, rps: 30, seed: 6, noPropagation: ['catalog', 'payment'] });
+    const live = await startShop({ otlpHttp: tomograph.otlp, otlpGrpc: `127.0.0.1:${tomograph.ports.grpc}`, rps: 30, seed: 6, noPropagation: deaf, propagationLeft: 0.05 });
     t.after(() => live.stop());
     live.startCustomers(90);
     const found = await until(async () => {

@@ -43,14 +43,12 @@ export function extentOf(spans, raw) {
   return { from, length: Math.max(to - from, 1e-6) };
 }
 
-/// Spans that cannot have been so, by the times that are shown: they begin before what caused them, or
-/// answered after their caller had the answer.
-export const impossible = (spans, raw) =>
+/// Spans that begin before what caused them, by the times that are shown. Ends say less: a server may notice
+/// that it has answered after its caller has the answer.
+export const tooEarly = (spans, raw) =>
   spans.filter((span, i) => {
     const above = spans[parentOf(spans, i)];
-    if (!above || span.layer === 'lost' || above.layer === 'lost') return false;
-    const answered = span.kind === 'server' && above.kind === 'client' && endOf(span, raw) > endOf(above, raw);
-    return answered || startOf(span, raw) < startOf(above, raw);
+    return above && span.layer !== 'lost' && above.layer !== 'lost' && startOf(span, raw) < startOf(above, raw);
   }).length;
 
 /// One entry a host, in the order in which the request came to them. One request is too short for a clock
@@ -93,8 +91,11 @@ export function shortened(text, most) {
 
 export const nameOf = (span) => span.operation || (span.layer === 'lost' ? 'lost span' : 'unnamed');
 
-/// Of many uncertain joins, all being right has a probability that nobody wants to read in full.
-export const sureText = (probability) => (probability > 0 && probability < 0.001 ? '< 0.1 %' : percent(probability));
+/// Neither more certain nor more hopeless than it is: a probability below 1 is not read as 100 %.
+export function sureText(p) {
+  if (p > 0.9995 && p < 1) return '> 99.9 %';
+  return p > 0 && p < 0.0005 ? '< 0.1 %' : percent(p);
+}
 
 /// The join of a span to what is above it, in one sentence.
 export function joinText(span, parent) {
@@ -102,8 +103,8 @@ export function joinText(span, parent) {
   switch (span.link.basis) {
     case 'root': return 'The root: nothing is above it.';
     case 'id': return `Below ${to}: its id says so.`;
-    case 'inferred': return `Below ${to}: inferred, ${percent(span.link.posterior)} probable.`;
-    default: return `What caused it was not found${span.link.none > 0 ? ` (${percent(span.link.none)} that it is none of those that were seen)` : ''}. It is shown as a root of its own part.`;
+    case 'inferred': return `Below ${to}: inferred, ${sureText(span.link.posterior)} probable.`;
+    default: return `What caused it was not found${span.link.none > 0 ? ` (${sureText(span.link.none)} that it is none of those that were seen)` : ''}. It is shown as a root of its own part.`;
   }
 }
 
