@@ -173,11 +173,17 @@ struct Correlator::Impl {
       // A longer way than a window would lead to windows that are closed: such a clock is told of,
       // and its times stay raw.
       if (std::abs(c.offset) > options.window_length) c = {};
+      NoteBound(span->service, span->host, c.bound);
       span->start = span->raw_start - c.offset;
       span->end = span->start + length;
       span->clock_bound_s =
           c.bound == telemetry::kUnknownBound ? -1 : static_cast<float>(ToSeconds(c.bound));
     });
+  }
+
+  void NoteBound(EntityId service, EntityId host, Nanos bound) {
+    const auto key = std::make_pair(service, host);
+    if (bounds.size() < kMostBounds || bounds.count(key) > 0) bounds[key] = bound;
   }
 
   void AddSamples(const telemetry::SampleBatch& samples, TimeRange believable, LeftOut* left_out) {
@@ -318,6 +324,9 @@ struct Correlator::Impl {
   EdgeBook edges;
   ClockModel clocks;
   std::unordered_map<telemetry::ResourceId, EntityId> hosts;  // as many as there are resources
+  // The newest bound of a service's host's clock. Beyond kMostBounds a host is not looked at.
+  static constexpr size_t kMostBounds = 50'000;
+  std::map<std::pair<EntityId, EntityId>, Nanos> bounds;
   std::map<Nanos, std::map<EntityId, LogCounts>> logs;        // by start of the window
   std::vector<WindowSet> ready;       // closed early, to be handed out at the next Advance
   Nanos begun = INT64_MIN;            // what ended before was never looked at
@@ -358,6 +367,18 @@ void Correlator::Finish(const std::function<void(WindowSet&&)>& sink) {
 std::vector<telemetry::Edge> Correlator::Edges() const { return impl_->edges.Edges(); }
 Nanos Correlator::newest() const { return impl_->newest == Impl::kNever ? 0 : impl_->newest; }
 Correlator::Limits Correlator::limits() const { return impl_->limits; }
+std::map<EntityId, Nanos> Correlator::ClockBounds() const {
+  std::map<EntityId, Nanos> widest;
+  for (const auto& [key, bound] : impl_->bounds) {
+    const auto [at, fresh] = widest.try_emplace(key.first, bound);
+    if (fresh || at->second == telemetry::kUnknownBound) continue;
+    at->second = bound == telemetry::kUnknownBound ? bound : std::max(at->second, bound);
+  }
+  for (auto it = widest.begin(); it != widest.end();)
+    it = it->second == telemetry::kUnknownBound ? widest.erase(it) : std::next(it);
+  return widest;
+}
+
 const ClockModel& Correlator::clocks() const { return impl_->clocks; }
 size_t Correlator::bytes() const {
   return impl_->traces.bytes() + impl_->series.bytes() + impl_->clocks.bytes();

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -53,6 +54,9 @@ class Correlator {
   /// Ordered by caller, callee.
   std::vector<telemetry::Edge> Edges() const;
   const ClockModel& clocks() const;
+  /// By how much the times of each service's spans in the last windows may be off: the widest bound
+  /// of its hosts. Absent where one of them is not bounded.
+  std::map<telemetry::EntityId, Nanos> ClockBounds() const;
   /// Greatest event time seen, 0 before the first record.
   Nanos newest() const;
   /// What the limits cost so far.

@@ -138,6 +138,7 @@ void Analysis::AddChanges(const telemetry::Batch& batch, TimeRange believable,
 void Analysis::Close(WindowSet&& windows) {
   std::vector<Estimate> estimates;
   for (const auto& model : models_) model->Update(windows, &estimates);
+  diagnoser_.SetClockBounds(correlator_.ClockBounds());
   diagnoser_.Update(windows, estimates, correlator_.Edges());
   AddToLines(windows);
   joined_and_orphans_.emplace_back(windows.spans_joined, windows.orphans);
