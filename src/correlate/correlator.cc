@@ -327,7 +327,7 @@ struct Correlator::Impl {
   // The newest bound of a service's host's clock. Beyond kMostBounds a host is not looked at.
   static constexpr size_t kMostBounds = 50'000;
   std::map<std::pair<EntityId, EntityId>, Nanos> bounds;
-  std::map<Nanos, std::map<EntityId, LogCounts>> logs;        // by start of the window
+  std::map<Nanos, std::map<EntityId, LogCounts>> logs;  // by start of the window
   std::vector<WindowSet> ready;       // closed early, to be handed out at the next Advance
   Nanos begun = INT64_MIN;            // what ended before was never looked at
   std::optional<Nanos> closed_until;  // end of the last window that was closed

@@ -17,7 +17,7 @@ using telemetry::Movement;
 using telemetry::Order;
 using telemetry::Quantity;
 
-constexpr double kFloor = 0.05;       // of the level: less is no change that anybody means
+constexpr double kFloor = 0.05;        // of the level: less is no change that anybody means
 constexpr double kLeastRatio = 0.005;  // of shares
 constexpr double kClearly = 0.95;
 constexpr Nanos kReach = 10 * kMinute;  // a change further from the incident is another story
@@ -118,9 +118,9 @@ class Propagation {
     if (change.told.entity == other.told.entity || change.told.up != other.told.up) return false;
     EntityId caller = change.told.entity, callee = other.told.entity;
     if (change.course == Course::kLoad) std::swap(caller, callee);
-    return std::any_of(
-        case_.edges.begin(), case_.edges.end(),
-        [&](const telemetry::Edge& e) { return e.caller == caller && e.callee == callee; });
+    return std::any_of(case_.edges.begin(), case_.edges.end(), [&](const telemetry::Edge& e) {
+      return e.caller == caller && e.callee == callee;
+    });
   }
 
   // A neighbour is stood for by the first of its like changes.
@@ -132,8 +132,7 @@ class Propagation {
       if (!MayComeFrom(*change, other)) continue;
       if (std::find(seen.begin(), seen.end(), other.told.entity) != seen.end()) continue;
       seen.push_back(other.told.entity);
-      const Nanos error =
-          BoundOf(m.entity).value_or(0) + BoundOf(other.told.entity).value_or(0);
+      const Nanos error = BoundOf(m.entity).value_or(0) + BoundOf(other.told.entity).value_or(0);
       const OnsetPosterior delay = Delay(other.when, change->when);
       const double p = ProbabilityPositive(delay, error);
       if (p <= best) continue;
@@ -156,8 +155,7 @@ class Propagation {
 
 }  // namespace
 
-std::vector<Movement> TracePropagation(const Case& incident,
-                                       const std::vector<EntityId>& members) {
+std::vector<Movement> TracePropagation(const Case& incident, const std::vector<EntityId>& members) {
   return Propagation(incident, members).Trace();
 }
 

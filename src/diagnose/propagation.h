@@ -10,8 +10,8 @@
 //     checkout latency up, 1.2 s [-1, 4] after payment: clear (P = 0.97), unclear, or contradicted
 //
 // Of several neighbours the one is named whose change most likely came before. Where the intervals
-// overlap, the order is "unclear" and said to be; where the times speak against the only way that the
-// calls allow, "contradicted": then it came another way, or at once from something unseen.
+// overlap, the order is "unclear" and said to be; where the times speak against the only way that
+// the calls allow, "contradicted": then it came another way, or at once from something unseen.
 // Order in time along a call is not cause. Pure; any thread. Cost: one onset posterior a changed
 // series (at most kMostMovements), and one delay an edge.
 #pragma once

@@ -186,6 +186,7 @@ void Analysis::Fill(telemetry::Picture* picture) const {
   picture->edges = correlator_.Edges();
   picture->clocks = correlator_.clocks().Clocks();
   picture->clock_findings = correlator_.clocks().Findings();
+  picture->clock_bounds = correlator_.ClockBounds();
   picture->window_starts.assign(window_starts_.begin(), window_starts_.end());
   if (!window_starts_.empty()) picture->watermark = window_starts_.back() + picture->window_length;
   for (const auto& [key, values] : lines_) {

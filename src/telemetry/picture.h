@@ -70,6 +70,8 @@ struct Picture {
   std::vector<Estimate> estimates;           // ordered by state, entity, caller, start
   std::vector<HostClock> clocks;             // by host
   std::vector<ClockFinding> clock_findings;  // newest first
+  /// By how much the times of each service may be off; absent: nothing bounds it.
+  std::map<EntityId, Nanos> clock_bounds;
   std::vector<ChangeEvent> changes;
   std::vector<Incident> incidents;  // newest first
   std::vector<LossLedger::Row> loss;

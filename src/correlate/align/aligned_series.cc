@@ -32,7 +32,8 @@ class Cells {
   std::vector<double> Means() const {
     std::vector<double> means(grid_.cells, std::numeric_limits<double>::quiet_NaN());
     for (size_t i = 0; i < means.size(); ++i) {
-      if (known_[i] >= kLeastKnown * static_cast<double>(grid_.step)) means[i] = sum_[i] / known_[i];
+      if (known_[i] >= kLeastKnown * static_cast<double>(grid_.step))
+        means[i] = sum_[i] / known_[i];
     }
     return means;
   }

@@ -2,16 +2,16 @@
 // grid: one value a cell, NaN where nothing is known, and how wrong the times may be. Pure; any
 // thread. Cost: O(samples log samples + cells).
 //
-// Each sample is known for a stretch of time, and a cell's value is the mean over the stretches that
-// fall into it, weighted by their length:
+// Each sample is known for a stretch of time, and a cell's value is the mean over the stretches
+// that fall into it, weighted by their length:
 //   level    around the sample, half way to its neighbours
 //   counter  between two samples: the difference over the time; a fall is a restart, and the
 //            stretch across it is not known
 //   count    from the sample before up to it: the count over the time
 // A gap of more than kLongestGap intervals of the series itself is not bridged (a level then stands
-// for half an interval on the side of the gap, a counter for nothing, a count for one interval), and
-// a cell of which less than half is known is NaN: missing is not zero.
-// Wrong where a series' rate changes for good: the interval is the median over all its samples.
+// for half an interval on the side of the gap, a counter for nothing, a count for one interval),
+// and a cell of which less than half is known is NaN: missing is not zero. Wrong where a series'
+// rate changes for good: the interval is the median over all its samples.
 #pragma once
 
 #include <span>

@@ -12,7 +12,9 @@ constexpr int kMostOrder = 12;
 constexpr size_t kLeastPairs = 24;
 constexpr double kLeastEffective = 8;
 constexpr double kClip = 4;
-constexpr size_t kLeftOver = 24;  // lags of the residuals' own autocorrelation that are looked at
+// Of the cells, as lags of the residuals' own autocorrelation: a course that repeats is left in
+// them where gaps allow a short past only.
+constexpr size_t kLeftOverShare = 3;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 double MedianOf(std::vector<double> v) {
@@ -142,7 +144,7 @@ void Clip(std::vector<double>* x) {
 
 std::vector<double> Autocorrelation(const std::vector<double>& x) {
   std::vector<double> rho;
-  for (size_t lag = 1; lag <= kLeftOver && lag < x.size(); ++lag) {
+  for (size_t lag = 1; lag <= x.size() / kLeftOverShare; ++lag) {
     double sum = 0, n = 0;
     for (size_t t = lag; t < x.size(); ++t) {
       const double product = x[t] * x[t - lag];
@@ -209,7 +211,8 @@ std::pair<size_t, size_t> Narrowest(const std::vector<AtLag>& at, size_t best) {
   size_t from = best, to = best;
   double covered = mass[best];
   while (covered < 0.9 * total) {
-    const double below = from > 0 ? mass[from - 1] : -1, above = to + 1 < at.size() ? mass[to + 1] : -1;
+    const double below = from > 0 ? mass[from - 1] : -1,
+                 above = to + 1 < at.size() ? mass[to + 1] : -1;
     covered += below > above ? mass[--from] : mass[++to];
   }
   return {from, to};
@@ -229,12 +232,14 @@ Innovations Whiten(const AlignedSeries& series) {
   out.values.assign(x.size(), kNaN);
   double level = 0;
   for (const double v : x) level = std::max(level, std::isfinite(v) ? std::abs(v) : 0);
-  if (known < kLeastPairs) return out;
+  out.enough = known >= kLeastPairs;
+  if (!out.enough) return out;
   // Deviations at the limit of what a double can tell from the level are none.
   if (!Standardise(&x, 1e-9 * level)) return out;
   const int most = MostOrder(x, known);
   const std::vector<size_t> rows = CompleteRows(x, most);
-  if (rows.size() < kLeastPairs) return out;
+  out.enough = rows.size() >= kLeastPairs;
+  if (!out.enough) return out;
   const Autoregression past(x, rows, most);
   out.order = past.order();
   for (const size_t t : CompleteRows(x, past.order())) out.values[t] = past.Residual(x, t);
@@ -266,11 +271,9 @@ LaggedCorrelation CorrelateLagged(const Innovations& first, const Innovations& s
     out.identifiable = Identifiable::kOtherGrid;
     return out;
   }
+  if (!first.enough || !second.enough) return out;
   if (!first.varies || !second.varies) {
-    const bool little = (!first.varies && first.known == 0) || (!second.varies && second.known == 0);
-    out.identifiable = little && std::min(first.values.size(), second.values.size()) < kLeastPairs
-                           ? Identifiable::kTooLittle
-                           : Identifiable::kConstant;
+    out.identifiable = Identifiable::kConstant;
     return out;
   }
   const double overlap = Overlap(first, second);
@@ -302,7 +305,8 @@ LaggedCorrelation CorrelateLagged(const Innovations& first, const Innovations& s
   out.clocks_known = first.clock_is_known && second.clock_is_known;
   out.r = at[best].r;
   out.n_eff = at[best].n_eff;
-  out.p = std::clamp(-std::expm1(static_cast<double>(tried) * std::log1p(-std::min(least, 1 - 1e-16))), 0.0, 1.0);
+  out.p = std::clamp(
+      -std::expm1(static_cast<double>(tried) * std::log1p(-std::min(least, 1 - 1e-16))), 0.0, 1.0);
   return out;
 }
 
@@ -316,7 +320,8 @@ std::vector<double> FalseDiscoveryRates(const std::vector<double>& p) {
   std::vector<double> q(m);
   double least = 1;
   for (size_t i = m; i-- > 0;) {
-    least = std::min(least, p[order[i]] * static_cast<double>(m) * harmonic / static_cast<double>(i + 1));
+    least = std::min(least,
+                     p[order[i]] * static_cast<double>(m) * harmonic / static_cast<double>(i + 1));
     q[order[i]] = least;
   }
   return q;

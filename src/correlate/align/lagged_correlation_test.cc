@@ -33,7 +33,8 @@ TEST(LaggedCorrelation, IndependentSeriesAreRarelyCalledRelated) {
 }
 
 TEST(LaggedCorrelation, AFollowerIsFoundWithItsLag) {
-  for (const Course course : {Course::kWhite, Course::kSluggish, Course::kRandomWalk, Course::kSeasonal}) {
+  for (const Course course :
+       {Course::kWhite, Course::kSluggish, Course::kRandomWalk, Course::kSeasonal}) {
     int called = 0, covered = 0;
     constexpr int kPairs = 100;
     for (int seed = 0; seed < kPairs; ++seed) {
@@ -98,7 +99,7 @@ TEST(LaggedCorrelation, WhatCannotBeToldIsNotTold) {
   EXPECT_EQ(Correlate(noise, constant).identifiable, Identifiable::kConstant);
   EXPECT_EQ(Correlate(constant, noise).identifiable, Identifiable::kConstant);
   EXPECT_EQ(Correlate(noise, nothing).identifiable, Identifiable::kTooLittle);
-  EXPECT_EQ(Correlate(noise, {}).identifiable, Identifiable::kTooLittle);
+  EXPECT_EQ(Correlate(noise, OnGrid({}, 0, &random)).identifiable, Identifiable::kTooLittle);
   const AlignedSeries brief = OnGrid(Simulate(Course::kWhite, 20, &random), 0, &random);
   EXPECT_EQ(Correlate(brief, brief).identifiable, Identifiable::kTooLittle);
   AlignedSeries other = noise;
@@ -111,10 +112,10 @@ TEST(LaggedCorrelation, OddSeriesGiveNumbers) {
   const auto infinity = std::numeric_limits<double>::infinity();
   std::vector<std::vector<double>> odd(5, std::vector<double>(kCells, 0.0));
   for (size_t t = 0; t < kCells; ++t) {
-    odd[0][t] = static_cast<double>(t);               // a line
-    odd[1][t] = t < 180 ? 1 : 2;                      // one jump
+    odd[0][t] = static_cast<double>(t);  // a line
+    odd[1][t] = t < 180 ? 1 : 2;         // one jump
     odd[2][t] = t % 7 == 0 ? infinity : 1e300 * random.Uniform();
-    odd[3][t] = static_cast<double>(t % 2);           // its past says all
+    odd[3][t] = static_cast<double>(t % 2);  // its past says all
     odd[4][t] = 1e-300 * random.Uniform();
   }
   for (const auto& x : odd) {
@@ -129,7 +130,8 @@ TEST(LaggedCorrelation, OddSeriesGiveNumbers) {
 
 TEST(LaggedCorrelation, OneCoincidenceIsNoCorrelation) {
   Random random(12);
-  std::vector<double> x = Simulate(Course::kWhite, kCells, &random), y = Simulate(Course::kWhite, kCells, &random);
+  std::vector<double> x = Simulate(Course::kWhite, kCells, &random),
+                      y = Simulate(Course::kWhite, kCells, &random);
   for (size_t t = 200; t < kCells; ++t) {
     x[t] += 50;
     y[t] += 50;

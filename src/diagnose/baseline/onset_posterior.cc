@@ -9,9 +9,10 @@
 namespace tomograph::diagnose {
 namespace {
 
-constexpr int kParts = 4;       // of a window, in which onsets are looked for
-constexpr double kPrior = 2;    // degrees of freedom of the variances' prior
+constexpr int kParts = 4;     // of a window, in which onsets are looked for
+constexpr double kPrior = 2;  // degrees of freedom of the variances' prior
 constexpr double kClip = 4;
+constexpr double kRampRatio = 1.19;  // of one ramp's length to the next one's
 constexpr double kPi = 3.14159265358979;
 
 /// Values with sums over what came before each step; missing ones weigh nothing.
@@ -82,8 +83,8 @@ Fit FitAt(const Values& v, double onset, double d) {
     gg += g * g;
     gy += g * (v.y[i] - fit.level);
   }
-  const double all1 = (v.square[n] - v.square[first]) -
-                      2 * fit.level * (v.sum[n] - v.sum[first]) + n1 * fit.level * fit.level;
+  const double all1 = (v.square[n] - v.square[first]) - 2 * fit.level * (v.sum[n] - v.sum[first]) +
+                      n1 * fit.level * fit.level;
   if (!(gg > 1e-9)) return {};
   fit.height = gy / gg;
   fit.log_likelihood =
@@ -106,6 +107,14 @@ double Independence(const Values& v, double onset, double d, const Fit& fit) {
   return (1 - phi) / (1 + phi);
 }
 
+// A listed ramp stands for those up to half way to the next one, which begin earlier or later.
+void Spread(double m, size_t place, double d, std::vector<double>* mass) {
+  const auto reach = static_cast<size_t>(d * (std::sqrt(kRampRatio) - 1) * kParts + 0.5);
+  const size_t from = place - std::min(place, reach),
+               to = std::min(place + reach, mass->size() - 1);
+  for (size_t i = from; i <= to; ++i) (*mass)[i] += m / static_cast<double>(to - from + 1);
+}
+
 double NoiseScale(std::span<const double> values, double floor) {
   std::vector<double> steps;
   double last = NAN;
@@ -125,7 +134,8 @@ Nanos OnsetPosterior::Quantile(double q) const {
     // Each time stands for the pitch around it.
     if (mass[i] > 0 && sum + mass[i] >= q) {
       const double within = (q - sum) / mass[i] - 0.5;
-      return first + static_cast<Nanos>((static_cast<double>(i) + within) * static_cast<double>(pitch));
+      return first +
+             static_cast<Nanos>((static_cast<double>(i) + within) * static_cast<double>(pitch));
     }
     sum += mass[i];
   }
@@ -140,7 +150,7 @@ OnsetPosterior FindOnsetPosterior(std::span<const double> values, std::span<cons
   const size_t n = std::min(values.size(), times.size());
   const Values v = Prepare(values.first(n), NoiseScale(values.first(n), scale_floor));
   std::vector<double> ramps{0};
-  for (double d = 1; d < static_cast<double>(n) / 2; d *= 2) ramps.push_back(d);
+  for (double d = 1; d < static_cast<double>(n) / 2; d *= kRampRatio) ramps.push_back(d);
   const size_t places = n * kParts;
   std::vector<double> logs(places * ramps.size());
   size_t best = 0;
@@ -161,7 +171,8 @@ OnsetPosterior FindOnsetPosterior(std::span<const double> values, std::span<cons
   double total = 0;
   for (size_t i = 0; i < logs.size(); ++i) {
     const double m = std::exp(share * (logs[i] - logs[best]));
-    out.mass[i % places] += m;
+    if (m < 1e-12) continue;
+    Spread(m, i % places, ramps[i / places], &out.mass);
     total += m;
   }
   for (double& m : out.mass) m /= total;
@@ -180,7 +191,7 @@ OnsetPosterior Delay(const OnsetPosterior& a, const OnsetPosterior& b) {
   delay.first = b.first - a.first - static_cast<Nanos>(a.mass.size() - 1) * a.pitch;
   delay.mass.assign(a.mass.size() + b.mass.size() - 1, 0);
   for (size_t i = 0; i < a.mass.size(); ++i) {
-    if (a.mass[i] < 1e-9) continue;
+    if (a.mass[i] <= 0) continue;
     for (size_t j = 0; j < b.mass.size(); ++j)
       delay.mass[a.mass.size() - 1 - i + j] += a.mass[i] * b.mass[j];
   }

@@ -2,19 +2,20 @@
 // says how likely each time is, so that onsets of different entities can be put in order.
 //
 // Model: the values of the windows are a level with noise, then from t0 on, over a ramp of length d
-// (0, 1, 2, 4, ... windows), another level with another noise. t0 lies anywhere within a window: the
-// window that holds it shows the change by the part of it that came after, so the window's length is
-// in the error by itself. For each t0 (quarters of a window) and d
+// (0, and from 1 window on in steps of 19 %), another level with another noise. t0 lies anywhere
+// within a window: the window that holds it shows the change by the part of it that came after, so
+// the window's length is in the error by itself. For each t0 (quarters of a window) and d
 //   y = m0 + a g(t; t0, d) + noise,  g the mean over the window of the ramp from 0 to 1,
-// m0 from the windows before t0, a from the others (flat priors), the two variances under an inverse
-// gamma prior of two degrees of freedom around the differences between neighbours; flat priors over
-// t0 and over the listed d. (Conjugate change point: Smith 1975, Biometrika 62.)
-// Noise that hangs together (AR(1) coefficient phi of the residuals) makes the log-likelihood count
-// (1 - phi) / (1 + phi) as much.
+// m0 from the windows before t0, a from the others (flat priors), the two variances under an
+// inverse gamma prior of two degrees of freedom around the differences between neighbours; flat
+// priors over t0 and over the listed d. (Conjugate change point: Smith 1975, Biometrika 62.) Noise
+// that hangs together (AR(1) coefficient phi of the residuals) makes the log-likelihood count (1 -
+// phi) / (1 + phi) as much.
 //
-// Wrong for several changes (the greatest counts), for a change that is over before the series ends,
-// and for a slow start that hides in the noise: it gives the time from which a straight ramp
-// would have begun. Coverage: docs/models/alignment.md. Cost: O(windows * 500), 0.2 ms for 150.
+// Wrong for several changes (the greatest counts), for a change that is over before the series
+// ends, and for a slow start that hides in the noise: it gives the time from which a straight ramp
+// would have begun. Coverage: docs/models/alignment.md. Cost: O(windows * 2000), about 1 ms for
+// 120.
 #pragma once
 
 #include <span>
