@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "commands.h"
+#include "evaluate/alignment.h"
 #include "evaluate/clocks.h"
 #include "evaluate/incidents.h"
 #include "evaluate/recordings.h"
@@ -135,6 +136,22 @@ void AddRequests(CLI::App* command, Run* run) {
   requests->callback([run, options] { *run = [options] { return EvaluateRequests(*options); }; });
 }
 
+void AddAlignment(CLI::App* command, Run* run) {
+  CLI::App* alignment = command->add_subcommand(
+      "alignment", "Simulated series: false positives, power, coverage of lags and onsets");
+  auto options = std::make_shared<evaluate::AlignmentOptions>();
+  alignment->add_option("--seed", options->seed)->capture_default_str();
+  alignment->add_option("--pairs", options->pairs, "simulated for each row")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  alignment->callback([run, options] {
+    *run = [options] {
+      std::printf("%s\n", evaluate::AlignmentText(evaluate::RunAlignment(*options)).c_str());
+      return 0;
+    };
+  });
+}
+
 void AddClocks(CLI::App* command, Run* run) {
   CLI::App* clocks =
       command->add_subcommand("clocks", "Clock errors put into recorded calls: are they found?");
@@ -210,6 +227,7 @@ void AddEvaluate(CLI::App& app, Run* run) {
   AddIncidents(command, run);
   AddSampling(command, run);
   AddRequests(command, run);
+  AddAlignment(command, run);
   AddClocks(command, run);
   AddSpans(command, run);
 }

@@ -11,6 +11,7 @@
 #include "commands.h"
 #include "engine/config.h"
 #include "engine/recorded_run.h"
+#include "engine/related_lines.h"
 #include "net/http_server.h"
 #include "publish/publisher.h"
 #include "publish/report.h"
@@ -99,7 +100,8 @@ class Page {
 
   /// Until Ctrl-C.
   void Show(const engine::RecordedResult& result) {
-    publisher_ = std::make_unique<publish::Publisher>(result.store.get(), result.identities.get());
+    publisher_ = std::make_unique<publish::Publisher>(result.store.get(), result.identities.get(),
+                                                      engine::RelatedLines);
     publisher_->Publish(result.picture);
     publisher_->SetReady(true);
     shown_ = publisher_.get();

@@ -169,6 +169,7 @@ struct Correlator::Impl {
   /// What the calls of this window say of the clocks, and its spans moved by it. A span keeps the
   /// correction of the window in which it was counted.
   void CorrectClocks(Nanos start) {
+    ForgetBounds(start);
     if (clocks.corrects()) Revise(start);  // what came since the last window
     clocks.Open(start, options.window_length);
     AddContacts(start, start + options.window_length, &traces, &clocks);
@@ -184,11 +185,28 @@ struct Correlator::Impl {
       // A longer way than a window would lead to windows that are closed: such a clock is told of,
       // and its times stay raw.
       if (std::abs(c.offset) > options.window_length) c = {};
+      NoteBound(span->service, span->host, {c.bound, start});
       span->start = span->raw_start - c.offset;
       span->end = span->start + length;
       span->clock_bound_s =
           c.bound == telemetry::kUnknownBound ? -1 : static_cast<float>(ToSeconds(c.bound));
     });
+  }
+
+  /// The newest bound of the clock of a host that a service runs on.
+  struct NewestBound {
+    Nanos bound = telemetry::kUnknownBound;
+    Nanos at = 0;  // start of the window whose spans it is of
+  };
+  /// Hosts that no span came from for a while are not the service's any more.
+  void ForgetBounds(Nanos start) {
+    for (auto it = bounds.begin(); it != bounds.end();)
+      it = it->second.at < start - telemetry::kClockMemory ? bounds.erase(it) : std::next(it);
+  }
+
+  void NoteBound(EntityId service, EntityId host, NewestBound bound) {
+    const auto key = std::make_pair(service, host);
+    if (bounds.size() < kMostBounds || bounds.count(key) > 0) bounds[key] = bound;
   }
 
   void AddSamples(const telemetry::SampleBatch& samples, TimeRange believable, LeftOut* left_out) {
@@ -351,7 +369,11 @@ struct Correlator::Impl {
   MissingJoins missing_joins;
   RequestRebuilder requests;
   std::unordered_map<telemetry::ResourceId, EntityId> hosts;  // as many as there are resources
-  std::map<Nanos, std::map<EntityId, LogCounts>> logs;        // by start of the window
+  // At kMostBounds nothing is said of any service: a bound of some of its hosts would be too
+  // narrow.
+  static constexpr size_t kMostBounds = 50'000;
+  std::map<std::pair<EntityId, EntityId>, NewestBound> bounds;
+  std::map<Nanos, std::map<EntityId, LogCounts>> logs;  // by start of the window
   std::vector<WindowSet> ready;       // closed early, to be handed out at the next Advance
   Nanos begun = INT64_MIN;            // what ended before was never looked at
   std::optional<Nanos> closed_until;  // end of the last window that was closed
@@ -393,6 +415,20 @@ void Correlator::Finish(const std::function<void(WindowSet&&)>& sink) {
 std::vector<telemetry::Edge> Correlator::Edges() const { return impl_->edges.Edges(); }
 Nanos Correlator::newest() const { return impl_->newest == Impl::kNever ? 0 : impl_->newest; }
 Correlator::Limits Correlator::limits() const { return impl_->limits; }
+std::map<EntityId, Nanos> Correlator::ClockBounds() const {
+  std::map<EntityId, Nanos> widest;
+  if (impl_->bounds.size() >= Impl::kMostBounds) return widest;
+  for (const auto& [key, newest] : impl_->bounds) {
+    const Nanos bound = newest.bound;
+    const auto [at, fresh] = widest.try_emplace(key.first, bound);
+    if (fresh || at->second == telemetry::kUnknownBound) continue;
+    at->second = bound == telemetry::kUnknownBound ? bound : std::max(at->second, bound);
+  }
+  for (auto it = widest.begin(); it != widest.end();)
+    it = it->second == telemetry::kUnknownBound ? widest.erase(it) : std::next(it);
+  return widest;
+}
+
 const ClockModel& Correlator::clocks() const { return impl_->clocks; }
 const RequestRebuilder& Correlator::requests() const { return impl_->requests; }
 void Correlator::OnJoin(RequestRebuilder::JoinSink sink) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -58,6 +59,9 @@ class Correlator {
   const RequestRebuilder& requests() const;
   /// Every join by inference, as it is decided; before the first Add.
   void OnJoin(RequestRebuilder::JoinSink sink);
+  /// By how much the times of each service's spans in the last windows may be off: the widest bound
+  /// of its hosts. Absent where one of them is not bounded.
+  std::map<telemetry::EntityId, Nanos> ClockBounds() const;
   /// Greatest event time seen, 0 before the first record.
   Nanos newest() const;
   /// What the limits cost so far.

@@ -893,6 +893,11 @@ TEST_F(ClocksTest, SaysHowWrongACorrectedTimeMayBe) {
   EXPECT_NEAR(static_cast<double>(other.segments.back().offset), sign * 20e6, 100e3);
   EXPECT_GT(other.segments.back().BoundAt(other.segments.back().from), 400 * kMicrosecond);
   EXPECT_LT(other.segments.back().BoundAt(other.segments.back().from), 3 * kMillisecond);
+  const auto bounds = c.ClockBounds();  // of the services on them
+  ASSERT_EQ(bounds.count(web_) + bounds.count(cart_), 2u);
+  const Nanos both = bounds.at(web_) + bounds.at(cart_);  // the reference's is 0
+  EXPECT_GT(both, 400 * kMicrosecond);
+  EXPECT_LT(both, 3 * kMillisecond);
 }
 
 TEST_F(ClocksTest, AnyOrderAndChunkingGivesTheSameClocksAndWindows) {

@@ -2,6 +2,7 @@
 // suites all become this, so that they are ranked by the same code with the same configuration.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,8 @@ struct Case {
   std::vector<CaseSeries> series;
   std::vector<telemetry::Edge> edges;  // may be empty: no graph is known
   std::vector<telemetry::ChangeEvent> changes;
+  /// By how much the times of an entity may be off, from its hosts; absent: not known.
+  std::map<telemetry::EntityId, Nanos> clock_bounds;
   telemetry::Alert alert;
 };
 

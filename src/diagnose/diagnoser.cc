@@ -7,6 +7,7 @@
 
 #include "diagnose/detector.h"
 #include "diagnose/history.h"
+#include "diagnose/propagation.h"
 #include "diagnose/ranker.h"
 #include "diagnose/words.h"
 #include "telemetry/batch.h"
@@ -181,6 +182,8 @@ struct Diagnoser::Impl {
     c.changes.assign(changes.begin(), changes.end());
     incident->diagnosis = Rank(c, [this](EntityId id) { return NameOf(id); });
     incident->diagnosis.made_at = now;
+    c.clock_bounds = clock_bounds;
+    incident->propagation = TracePropagation(c, incident->members);
   }
 
   std::string NameOf(EntityId id) const {
@@ -193,6 +196,7 @@ struct Diagnoser::Impl {
   History history;
   Detector detector;
   std::deque<telemetry::ChangeEvent> changes;
+  std::map<EntityId, Nanos> clock_bounds;
   std::vector<Incident> incidents;  // newest first; at most the first is open
   int quiet = 0;                    // windows since anything was ill
 };
@@ -204,6 +208,10 @@ Diagnoser::~Diagnoser() = default;
 void Diagnoser::AddChange(const telemetry::ChangeEvent& change) {
   impl_->changes.push_back(change);
   if (impl_->changes.size() > kMostChanges) impl_->changes.pop_front();
+}
+
+void Diagnoser::SetClockBounds(std::map<telemetry::EntityId, Nanos> bounds) {
+  impl_->clock_bounds = std::move(bounds);
 }
 
 // Estimates are made of the same windows: taking them as evidence too would count it twice.

@@ -5,6 +5,7 @@
 // Missing is not bad: a series that stops is its own state and raises nothing by itself.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -29,6 +30,8 @@ class Diagnoser {
   ~Diagnoser();
 
   void AddChange(const telemetry::ChangeEvent& change);
+  /// By how much the times of each entity may be off; those that are absent are not known.
+  void SetClockBounds(std::map<telemetry::EntityId, Nanos> bounds);
   /// One interval, in time order. `edges` is the topology as known now.
   void Update(const telemetry::WindowSet& windows,
               const std::vector<telemetry::Estimate>& estimates,

@@ -138,6 +138,7 @@ void Analysis::AddChanges(const telemetry::Batch& batch, TimeRange believable,
 void Analysis::Close(WindowSet&& windows) {
   std::vector<Estimate> estimates;
   for (const auto& model : models_) model->Update(windows, &estimates);
+  diagnoser_.SetClockBounds(correlator_.ClockBounds());
   diagnoser_.Update(windows, estimates, correlator_.Edges());
   AddToLines(windows);
   joined_and_orphans_.emplace_back(windows.spans_joined, windows.orphans);
@@ -187,6 +188,7 @@ void Analysis::Fill(telemetry::Picture* picture) const {
   picture->clock_findings = correlator_.clocks().Findings();
   picture->requests = correlator_.requests().Recent();
   picture->rebuilding = correlator_.requests().stats();
+  picture->clock_bounds = correlator_.ClockBounds();
   picture->window_starts.assign(window_starts_.begin(), window_starts_.end());
   if (!window_starts_.empty()) picture->watermark = window_starts_.back() + picture->window_length;
   for (const auto& [key, values] : lines_) {

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "engine/related_lines.h"
 #include "store/duckdb/duckdb_store.h"
 
 namespace tomograph::engine {
@@ -79,8 +80,8 @@ Result<std::unique_ptr<LiveEngine>> LiveEngine::Start(const Config& config, cons
   engine->pipeline_ =
       std::make_unique<Pipeline>(&engine->identities_, &engine->ledger_, &engine->clock_,
                                  engine->store_.get(), &engine->queue_);
-  engine->publisher_ =
-      std::make_unique<publish::Publisher>(engine->store_.get(), &engine->identities_);
+  engine->publisher_ = std::make_unique<publish::Publisher>(engine->store_.get(),
+                                                            &engine->identities_, RelatedLines);
   engine->receiver_ = std::make_unique<ingest::Receiver>(
       engine->pipeline_->Context(), [e = engine.get()](Batch&& batch, ingest::Receiver::Done done) {
         return e->pipeline_->Accept(std::move(batch), std::move(done));

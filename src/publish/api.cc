@@ -285,6 +285,46 @@ Result<Json> OneRequest(const Call& call) {
                           "' is kept: only a few of each kind are, for a while");
 }
 
+Json RelatedJson(const telemetry::RelatedLine& line, const EntityNames& names) {
+  Json out = {{"entity", IdText(line.entity)}, {"name", names.Name(line.entity)}};
+  if (line.caller != kNoEntity) {
+    out["caller"] = IdText(line.caller);
+    out["caller_name"] = names.Name(line.caller);
+  }
+  out["quantity"] = line.name;
+  out["r"] = Number(line.r);
+  out["lag_s"] = Number(line.lag_s);
+  out["lag_i90"] = Json::array({Number(line.lag_lower_s), Number(line.lag_upper_s)});
+  out["clocks_known"] = line.clocks_known;
+  out["n_eff"] = Number(line.n_eff);
+  out["p"] = Number(line.p);
+  out["q"] = Number(line.q);
+  return out;
+}
+
+Result<Json> Correlations(const Call& call) {
+  Result<Query> query = Query::Parse(call.query, {"entity", "quantity", "from", "to", "limit"});
+  if (!query.ok()) return query.status();
+  Result<Filter> filter = ParseFilter(*query, call.picture);
+  if (!filter.ok()) return filter.status();
+  const auto quantity = query->Text("quantity");
+  if (filter->entity == kNoEntity || !quantity)
+    return Status::InvalidArgument("entity and quantity are required");
+  if (call.source.correlate == nullptr)
+    return Status::Unavailable("correlations are not computed here");
+  const auto answer =
+      call.source.correlate(call.picture, {filter->entity, *quantity, filter->range});
+  if (!answer.ok()) return answer.status();
+  const EntityNames names(call.picture);
+  Rows rows(filter->limit);
+  for (const auto& line : answer->related) rows.Add([&] { return RelatedJson(line, names); });
+  Json out = {{"compared", answer->compared},
+              {"not_identifiable", answer->not_identifiable},
+              {"left_out", answer->left_out}};
+  out.update(std::move(rows).Named("correlations"));
+  return out;
+}
+
 Result<Json> OneEvidence(const Call& call) {
   TG_RETURN_IF_ERROR(NoParameters(call));
   return ResolveEvidence(call.rest, call.picture, call.source.store, call.source.identities);
@@ -306,6 +346,7 @@ constexpr Route kRoutes[] = {
     {"incidents", Incidents},
     {"incidents/", OneIncident},
     {"hypotheses", Hypotheses},
+    {"correlations", Correlations},
     {"changes", Changes},
     {"clocks", Clocks},
     {"requests", Requests},
@@ -364,7 +405,9 @@ net::HttpResponse AnswerApi(const net::HttpRequest& request, const ApiSource& so
   return ErrorResponse(404, "not_found", "no such route; docs/api.md lists them");
 }
 
-bool MayScanStore(std::string_view path) { return path.rfind("/api/v1/evidence/", 0) == 0; }
+bool MayTakeLong(std::string_view path) {
+  return path.rfind("/api/v1/evidence/", 0) == 0 || path == "/api/v1/correlations";
+}
 
 std::vector<std::string> ApiRoutes() {
   std::vector<std::string> routes;

@@ -10,6 +10,7 @@
 #include "net/http_server.h"
 #include "publish/json.h"
 #include "store/store.h"
+#include "telemetry/correlation.h"
 #include "telemetry/identities.h"
 
 namespace tomograph::publish {
@@ -18,13 +19,14 @@ struct ApiSource {
   std::shared_ptr<const telemetry::Picture> picture;  // never null
   store::Store* store = nullptr;                      // may be null, and so may the identities
   const telemetry::Identities* identities = nullptr;
+  telemetry::AnswerCorrelation correlate = nullptr;  // nullptr: that question is not answered
 };
 
 /// Answers a GET below /api/v1/; an error is {"error": {"code", "message"}} with its HTTP status.
 net::HttpResponse AnswerApi(const net::HttpRequest& request, const ApiSource& source);
 
-/// True for what may scan the store, and so must not run on an I/O thread.
-bool MayScanStore(std::string_view path);
+/// True for what may scan the store or compute for long, and so must not run on an I/O thread.
+bool MayTakeLong(std::string_view path);
 
 /// Every route, as the documentation writes it: "/api/v1/incidents/<id>".
 std::vector<std::string> ApiRoutes();

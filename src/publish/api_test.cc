@@ -176,6 +176,62 @@ TEST_F(ApiTest, SelectsIncidents) {
   EXPECT_EQ(Answer("/api/v1/hypotheses?entity=payment")["total"], 2);
 }
 
+TEST_F(ApiTest, AnIncidentSaysWhatCameFirstAndAfterWhom) {
+  Picture picture = *picture_;
+  telemetry::Movement first, second;
+  first.entity = picture.entities[0].id;
+  first.quantity = telemetry::Quantity::kLatency;
+  first.onset = 2 * kSecond;
+  second = first;
+  second.entity = picture.entities[1].id;
+  second.from = first.entity;
+  second.lag_s = 1.5;
+  second.lag_lower_s = -0.5;
+  second.lag_upper_s = 3.5;
+  second.p_order = 0.9;
+  second.order = telemetry::Order::kUnclear;
+  picture.incidents[0].propagation = {first, second};
+  const std::string id = picture.incidents[0].id;
+  picture_ = std::make_shared<const Picture>(std::move(picture));
+  const Json json = Answer("/api/v1/incidents/" + id)["propagation"];
+  ASSERT_EQ(json.size(), 2u);
+  EXPECT_TRUE(json[0]["from"].is_null());
+  EXPECT_TRUE(json[0]["p_order"].is_null());
+  EXPECT_EQ(json[0]["onset_ms"], 2000);
+  EXPECT_EQ(json[1]["from"], json[0]["entity"]);
+  EXPECT_EQ(json[1]["lag_i90"], Json::array({-0.5, 3.5}));
+  EXPECT_EQ(json[1]["order"], "unclear");
+}
+
+Result<telemetry::CorrelationAnswer> TwoRelated(const Picture&,
+                                                const telemetry::CorrelationQuestion& question) {
+  if (question.line != "latency_p50") return Status::NotFound("there is no such line");
+  telemetry::CorrelationAnswer answer;
+  answer.compared = 9;
+  answer.related.resize(2);
+  answer.related[0].name = "call_rate";
+  answer.related[0].lag_s = 5;
+  return answer;
+}
+
+TEST_F(ApiTest, ShowsRelatedLinesOrSaysWhyNot) {
+  const std::string ask = "/api/v1/correlations?entity=payment&quantity=";
+  EXPECT_EQ(Error(ask + "latency_p50").first, 503);
+  const auto answer = [&](const std::string& target) {
+    return AnswerApi(Get(target), {picture_, store_, &identities_, TwoRelated});
+  };
+  const net::HttpResponse response = answer(ask + "latency_p50&limit=1");
+  ASSERT_EQ(response.status, 200) << response.body;
+  const Json json = Json::parse(response.body);
+  EXPECT_EQ(json["compared"], 9);
+  EXPECT_EQ(json["total"], 2);
+  ASSERT_EQ(json["correlations"].size(), 1u);
+  EXPECT_EQ(json["correlations"][0]["lag_s"], 5.0);
+  EXPECT_EQ(answer(ask + "nothing").status, 404);
+  EXPECT_EQ(answer("/api/v1/correlations?entity=payment").status, 400);
+  EXPECT_EQ(answer("/api/v1/correlations?quantity=latency_p50").status, 400);
+}
+
 TEST_F(ApiTest, RefusesParametersThatCannotBeMeant) {
   const std::pair<int, std::string> bad{400, "invalid_argument"};
   const std::pair<int, std::string> unknown{404, "not_found"};

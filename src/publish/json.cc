@@ -176,6 +176,26 @@ Json HypothesisJson(const telemetry::Hypothesis& h, const EntityNames& names) {
   return out;
 }
 
+Json MovementJson(const telemetry::Movement& m, const EntityNames& names) {
+  Json out = {{"entity", IdText(m.entity)},
+              {"name", names.Name(m.entity)},
+              {"quantity", telemetry::QuantityName(m.quantity)},
+              {"direction", m.up ? "up" : "down"},
+              {"onset_ms", Time(m.onset)},
+              {"lower_ms", Time(m.lower)},
+              {"upper_ms", Time(m.upper)},
+              {"clock_known", m.clock_known},
+              {"order", telemetry::OrderName(m.order)}};
+  const bool known = m.from != telemetry::kNoEntity;
+  out["from"] = known ? Json(IdText(m.from)) : Json(nullptr);
+  out["from_name"] = known ? Json(names.Name(m.from)) : Json(nullptr);
+  out["lag_s"] = known ? Number(m.lag_s) : Json(nullptr);
+  out["lag_i90"] =
+      known ? Json::array({Number(m.lag_lower_s), Number(m.lag_upper_s)}) : Json(nullptr);
+  out["p_order"] = known ? Number(m.p_order) : Json(nullptr);
+  return out;
+}
+
 Json IncidentJson(const telemetry::Incident& incident, const EntityNames& names) {
   const telemetry::Diagnosis& d = incident.diagnosis;
   Json members = Json::array();
@@ -192,6 +212,8 @@ Json IncidentJson(const telemetry::Incident& incident, const EntityNames& names)
                 {"text", d.alert.text}};
   Json hypotheses = Json::array();
   for (const auto& h : d.hypotheses) hypotheses.push_back(HypothesisJson(h, names));
+  Json propagation = Json::array();
+  for (const auto& m : incident.propagation) propagation.push_back(MovementJson(m, names));
   return {{"id", incident.id},
           {"opened_ms", Time(incident.opened)},
           {"closed_ms", Time(incident.closed)},
@@ -203,7 +225,8 @@ Json IncidentJson(const telemetry::Incident& incident, const EntityNames& names)
           {"alert", std::move(alert)},
           {"members", std::move(members)},
           {"hypotheses", std::move(hypotheses)},
-          {"ruled_out", d.ruled_out}};
+          {"ruled_out", d.ruled_out},
+          {"propagation", std::move(propagation)}};
 }
 
 Json LossJson(const Picture& picture) {

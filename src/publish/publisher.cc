@@ -106,8 +106,10 @@ struct Lookup {
 }  // namespace
 
 struct Publisher::Impl {
-  Impl(store::Store* s, telemetry::Identities* i)
-      : store(s), identities(i), lookups(kMaxWaitingLookups), worker([this] { RunLookups(); }) {}
+  Impl(store::Store* s, telemetry::Identities* i, telemetry::AnswerCorrelation c)
+      : store(s), identities(i), correlate(c), lookups(kMaxWaitingLookups), worker([this] {
+          RunLookups();
+        }) {}
 
   ~Impl() {
     lookups.Close();
@@ -129,6 +131,7 @@ struct Publisher::Impl {
 
   store::Store* const store;
   telemetry::Identities* const identities;
+  const telemetry::AnswerCorrelation correlate;
   const CachedBody page = MakeCached(std::string(PageHtml()));
 
   mutable std::mutex mutex;  // guards the next four
@@ -158,7 +161,7 @@ void Publisher::Impl::Route(net::HttpRequest&& request, std::shared_ptr<net::Res
     return Finish(*responder, std::move(refused));
   }
   if (request.path == "/api/v1/stream") return OpenStream(std::move(responder));
-  if (!MayScanStore(request.path)) return Finish(*responder, AnswerNow(request));
+  if (!MayTakeLong(request.path)) return Finish(*responder, AnswerNow(request));
   if (!lookups.TryPush({std::move(request), responder})) {
     Finish(*responder, ErrorResponse(503, "unavailable", "too many lookups wait; try again"));
   }
@@ -219,7 +222,8 @@ net::HttpResponse Publisher::Impl::Ready() const {
 }
 
 net::HttpResponse Publisher::Impl::Api(const net::HttpRequest& request) const {
-  net::HttpResponse response = AnswerApi(request, {Current()->picture, store, identities});
+  net::HttpResponse response =
+      AnswerApi(request, {Current()->picture, store, identities, correlate});
   response.headers.emplace_back("Cache-Control", "no-store");
   return response;
 }
@@ -230,8 +234,9 @@ void Publisher::Impl::RunLookups() {
   }
 }
 
-Publisher::Publisher(store::Store* store, telemetry::Identities* identities)
-    : impl_(std::make_unique<Impl>(store, identities)) {}
+Publisher::Publisher(store::Store* store, telemetry::Identities* identities,
+                     telemetry::AnswerCorrelation correlate)
+    : impl_(std::make_unique<Impl>(store, identities, correlate)) {}
 
 Publisher::~Publisher() = default;
 

@@ -8,6 +8,7 @@
 
 #include "net/http_server.h"
 #include "store/store.h"
+#include "telemetry/correlation.h"
 #include "telemetry/picture.h"
 
 namespace tomograph::publish {
@@ -16,7 +17,9 @@ class Publisher {
  public:
   /// `store` may be null (a recording without one): raw records are then looked up nowhere and 404
   /// says so.
-  explicit Publisher(store::Store* store, telemetry::Identities* identities);
+  /// `correlate` answers /api/v1/correlations; may be null.
+  explicit Publisher(store::Store* store, telemetry::Identities* identities,
+                     telemetry::AnswerCorrelation correlate = nullptr);
   ~Publisher();
 
   /// Replaces what is served and tells the event streams.

@@ -42,6 +42,9 @@ TEST(TerminalReport, SaysWhatIsBrokenHowSureAndWhatToCheck) {
   EXPECT_THAT(report, HasSubstr("4 %  also possible; for 2 % nothing measured speaks"));
   EXPECT_THAT(report, HasSubstr("9 %  none of these (unknown)"));
   EXPECT_THAT(report, HasSubstr("Ruled out: postgresql shop"));
+  EXPECT_THAT(report,
+              HasSubstr("First changed: 2025-10-09T09:07:01Z [-3, +3 s] payment latency up\n"));
+  EXPECT_THAT(report, HasSubstr("checkout latency up, 7 s after payment\n"));
   EXPECT_THAT(report, HasSubstr("Check next: Roll one payment instance back"));
   EXPECT_THAT(report,
               HasSubstr("Records: 300734 received, 312 repaired, 97 dropped. Kept, but in no "));

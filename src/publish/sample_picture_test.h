@@ -457,6 +457,23 @@ inline telemetry::Incident PaymentIncident(const Shop& shop) {
   d.hypotheses = {deploy, bank, saturation, crash};
   d.ruled_out = {"postgresql shop: its latency is what it was",
                  "catalog: not on the way of the slow requests"};
+  telemetry::Movement first, second;
+  first.entity = shop.payment;
+  first.quantity = second.quantity = telemetry::Quantity::kLatency;
+  first.onset = onset + kSecond;
+  first.lower = onset - 2 * kSecond;
+  first.upper = onset + 4 * kSecond;
+  second.entity = shop.checkout;
+  second.onset = onset + 8 * kSecond;
+  second.lower = onset + 5 * kSecond;
+  second.upper = onset + 12 * kSecond;
+  second.from = shop.payment;
+  second.lag_s = 7;
+  second.lag_lower_s = 2;
+  second.lag_upper_s = 12;
+  second.p_order = 0.99;
+  second.order = telemetry::Order::kClear;
+  incident.propagation = {first, second};
   return incident;
 }
 

@@ -20,6 +20,7 @@ constexpr double kLeastMeasured = 0.01;
 constexpr double kLeastOutweighed = 0.1;
 constexpr size_t kEvidence = 4;
 constexpr size_t kServices = 8;
+constexpr size_t kMovements = 5;
 constexpr int kMinWidth = 80;
 constexpr int kBarWidth = 20;
 
@@ -198,7 +199,30 @@ class Terminal {
     if (cards > 0 && !d.hypotheses[0].next_check.empty()) {
       Text(d.hypotheses[0].next_check, 3, "Check next: ");
     }
+    ShowPropagation(incident);
     Line("");
+  }
+
+  // The first change of each entity, in order of time; the rest is in the API.
+  void ShowPropagation(const Incident& incident) {
+    std::vector<telemetry::EntityId> told;
+    for (const telemetry::Movement& m : incident.propagation) {
+      if (told.size() == kMovements) break;
+      if (std::find(told.begin(), told.end(), m.entity) != told.end()) continue;
+      Line(Cut((told.empty() ? "First changed: " : "               ") + Told(m), width_));
+      told.push_back(m.entity);
+    }
+  }
+
+  std::string Told(const telemetry::Movement& m) const {
+    std::string text = FormatTime(m.onset) + " [-" + Short(ToSeconds(m.onset - m.lower)) + ", +" +
+                       Short(ToSeconds(m.upper - m.onset)) + " s] " + Plain(names_.Name(m.entity)) +
+                       " " + std::string(QuantityName(m.quantity)) + (m.up ? " up" : " down");
+    if (m.from == telemetry::kNoEntity) return text;
+    text += ", " + Short(m.lag_s) + " s after " + Plain(names_.Name(m.from));
+    if (m.order == telemetry::Order::kUnclear) text += " (order unclear)";
+    if (m.order == telemetry::Order::kContradicted) text += " (against the calls)";
+    return text;
   }
 
   /// A kind with no evidence of its own has its probability from a prior.

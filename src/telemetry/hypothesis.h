@@ -64,12 +64,32 @@ struct Diagnosis {
   std::vector<std::string> ruled_out;  // "payment: its latency is what it was"
 };
 
+/// Whether the times allow one change to have come from another. Order in time is not cause.
+enum class Order : uint8_t { kNone, kClear, kUnclear, kContradicted };
+std::string_view OrderName(Order o);  // "none", "clear", "unclear", "contradicted"
+
+/// A quantity that left its level during an incident, when, and after which neighbour's.
+struct Movement {
+  EntityId entity = kNoEntity;
+  Quantity quantity = Quantity::kOther;
+  bool up = true;
+  Nanos onset = 0;                          // median
+  Nanos lower = 0, upper = 0;               // 90 %; with the bound of the clock where that is known
+  bool clock_known = false;                 // of the entity: else the interval lacks it
+  EntityId from = kNoEntity;                // the neighbour whose like change would have moved here
+  double lag_s = 0;                         // after that one's onset
+  double lag_lower_s = 0, lag_upper_s = 0;  // 90 %
+  double p_order = 0;                       // P(that one came first)
+  Order order = Order::kNone;               // clear from 0.95 on, contradicted up to 0.05
+};
+
 struct Incident {
   std::string id;  // stable: made of the alert's entity and time
   Nanos opened = 0;
-  Nanos closed = 0;               // 0: still open
-  std::vector<EntityId> members;  // entities that are out of their normal range
-  Diagnosis diagnosis;            // the newest
+  Nanos closed = 0;                   // 0: still open
+  std::vector<EntityId> members;      // entities that are out of their normal range
+  Diagnosis diagnosis;                // the newest
+  std::vector<Movement> propagation;  // by onset; the newest
 };
 
 }  // namespace tomograph::telemetry

@@ -92,6 +92,20 @@ std::string_view BasisName(Basis b) {
   return b == Basis::kObserved ? "observed" : b == Basis::kInferred ? "inferred" : "missing";
 }
 
+std::string_view OrderName(Order o) {
+  switch (o) {
+    case Order::kNone:
+      return "none";
+    case Order::kClear:
+      return "clear";
+    case Order::kUnclear:
+      return "unclear";
+    case Order::kContradicted:
+      return "contradicted";
+  }
+  return "";
+}
+
 std::string_view CertaintyName(Certainty c) {
   return c == Certainty::kConfirmed ? "confirmed"
          : c == Certainty::kLikely  ? "likely"

@@ -73,6 +73,8 @@ struct Picture {
   std::vector<ClockFinding> clock_findings;  // newest first
   std::vector<std::shared_ptr<const RebuiltRequest>> requests;  // a few of each kind, newest first
   RebuildStats rebuilding;
+  /// By how much the times of each service may be off; absent: nothing bounds it.
+  std::map<EntityId, Nanos> clock_bounds;
   std::vector<ChangeEvent> changes;
   std::vector<Incident> incidents;  // newest first
   std::vector<LossLedger::Row> loss;

@@ -69,6 +69,22 @@ json FromDiagnosis(const Diagnosis& d) {
           {"ruled_out", d.ruled_out}};
 }
 
+json FromMovement(const telemetry::Movement& m) {
+  return {{"entity", FromEntity(m.entity)},
+          {"quantity", telemetry::QuantityName(m.quantity)},
+          {"up", m.up},
+          {"onset_ns", m.onset},
+          {"lower_ns", m.lower},
+          {"upper_ns", m.upper},
+          {"clock_known", m.clock_known},
+          {"from", FromEntity(m.from)},
+          {"lag_s", FromNumber(m.lag_s)},
+          {"lag_lower_s", FromNumber(m.lag_lower_s)},
+          {"lag_upper_s", FromNumber(m.lag_upper_s)},
+          {"p_order", FromNumber(m.p_order)},
+          {"order", telemetry::OrderName(m.order)}};
+}
+
 // The readers below throw on wrong types; IncidentFromJson catches.
 
 EntityId ToEntity(const json& j) {
@@ -139,13 +155,15 @@ Enum ToEnum(const std::string& name, int count, Name name_of, Enum missing) {
   return missing;
 }
 
+telemetry::Quantity ToQuantity(const json& name) {
+  return ToEnum(name.get<std::string>(), telemetry::kQuantityCount, telemetry::QuantityName,
+                telemetry::Quantity::kOther);
+}
+
 Alert ToAlert(const json& j) {
   Alert a;
   Read(j, "entity", &a.entity, ToEntity);
-  Read(j, "quantity", &a.quantity, [](const json& name) {
-    return ToEnum(name.get<std::string>(), telemetry::kQuantityCount, telemetry::QuantityName,
-                  telemetry::Quantity::kOther);
-  });
+  Read(j, "quantity", &a.quantity, ToQuantity);
   Read(j, "time_ns", &a.time);
   Read(j, "observed", &a.observed, ToNumber);
   Read(j, "expected", &a.expected, ToNumber);
@@ -169,6 +187,26 @@ Diagnosis ToDiagnosis(const json& j) {
   return d;
 }
 
+telemetry::Movement ToMovement(const json& j) {
+  telemetry::Movement m;
+  Read(j, "entity", &m.entity, ToEntity);
+  Read(j, "quantity", &m.quantity, ToQuantity);
+  Read(j, "up", &m.up);
+  Read(j, "onset_ns", &m.onset);
+  Read(j, "lower_ns", &m.lower);
+  Read(j, "upper_ns", &m.upper);
+  Read(j, "clock_known", &m.clock_known);
+  Read(j, "from", &m.from, ToEntity);
+  Read(j, "lag_s", &m.lag_s, ToNumber);
+  Read(j, "lag_lower_s", &m.lag_lower_s, ToNumber);
+  Read(j, "lag_upper_s", &m.lag_upper_s, ToNumber);
+  Read(j, "p_order", &m.p_order, ToNumber);
+  Read(j, "order", &m.order, [](const json& name) {
+    return ToEnum(name.get<std::string>(), 4, telemetry::OrderName, telemetry::Order::kNone);
+  });
+  return m;
+}
+
 }  // namespace
 
 std::string IncidentToJson(const Incident& incident) {
@@ -176,7 +214,8 @@ std::string IncidentToJson(const Incident& incident) {
                          {"opened_ns", incident.opened},
                          {"closed_ns", incident.closed},
                          {"members", FromList(incident.members, FromEntity)},
-                         {"diagnosis", FromDiagnosis(incident.diagnosis)}};
+                         {"diagnosis", FromDiagnosis(incident.diagnosis)},
+                         {"propagation", FromList(incident.propagation, FromMovement)}};
   return document.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -189,6 +228,7 @@ Result<Incident> IncidentFromJson(std::string_view text) {
     Read(document, "closed_ns", &incident.closed);
     ReadList(document, "members", &incident.members, ToEntity);
     Read(document, "diagnosis", &incident.diagnosis, ToDiagnosis);
+    ReadList(document, "propagation", &incident.propagation, ToMovement);
     return incident;
   } catch (const json::exception& e) {
     return Status::Corrupt(std::string("a stored incident cannot be read: ") + e.what());

@@ -39,6 +39,21 @@ Incident FullIncident() {
   d.summary = "summary";
   d.missing = "missing";
   d.ruled_out = {"payment: as it was", ""};
+  telemetry::Movement m;
+  m.entity = EntityId{8};
+  m.quantity = telemetry::Quantity::kLatency;
+  m.up = false;
+  m.onset = 9;
+  m.lower = -10;
+  m.upper = 11;
+  m.clock_known = true;
+  m.from = EntityId{12};
+  m.lag_s = 0.5;
+  m.lag_lower_s = -1.5;
+  m.lag_upper_s = 2.5;
+  m.p_order = 0.75;
+  m.order = telemetry::Order::kUnclear;
+  i.propagation = {m, telemetry::Movement()};
   return i;
 }
 
@@ -63,6 +78,18 @@ TEST(IncidentJsonTest, EveryFieldComesBack) {
   EXPECT_EQ(d.summary, "summary");
   EXPECT_EQ(d.missing, "missing");
   EXPECT_THAT(d.ruled_out, ElementsAre("payment: as it was", ""));
+  ASSERT_EQ(i.propagation.size(), 2u);
+  const telemetry::Movement& m = i.propagation[0];
+  EXPECT_EQ(m.entity, EntityId{8});
+  EXPECT_EQ(m.quantity, telemetry::Quantity::kLatency);
+  EXPECT_FALSE(m.up);
+  EXPECT_THAT((std::vector<Nanos>{m.onset, m.lower, m.upper}), ElementsAre(9, -10, 11));
+  EXPECT_TRUE(m.clock_known);
+  EXPECT_EQ(m.from, EntityId{12});
+  EXPECT_THAT((std::vector<double>{m.lag_s, m.lag_lower_s, m.lag_upper_s, m.p_order}),
+              ElementsAre(0.5, -1.5, 2.5, 0.75));
+  EXPECT_EQ(m.order, telemetry::Order::kUnclear);
+  EXPECT_EQ(i.propagation[1].from, telemetry::kNoEntity);
   ASSERT_EQ(d.hypotheses.size(), 2u);
   const telemetry::Hypothesis& h = d.hypotheses[0];
   EXPECT_EQ(h.cause, "slow_dependency");

@@ -1,0 +1,130 @@
+#include "correlate/align/aligned_series.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace tomograph::correlate {
+namespace {
+
+constexpr double kLeastKnown = 0.5;  // of a cell
+
+/// What has been laid on the grid so far.
+class Cells {
+ public:
+  explicit Cells(const Grid& grid) : grid_(grid), sum_(grid.cells), known_(grid.cells) {}
+
+  // Times are compared as doubles relative to the grid's start: samples may be years off.
+  void Lay(double from, double to, double value) {
+    const double step = static_cast<double>(grid_.step);
+    from = std::max(from, 0.0);
+    to = std::min(to, step * static_cast<double>(grid_.cells));
+    while (from < to) {
+      const auto cell = std::min(static_cast<size_t>(from / step), grid_.cells - 1);
+      const double end = std::min(to, step * static_cast<double>(cell + 1));
+      if (!(end > from)) break;
+      sum_[cell] += value * (end - from);
+      known_[cell] += end - from;
+      from = end;
+    }
+  }
+
+  std::vector<double> Means() const {
+    std::vector<double> means(grid_.cells, std::numeric_limits<double>::quiet_NaN());
+    for (size_t i = 0; i < means.size(); ++i) {
+      if (known_[i] >= kLeastKnown * static_cast<double>(grid_.step))
+        means[i] = sum_[i] / known_[i];
+    }
+    return means;
+  }
+
+ private:
+  const Grid& grid_;
+  std::vector<double> sum_, known_;
+};
+
+/// Corrected, in order of time, one a time; `series` gets what was learned on the way.
+std::vector<Sample> InOrder(std::span<const Sample> samples,
+                            std::span<const telemetry::ClockSegment> clock, AlignedSeries* series) {
+  std::vector<Sample> kept;
+  Nanos bound = 0;
+  for (const Sample& s : samples) {
+    if (!std::isfinite(s.value)) {
+      ++series->ignored;
+      continue;
+    }
+    const telemetry::ClockCorrection c = telemetry::CorrectionAt(clock, s.time);
+    // The unknown is the greatest bound of all.
+    bound = std::max(bound, c.bound == telemetry::kUnknownBound ? INT64_MAX : c.bound);
+    kept.push_back({c.corrected ? s.time - c.offset : s.time, s.value});
+  }
+  series->clock_bound = kept.empty() || bound == INT64_MAX ? telemetry::kUnknownBound : bound;
+  std::stable_sort(kept.begin(), kept.end(),
+                   [](const Sample& a, const Sample& b) { return a.time < b.time; });
+  std::vector<Sample> single;
+  for (const Sample& s : kept) {
+    if (!single.empty() && single.back().time == s.time) {
+      single.back() = s;
+      ++series->ignored;
+    } else {
+      single.push_back(s);
+    }
+  }
+  return single;
+}
+
+double Between(Nanos from, Nanos to) { return static_cast<double>(to) - static_cast<double>(from); }
+
+Nanos MedianInterval(const std::vector<Sample>& samples) {
+  std::vector<double> gaps;
+  for (size_t i = 1; i < samples.size(); ++i)
+    gaps.push_back(Between(samples[i - 1].time, samples[i].time));
+  if (gaps.empty()) return 0;
+  const auto middle = gaps.begin() + static_cast<ptrdiff_t>(gaps.size() / 2);
+  std::nth_element(gaps.begin(), middle, gaps.end());
+  return static_cast<Nanos>(std::min(*middle, 9e18));
+}
+
+}  // namespace
+
+AlignedSeries Align(std::span<const Sample> samples, Reading reading,
+                    std::span<const telemetry::ClockSegment> clock, const Grid& grid) {
+  AlignedSeries series;
+  series.step = grid.step;
+  const std::vector<Sample> s = InOrder(samples, clock, &series);
+  series.interval = MedianInterval(s);
+  if (grid.step <= 0 || grid.cells == 0) return series;
+  // One sample alone says nothing of its rate: it stands for the cell that it is in.
+  const double interval = static_cast<double>(series.interval > 0 ? series.interval : grid.step);
+  Cells cells(grid);
+  for (size_t i = 0; i < s.size(); ++i) {
+    const double at = Between(grid.start, s[i].time);
+    const double back = i > 0 ? Between(s[i - 1].time, s[i].time) : 2 * kLongestGap * interval;
+    const double ahead =
+        i + 1 < s.size() ? Between(s[i].time, s[i + 1].time) : 2 * kLongestGap * interval;
+    const auto bridged = [&](double gap) { return gap <= kLongestGap * interval; };
+    switch (reading) {
+      case Reading::kLevel:
+        cells.Lay(at - (bridged(back) ? back : interval) / 2,
+                  at + (bridged(ahead) ? ahead : interval) / 2, s[i].value);
+        break;
+      case Reading::kCounter:
+        if (i == 0) break;
+        if (s[i].value < s[i - 1].value) {
+          ++series.restarts;
+        } else if (bridged(back)) {
+          cells.Lay(at - back, at, (s[i].value - s[i - 1].value) / (back * 1e-9));
+        }
+        break;
+      case Reading::kCount: {
+        const double over = bridged(back) ? back : interval;
+        cells.Lay(at - over, at, s[i].value / (over * 1e-9));
+        break;
+      }
+    }
+  }
+  series.values = cells.Means();
+  return series;
+}
+
+}  // namespace tomograph::correlate

@@ -1,0 +1,60 @@
+// AlignedSeries: samples that came when they came, by the clock of their own host, laid on a common
+// grid: one value a cell, NaN where nothing is known, and how wrong the times may be. Pure; any
+// thread. Cost: O(samples log samples + cells).
+//
+// Each sample is known for a stretch of time, and a cell's value is the mean over the stretches
+// that fall into it, weighted by their length:
+//   level    around the sample, half way to its neighbours
+//   counter  between two samples: the difference over the time; a fall is a restart, and the
+//            stretch across it is not known
+//   count    from the sample before up to it: the count over the time
+// A gap of more than kLongestGap intervals of the series itself is not bridged (a level then stands
+// for half an interval on the side of the gap, a counter for nothing, a count for one interval),
+// and a cell of which less than half is known is NaN: missing is not zero. Wrong where a series'
+// rate changes for good: the interval is the median over all its samples.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "base/nanotime.h"
+#include "telemetry/host_clock.h"
+
+namespace tomograph::correlate {
+
+enum class Reading : uint8_t { kLevel, kCounter, kCount };
+
+struct Sample {
+  Nanos time = 0;  // as its host's clock showed it
+  double value = 0;
+};
+
+struct Grid {
+  Nanos start = 0;
+  Nanos step = 0;
+  size_t cells = 0;
+};
+
+struct AlignedSeries {
+  std::vector<double> values;  // one a cell; levels, or a rate in 1/s
+  Nanos step = 0;
+  Nanos interval = 0;  // median distance of its samples; 0: fewer than two
+  // The widest bound of the clock over the samples; kUnknownBound where nothing bounds it.
+  Nanos clock_bound = telemetry::kUnknownBound;
+  size_t restarts = 0;  // of a counter
+  size_t ignored = 0;   // not a number, or a second value for the same time (the last one counts)
+
+  bool clock_is_known() const { return clock_bound != telemetry::kUnknownBound; }
+  /// How far an event may be from where the grid shows it, as far as that is known: the clock's
+  /// bound and half the distance of the samples. Without a known clock the latter alone.
+  Nanos timing_error() const { return (clock_is_known() ? clock_bound : 0) + interval / 2; }
+};
+
+inline constexpr int kLongestGap = 3;  // in intervals of the series itself
+
+/// `clock`: the segments of the host that took the times; empty: nothing is known of it, the times
+/// stand. A grid without cells or step gives no values.
+AlignedSeries Align(std::span<const Sample> samples, Reading reading,
+                    std::span<const telemetry::ClockSegment> clock, const Grid& grid);
+
+}  // namespace tomograph::correlate
