@@ -144,7 +144,7 @@ TEST_F(StepCounterTest, OfABusyEntityASampleIsLookedAtWithItsWeight) {
 }
 
 TEST_F(StepCounterTest, ARequestWhoseCallsMayBeForgottenIsLeftOut) {
-  Correlator c({.lateness = 10 * kSecond}, &ids_);
+  Correlator c({}, &ids_);  // waits for 10 s
   std::vector<WindowSet> sets;
   const auto sink = [&](WindowSet&& s) { sets.push_back(std::move(s)); };
   const auto add = [&](const Row& r) {
