@@ -116,6 +116,7 @@ class Scorer {
       : options_(options), truth_(truth), knowledge_(knowledge), p_(p) {}
 
   void Score(const Estimate& e, std::map<SamplingCell, SamplingScore>* scores) const {
+    if (e.state.starts_with("missing_")) return;  // what is lost beside sampling: spans.h
     SamplingCell cell;
     cell.knowledge = knowledge_;
     cell.p = p_;
@@ -135,7 +136,6 @@ class Scorer {
   }
 
   void AgainstSpans(const Estimate& e, SamplingScore* score) const {
-    if (e.state.starts_with("missing_")) return;  // what is lost beside sampling: spans.h
     const auto at = truth_.spans.find(KeyOf(e));
     const bool told = at != truth_.spans.end();
     if (e.basis == Basis::kMissing) {

@@ -32,7 +32,8 @@ CallSides SidesOf(const WindowSet& windows, WindowKey key) {
 
 /// What a window says of one edge.
 struct Captured {
-  double joined = 0, client_alone = 0;
+  double joined = 0;
+  Moments client_alone;  // exact, and a part of the calls that may be of several callees
   Moments server_alone;  // exact, or a part of what the callee's lost parents leave
 };
 
@@ -49,14 +50,15 @@ Moments BothLost(const Captured& c, double client_rate, double client_variance, 
                  double server_variance) {
   const double both = std::min(0.99, client_rate * server_rate);
   const double odds = both / (1 - both);
-  const double known = c.joined + c.client_alone + c.server_alone.floor + c.server_alone.mean;
+  const double known = c.joined + c.client_alone.floor + c.client_alone.mean +
+                       c.server_alone.floor + c.server_alone.mean;
   const double doubt =
       (client_variance / Square(client_rate) + server_variance / Square(server_rate)) /
       Square(1 - both);
   Moments m;
   m.mean = known * odds;
-  m.variance =
-      m.mean / (1 - both) + Square(m.mean) * doubt + Square(odds) * c.server_alone.variance;
+  m.variance = m.mean / (1 - both) + Square(m.mean) * doubt +
+               Square(odds) * (c.server_alone.variance + c.client_alone.variance);
   return m;
 }
 
@@ -77,11 +79,13 @@ void MissingSpansModel::LearnSides(const WindowSet& windows) {
     callees[key.entity].Merge(sides);
     if (key.caller == kNoEntity) continue;
     Edge& edge = edges_[key];
-    if (sides.joined + sides.unanswered > 0) edge.last = windows.end();
+    if (sides.joined + sides.unanswered > 0 || sides.unanswered_share > 0)
+      edge.last = windows.end();
   }
   for (auto& [key, edge] : edges_) {
     const CallSides sides = SidesOf(windows, key);
-    edge.servers.Learn(static_cast<double>(sides.unanswered), static_cast<double>(sides.joined));
+    edge.servers.Learn(static_cast<double>(sides.unanswered) + sides.unanswered_share,
+                       static_cast<double>(sides.joined));
     edge.joined = kKeep * edge.joined + static_cast<double>(sides.joined);
     callees.try_emplace(key.entity);
   }
@@ -106,16 +110,20 @@ void MissingSpansModel::EmitSides(const WindowSet& windows, WindowKey key, const
   } else {
     const double share = std::min(1.0, edge.joined / callee->second.joined);
     const double lost = static_cast<double>(SidesOf(windows, {key.entity, kNoEntity}).parent_lost);
-    Captured c{static_cast<double>(sides.joined), static_cast<double>(sides.unanswered),
-               ShareOf(lost, share, callee->second.joined)};
+    Captured c{
+        static_cast<double>(sides.joined),
+        {static_cast<double>(sides.unanswered), sides.unanswered_share, sides.unanswered_variance},
+        ShareOf(lost, share, callee->second.joined)};
     const Losses& clients = callee->second.clients;
     const Moments both = BothLost(c, clients.rate(), clients.variance(), edge.servers.rate(),
                                   edge.servers.variance());
     const bool only_caller = share > 1 - kExactShare;
-    Fill(CountSpread(Sum({c.client_alone, 0, 0}, both), SeedOf(key, windows.start, 11)),
-         Basis::kInferred, 0.9, "capture_recapture", &server);
+    Fill(CountSpread(Sum(c.client_alone, both), SeedOf(key, windows.start, 11)), Basis::kInferred,
+         0.9, "capture_recapture", &server);
     Fill(CountSpread(Sum(c.server_alone, both), SeedOf(key, windows.start, 12)), Basis::kInferred,
          only_caller ? 0.9 : 0.7, "capture_recapture", &client);
+    if (sides.unanswered_share > 0)
+      server.note = "of some unanswered calls nothing says which callee they are of";
     if (!only_caller) client.note = "shared out among the callee's callers as their calls are";
     for (Estimate* e : {&server, &client})
       e->evidence.push_back(WindowEvidence(key, windows.start));

@@ -92,7 +92,9 @@ Durations DurationsOf(const StepStats& now, double requests, const DDSketch& pas
     d.pool += borrowed;
   }
   d.all.Merge(Scaled(pool, unseen));
-  d.draws = Square(requests) / (unseen * (1 + unseen / d.pool) * scatter);
+  // How many the unseen are is not known either: fewer would scatter more than more do less.
+  const double doubt = 1 + std::min(1.0, requests / (seen * unseen));
+  d.draws = Square(requests) / (unseen * (doubt + unseen / d.pool) * scatter);
   return d;
 }
 

@@ -67,6 +67,8 @@ void StepStats::Merge(const StepStats& o) {
 void CallSides::Merge(const CallSides& o) {
   joined += o.joined;
   unanswered += o.unanswered;
+  unanswered_share += o.unanswered_share;
+  unanswered_variance += o.unanswered_variance;
   failed_unanswered += o.failed_unanswered;
   parent_lost += o.parent_lost;
 }

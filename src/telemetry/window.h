@@ -76,6 +76,9 @@ struct CallSides {
   uint64_t joined = 0;      // edges: both sides came
   uint64_t unanswered = 0;  // edges: client spans that did not fail, of a callee that sends spans,
                             // below which no span of it came
+  double unanswered_share = 0;  // edges: more of them, of which only that is known: they may be of
+                                // several callees; the expected number here,
+  double unanswered_variance = 0;  // and its variance
   uint64_t failed_unanswered = 0;  // edges: the same that failed: it may never have got there
   uint64_t parent_lost = 0;        // entities: server spans whose named parent never came
   void Merge(const CallSides& other);

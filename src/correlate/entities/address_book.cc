@@ -36,6 +36,16 @@ AddressBook::Answer AddressBook::Resolve(telemetry::EntityId address) const {
   return {best, share};
 }
 
+std::map<telemetry::EntityId, double> AddressBook::SharesOf(telemetry::EntityId address) const {
+  const auto at = seen_.find(address);
+  if (at == seen_.end()) return {};
+  double total = 0;
+  for (const auto& [owner, calls] : at->second) total += calls;
+  std::map<telemetry::EntityId, double> shares;
+  for (const auto& [owner, calls] : at->second) shares[owner] = calls / total;
+  return shares;
+}
+
 void AddressBook::Age() {
   for (auto address = seen_.begin(); address != seen_.end();) {
     auto& owners = address->second;

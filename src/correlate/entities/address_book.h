@@ -23,6 +23,8 @@ class AddressBook {
   /// The service that answers there if it had at least 4/5 of the remembered calls; else the
   /// address.
   Answer Resolve(telemetry::EntityId address) const;
+  /// The share of the remembered calls that each service answered there; empty when nobody did.
+  std::map<telemetry::EntityId, double> SharesOf(telemetry::EntityId address) const;
   /// A window has passed: what was learned loses a fiftieth of its weight.
   void Age();
 

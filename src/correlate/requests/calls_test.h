@@ -51,7 +51,8 @@ class CallsTest : public ::testing::Test {
     return sets;
   }
   /// "after -> before: ms", of the window that a request of `service` ended in.
-  std::vector<std::string> Steps(const std::vector<telemetry::WindowSet>& sets, telemetry::EntityId service) {
+  std::vector<std::string> Steps(const std::vector<telemetry::WindowSet>& sets,
+                                 telemetry::EntityId service) {
     std::vector<std::string> steps;
     for (const telemetry::WindowSet& set : sets) {
       const telemetry::Window* w = set.Find({service, telemetry::kNoEntity});
@@ -62,7 +63,8 @@ class CallsTest : public ::testing::Test {
     }
     return steps;
   }
-  telemetry::CallSides Sides(const std::vector<telemetry::WindowSet>& sets, telemetry::WindowKey key) {
+  telemetry::CallSides Sides(const std::vector<telemetry::WindowSet>& sets,
+                             telemetry::WindowKey key) {
     telemetry::CallSides all;
     for (const telemetry::WindowSet& set : sets)
       if (const auto at = set.sides.find(key); at != set.sides.end()) all.Merge(at->second);

@@ -9,6 +9,8 @@ using telemetry::EntityId;
 using telemetry::kNoEntity;
 using telemetry::WindowKey;
 
+constexpr double kSureShare = 0.999;
+
 }  // namespace
 
 size_t SideCounter::HashOfKind::operator()(const Kind& kind) const {
@@ -27,13 +29,14 @@ void SideCounter::Count(Nanos until, TraceAssembler* traces, const AddressBook& 
   traces->SettleCalls(
       until,
       [&](const OpenSpan& call, const OpenSpan& answer) {
-        ++joined[Kind{call.service, answer.service, call.operation, false}];
+        ++joined[Kind{call.service, answer.service, call.operation, false, false}];
       },
       [&](const OpenSpan& alone) {
         if (alone.incoming()) {
           ++set->sides[WindowKey{alone.service, kNoEntity}].parent_lost;
         } else {
-          ++unanswered[Kind{alone.service, alone.peer, alone.operation, alone.failed}];
+          const bool named = alone.peer != kNoEntity && !alone.peer_is_address;
+          ++unanswered[Kind{alone.service, alone.peer, alone.operation, alone.failed, named}];
         }
       });
   // Only now is it known who answers, whatever the order of the traces. Sums of whole numbers are
@@ -52,13 +55,24 @@ void SideCounter::Count(Nanos until, TraceAssembler* traces, const AddressBook& 
 
 void SideCounter::CountUnanswered(const Counts& unanswered, const AddressBook& addresses,
                                   const std::unordered_set<EntityId>& senders, Sides* sides) const {
-  for (const auto& [kind, calls] : unanswered) {
-    EntityId callee = kNoEntity;
-    if (kind.called != kNoEntity) callee = addresses.Resolve(kind.called).entity;
-    if (senders.count(callee) == 0) callee = by_operation_.Resolve(OperationOf(kind)).entity;
-    if (senders.count(callee) == 0) continue;
-    telemetry::CallSides& edge = (*sides)[WindowKey{callee, kind.caller}];
-    (kind.failed ? edge.failed_unanswered : edge.unanswered) += calls;
+  // Fractions are added up below: in an order that is always the same.
+  const std::map<Kind, uint64_t> in_order(unanswered.begin(), unanswered.end());
+  for (const auto& [kind, calls] : in_order) {
+    std::map<EntityId, double> callees;
+    if (kind.called != kNoEntity) callees[addresses.Resolve(kind.called).entity] = 1;
+    const bool unclear = callees.empty() || senders.count(callees.begin()->first) == 0;
+    // A peer that has a name and never sends spans is a database.
+    if (unclear && !kind.named) callees = by_operation_.SharesOf(OperationOf(kind));
+    for (const auto& [callee, share] : callees) {
+      if (senders.count(callee) == 0) continue;
+      telemetry::CallSides& edge = (*sides)[WindowKey{callee, kind.caller}];
+      if (share > kSureShare) {
+        (kind.failed ? edge.failed_unanswered : edge.unanswered) += calls;
+      } else if (!kind.failed) {
+        edge.unanswered_share += share * static_cast<double>(calls);
+        edge.unanswered_variance += share * (1 - share) * static_cast<double>(calls);
+      }
+    }
   }
 }
 

@@ -9,11 +9,13 @@
 // Left out: producers and consumers, between which any time may pass; client spans that failed
 // without an answer are counted apart, since they may have reached nobody; and those of which
 // nothing tells who should have answered, or only one that never sends spans (a database). That is
-// told by the peer that the span names, else by who answered this operation of its service before.
+// told by the peer that the span names or its address, else by who answered this operation of its
+// service before: where these are several, the call is shared out among them.
 //
 // One search in its trace for each server span. Not thread-safe.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <unordered_map>
@@ -39,7 +41,8 @@ class SideCounter {
     telemetry::EntityId called = telemetry::kNoEntity;  // who answered, or the client's peer
     telemetry::StringId operation = telemetry::kEmptyString;
     bool failed = false;
-    bool operator==(const Kind&) const = default;
+    bool named = false;  // the client said whom it calls, not just an address
+    auto operator<=>(const Kind&) const = default;
   };
   struct HashOfKind {
     size_t operator()(const Kind& kind) const;

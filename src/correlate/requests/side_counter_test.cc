@@ -51,7 +51,7 @@ TEST_F(SideCounterTest, EachSideThatDoesNotComeIsCountedOnce) {
 // The client's span ends after the server's, and comes with it or long after.
 TEST_F(SideCounterTest, ASpanThatIsStillRunningIsNotLost) {
   for (const double client_end : {1.6, 4.99, 5.01, 9., 14., 18.}) {
-    Correlator c({.lateness = 10 * kSecond}, &ids_);
+    Correlator c({}, &ids_);  // waits for 10 s
     std::vector<WindowSet> sets;
     const auto sink = [&](WindowSet&& s) { sets.push_back(std::move(s)); };
     std::vector<Row> rows = {
@@ -101,16 +101,39 @@ TEST_F(SideCounterTest, ADatabaseThatSendsNoSpansLosesNone) {
   for (const WindowSet& set : Run(rows)) EXPECT_THAT(set.sides, IsEmpty());
 }
 
+TEST_F(SideCounterTest, ACallThatMayBeOfSeveralCalleesIsSharedOut) {
+  std::vector<Row> rows;
+  for (uint64_t trace = 1; trace <= 40; ++trace) {
+    const double at = 20 + static_cast<double>(trace) / 10;
+    rows.push_back({.trace = trace,
+                    .id = 1,
+                    .start_s = at,
+                    .end_s = at + .05,
+                    .kind = kClient,
+                    .service = web_});
+    if (trace % 4 == 0) continue;
+    rows.push_back({.trace = trace,
+                    .id = 2,
+                    .parent = 1,
+                    .start_s = at,
+                    .end_s = at + .04,
+                    .service = trace % 4 == 1 ? pay_ : cart_});
+  }
+  rows.push_back({.trace = 99, .id = 1, .start_s = 90, .end_s = 91, .service = cart_});
+  const auto sets = Run(rows);
+  EXPECT_THAT(Numbers(Sides(sets, {pay_, web_})), ElementsAre(10, 0, 0, 0));
+  EXPECT_THAT(Numbers(Sides(sets, {cart_, web_})), ElementsAre(20, 0, 0, 0));
+  const double pay = Sides(sets, {pay_, web_}).unanswered_share;
+  EXPECT_NEAR(pay, 10. / 3, 0.1);
+  EXPECT_NEAR(Sides(sets, {cart_, web_}).unanswered_share, 10 - pay, 1e-9);
+}
+
 TEST_F(SideCounterTest, ALibraryThatCallsThroughAnotherMakesOneCall) {
-  const auto sets = Run({{.id = 1, .start_s = 1, .end_s = 2, .kind = kClient, .service = web_},
-                         {.id = 2,
-                          .parent = 1,
-                          .start_s = 1,
-                          .end_s = 2,
-                          .kind = kClient,
-                          .service = web_},
-                         {.id = 3, .parent = 2, .start_s = 1, .end_s = 2, .service = pay_},
-                         {.trace = 9, .id = 1, .start_s = 60, .end_s = 61, .service = pay_}});
+  const auto sets =
+      Run({{.id = 1, .start_s = 1, .end_s = 2, .kind = kClient, .service = web_},
+           {.id = 2, .parent = 1, .start_s = 1, .end_s = 2, .kind = kClient, .service = web_},
+           {.id = 3, .parent = 2, .start_s = 1, .end_s = 2, .service = pay_},
+           {.trace = 9, .id = 1, .start_s = 60, .end_s = 61, .service = pay_}});
   EXPECT_THAT(Numbers(Sides(sets, {pay_, web_})), ElementsAre(1, 0, 0, 0));
 }
 

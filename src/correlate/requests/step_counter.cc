@@ -35,7 +35,11 @@ const StepCounter::Point StepCounter::kEnd{kNoEntity, StringId{UINT32_MAX - 1}};
 void StepCounter::Begin(Nanos kept_from) {
   kept_from_ = kept_from;
   steps_.clear();
-  loads_.clear();
+  for (auto at = loads_.begin(); at != loads_.end();) {
+    const uint64_t requests = at->second.requests;
+    at->second = Load{0, 0, 0, 1 + requests / kManyRequests};
+    at = requests == 0 ? loads_.erase(at) : std::next(at);
+  }
   table_.assign(256, 0);
 }
 
@@ -64,6 +68,10 @@ void StepCounter::CollectCalls(const JoinedTrace& trace, size_t parent, const Op
 void StepCounter::Count(const JoinedTrace& trace, size_t i, const AddressBook& addresses) {
   const OpenSpan& request = trace.spans()[i];
   if (request.start < kept_from_) return;
+  Load& load = loads_[request.service];
+  ++load.requests;
+  if (load.one_of > 1 && MixBits(request.id) % load.one_of != 0) return;
+  const Passing passing{request, request.weight * static_cast<float>(load.one_of)};
   calls_.clear();
   CollectCalls(trace, i, request, addresses);
   const auto by_start = [](const Call& a, const Call& b) {
@@ -74,19 +82,20 @@ void StepCounter::Count(const JoinedTrace& trace, size_t i, const AddressBook& a
   Nanos busy_until = request.start;
   Point last = kStart;
   for (const Call& call : calls_) {
-    if (call.start >= busy_until) Pass(request, last, call.point, call.start - busy_until);
+    if (call.start >= busy_until) Pass(passing, last, call.point, call.start - busy_until);
     if (call.end < busy_until) continue;
     busy_until = call.end;
     last = call.point;
   }
-  Pass(request, last, kEnd, request.end - busy_until);
+  Pass(passing, last, kEnd, request.end - busy_until);
 }
 
-void StepCounter::Pass(const OpenSpan& request, const Point& after, const Point& before,
+void StepCounter::Pass(const Passing& passing, const Point& after, const Point& before,
                        Nanos duration) {
+  const OpenSpan& request = passing.request;
   Step* step = At(Key{request.service, request.operation, after, before});
   if (step == nullptr) return;
-  step->passed.push_back(Passed{request.weight, static_cast<float>(ToSeconds(duration))});
+  step->passed.push_back(Passed{passing.weight, static_cast<float>(ToSeconds(duration))});
   if (before == kEnd && request.failed) ++step->failed;
 }
 

@@ -13,8 +13,10 @@
 // neither. Requests that began so long
 // ago that their calls may be forgotten are left out.
 //
-// An entity has at most telemetry::kMaxSteps in a window; what passes others is counted. A hash
-// probe and an append for each step. Not thread-safe.
+// An entity has at most telemetry::kMaxSteps in a window; what passes others is counted. Of an
+// entity that had more than kManyRequests in the last window a sample is looked at, by a hash of
+// the span's id, with the weight that this gives: quantiles need no more. A hash probe and an
+// append for each step. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +32,8 @@ namespace tomograph::correlate {
 
 class StepCounter {
  public:
+  static constexpr uint64_t kManyRequests = 1000;
+
   explicit StepCounter(const telemetry::Identities* identities) : identities_(identities) {}
 
   /// Begins an interval; of what ended before `kept_from` nothing is there any more.
@@ -67,6 +71,8 @@ class StepCounter {
   struct Load {  // of an entity
     size_t steps = 0;
     uint64_t refused = 0;
+    uint64_t requests = 0;  // in this interval
+    uint64_t one_of = 1;    // requests that is looked at, by how many there were in the one before
   };
   static const Point kStart, kEnd;
 
@@ -75,7 +81,11 @@ class StepCounter {
   static uint64_t HashOf(const Key& key);
   Step* At(const Key& key);
   void Grow();  // so that half of the table is free
-  void Pass(const OpenSpan& request, const Point& after, const Point& before, Nanos duration);
+  struct Passing {
+    const OpenSpan& request;
+    float weight;
+  };
+  void Pass(const Passing& passing, const Point& after, const Point& before, Nanos duration);
   std::string NameOf(const Point& point) const;
 
   const telemetry::Identities* const identities_;

@@ -128,8 +128,23 @@ TEST_F(StepCounterTest, AnEntityHasSoManyStepsAndTheRestIsCounted) {
   EXPECT_EQ(w->steps_refused, 100 - telemetry::kMaxSteps);
 }
 
+TEST_F(StepCounterTest, OfABusyEntityASampleIsLookedAtWithItsWeight) {
+  std::vector<Row> rows;
+  for (uint64_t i = 1; i <= 12'000; ++i)
+    rows.push_back({.trace = i,
+                    .id = i * 7919,
+                    .start_s = static_cast<double>(i) / 1000,
+                    .end_s = static_cast<double>(i) / 1000 + .001,
+                    .service = web_});
+  const auto sets = Run(rows);
+  const StepStats& step = sets[1].Find({web_, kNoEntity})->steps.at(0);
+  EXPECT_GT(step.seen, 600u);
+  EXPECT_LT(step.seen, 1300u);
+  EXPECT_NEAR(step.calls, 2 * 5000, 1200);
+}
+
 TEST_F(StepCounterTest, ARequestWhoseCallsMayBeForgottenIsLeftOut) {
-  Correlator c({.lateness = 10 * kSecond}, &ids_);
+  Correlator c({}, &ids_);  // waits for 10 s
   std::vector<WindowSet> sets;
   const auto sink = [&](WindowSet&& s) { sets.push_back(std::move(s)); };
   const auto add = [&](const Row& r) {
