@@ -38,19 +38,13 @@ std::optional<Course> CourseOf(Quantity q) {
     case Quantity::kCpuUtilization:
     case Quantity::kCpuWait:
     case Quantity::kSchedulingDelay:
-    case Quantity::kMemoryBytes:
-    case Quantity::kMemoryUtilization:
-    case Quantity::kGcTime:
       return Course::kOwn;
     default:
       return std::nullopt;
   }
 }
 
-bool IsShare(Quantity q) {
-  return q == Quantity::kErrorRatio || q == Quantity::kCpuUtilization ||
-         q == Quantity::kMemoryUtilization;
-}
+bool IsShare(Quantity q) { return q == Quantity::kErrorRatio || q == Quantity::kCpuUtilization; }
 
 double FloorOf(Quantity q, double level) {
   return IsShare(q) ? kLeastRatio : std::max(kFloor * std::abs(level), 1e-9);
@@ -96,6 +90,7 @@ class Propagation {
       m.entity = member;
       m.quantity = series.quantity;
       m.up = change.when.z > 0;
+      if (change.course == Course::kOwn && !m.up) continue;  // less work is what harm leaves behind
       const std::optional<Nanos> bound = BoundOf(member);
       m.clock_known = bound.has_value();
       m.onset = change.when.Quantile(0.5);

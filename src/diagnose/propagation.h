@@ -9,6 +9,10 @@
 //   payment latency up 10:31:05 [-2, +3] s
 //     checkout latency up, 1.2 s [-1, 4] after payment: clear (P = 0.97), unclear, or contradicted
 //
+// Of an entity's own means (processor, scheduling, pools) only a rise is told, and it has no
+// neighbour that it came from. Memory is not looked at: it breathes in most runtimes
+// (cause/memory_leak.cc fits its slope).
+//
 // Of several neighbours the one is named whose change most likely came before. Where the intervals
 // overlap, the order is "unclear" and said to be; where the times speak against the only way that
 // the calls allow, "contradicted": then it came another way, or at once from something unseen.

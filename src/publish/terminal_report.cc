@@ -209,18 +209,20 @@ class Terminal {
     for (const telemetry::Movement& m : incident.propagation) {
       if (told.size() == kMovements) break;
       if (std::find(told.begin(), told.end(), m.entity) != told.end()) continue;
-      Line(Cut((told.empty() ? "First changed: " : "               ") + Told(m), width_));
+      Text(Told(m), 17, told.empty() ? "First changed: " : "               ");
       told.push_back(m.entity);
     }
   }
 
   std::string Told(const telemetry::Movement& m) const {
-    std::string text = FormatTime(m.onset) + " [-" + Short(ToSeconds(m.onset - m.lower)) + ", +" +
+    std::string text = FormatTime(m.onset / kSecond * kSecond) + " [-" +
+                       Short(ToSeconds(m.onset - m.lower)) + ", +" +
                        Short(ToSeconds(m.upper - m.onset)) + " s] " + Plain(names_.Name(m.entity)) +
                        " " + std::string(QuantityName(m.quantity)) + (m.up ? " up" : " down");
     if (m.from == telemetry::kNoEntity) return text;
-    text += ", " + Short(m.lag_s) + " s after " + Plain(names_.Name(m.from));
-    if (m.order == telemetry::Order::kUnclear) text += " (order unclear)";
+    const std::string from = Plain(names_.Name(m.from));
+    if (m.order == telemetry::Order::kUnclear) return text + ", order against " + from + " unclear";
+    text += ", " + Short(m.lag_s) + " s after " + from;
     if (m.order == telemetry::Order::kContradicted) text += " (against the calls)";
     return text;
   }

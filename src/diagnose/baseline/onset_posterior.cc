@@ -12,6 +12,7 @@ namespace {
 constexpr int kParts = 4;     // of a window, in which onsets are looked for
 constexpr double kPrior = 2;  // degrees of freedom of the variances' prior
 constexpr double kClip = 4;
+constexpr double kSteps = 0.5;       // of the changes are steps, the others ramps of any length
 constexpr double kRampRatio = 1.19;  // of one ramp's length to the next one's
 constexpr double kPi = 3.14159265358979;
 
@@ -153,6 +154,10 @@ OnsetPosterior FindOnsetPosterior(std::span<const double> values, std::span<cons
   for (double d = 1; d < static_cast<double>(n) / 2; d *= kRampRatio) ramps.push_back(d);
   const size_t places = n * kParts;
   std::vector<double> logs(places * ramps.size());
+  std::vector<double> log_prior(
+      ramps.size(),
+      std::log((1 - kSteps) / static_cast<double>(std::max<size_t>(ramps.size() - 1, 1))));
+  log_prior[0] = std::log(kSteps);
   size_t best = 0;
   Fit best_fit;
   for (size_t i = 0; i < logs.size(); ++i) {
@@ -170,7 +175,7 @@ OnsetPosterior FindOnsetPosterior(std::span<const double> values, std::span<cons
   out.mass.assign(places, 0);
   double total = 0;
   for (size_t i = 0; i < logs.size(); ++i) {
-    const double m = std::exp(share * (logs[i] - logs[best]));
+    const double m = std::exp(share * (logs[i] - logs[best]) + log_prior[i / places]);
     if (m < 1e-12) continue;
     Spread(m, i % places, ramps[i / places], &out.mass);
     total += m;

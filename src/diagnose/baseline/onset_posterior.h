@@ -7,10 +7,10 @@
 // the window's length is in the error by itself. For each t0 (quarters of a window) and d
 //   y = m0 + a g(t; t0, d) + noise,  g the mean over the window of the ramp from 0 to 1,
 // m0 from the windows before t0, a from the others (flat priors), the two variances under an
-// inverse gamma prior of two degrees of freedom around the differences between neighbours; flat
-// priors over t0 and over the listed d. (Conjugate change point: Smith 1975, Biometrika 62.) Noise
-// that hangs together (AR(1) coefficient phi of the residuals) makes the log-likelihood count (1 -
-// phi) / (1 + phi) as much.
+// inverse gamma prior of two degrees of freedom around the differences between neighbours; a
+// flat prior over t0; d is 0 in half of all changes, else any of the listed ones. (Conjugate change
+// point: Smith 1975, Biometrika 62.) Noise that hangs together (AR(1) coefficient phi of the
+// residuals) makes the log-likelihood count (1 - phi) / (1 + phi) as much.
 //
 // Wrong for several changes (the greatest counts), for a change that is over before the series
 // ends, and for a slow start that hides in the noise: it gives the time from which a straight ramp

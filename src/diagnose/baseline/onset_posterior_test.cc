@@ -36,11 +36,11 @@ std::vector<double> Rise(size_t n, double onset, double length, double height, d
 }
 
 TEST(OnsetPosterior, ItsNinetyPercentCoverTheTruth) {
+  int all_found = 0, all_covered = 0;
   for (const double memory : {0.0, 0.5}) {
     for (const double length : {0.0, 20.0, 60.0}) {
       for (const double height : {8.0, 40.0}) {
         int covered = 0, found = 0;
-        double width = 0;
         for (int seed = 0; seed < 200; ++seed) {
           Random random(static_cast<uint64_t>(seed) + 5);
           const double onset = 300 + 60 * random.Uniform();
@@ -51,16 +51,17 @@ TEST(OnsetPosterior, ItsNinetyPercentCoverTheTruth) {
           ++found;
           const Nanos truth = kStart + static_cast<Nanos>(onset * 1e9);
           const Nanos lower = p.Quantile(0.05), upper = p.Quantile(0.95);
-          width += ToSeconds(upper - lower) / 200;
           covered += lower <= truth && truth <= upper;
         }
-        std::printf("memory %.1f ramp %2.0f s height %2.0f: found %d covered %.3f width %.1f s\n",
-                    memory, length, height, found, covered / double(found), width);
+        all_found += found;
+        all_covered += covered;
         EXPECT_GE(found, 195);
-        EXPECT_GE(covered, found * 85 / 100) << memory << " " << length << " " << height;
+        // The prior over ramps is right on average, not for each length.
+        EXPECT_GE(covered, found * 8 / 10) << memory << " " << length << " " << height;
       }
     }
   }
+  EXPECT_GE(all_covered, all_found * 9 / 10);
 }
 
 TEST(OnsetPosterior, NoChangeIsNotFoundAndGapsDoNoHarm) {
