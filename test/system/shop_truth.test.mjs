@@ -70,7 +70,7 @@ describe('two hosts have wrong clocks', () => {
     // Starts tell: what is called begins after the call. (Ends do not: Node's servers end a span when they notice that
     // they have answered, at times after the caller did.) Before the clocks have been seen for a while nothing is known.
     const early = (a, of, slack) => of - a > slack;
-    const found = { joins: 0, raw: 0, corrected: 0, withoutBound: 0, beyondBound: 0 };
+    const found = { joins: 0, raw: 0, corrected: 0, correctedStrictly: 0, withoutBound: 0, beyondBound: 0 };
     const seen = new Set();
     async function judgeNew() {
       const { requests } = await tomograph.get('/api/v1/requests');
@@ -85,8 +85,9 @@ describe('two hosts have wrong clocks', () => {
         const parent = spans[span.parent];
         if (!parent || span.kind !== 'server' || parent.kind !== 'client' || span.clock.host === parent.clock.host) continue;
         found.joins += 1;
-        found.raw += early(span.raw_start_ms, parent.raw_start_ms, tick);
-        found.corrected += early(span.start_ms, parent.start_ms, tick);
+        found.raw += early(span.raw_start_ms, parent.raw_start_ms, lateEnds);
+        found.corrected += early(span.start_ms, parent.start_ms, lateEnds);
+        found.correctedStrictly += early(span.start_ms, parent.start_ms, tick);
         const bounds = [span.clock.bound_ms, parent.clock.bound_ms];
         if (bounds.includes(null)) found.withoutBound += 1;
         else found.beyondBound += early(span.start_ms, parent.start_ms, tick + bounds[0] + bounds[1]);
