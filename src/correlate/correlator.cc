@@ -151,9 +151,25 @@ struct Correlator::Impl {
       if (!closed_until)
         oldest = std::min(oldest, std::max(span.start, span.end - kLongestSilence));
       if (!spans.resource.empty()) span.host = HostOf(spans.resource[i]);
+      SeeOwnAddress(spans, i, span);
       traces.Add(spans.trace_id[i], span);
       if (traces.open_spans() > options.max_open_spans) CloseOldest();
     }
+  }
+
+  /// Who answers where, by its own word: where nothing propagates, no joined span tells it.
+  void SeeOwnAddress(const telemetry::SpanBatch& spans, size_t i, const OpenSpan& span) {
+    if (spans.own_address.empty() || spans.own_address[i] == telemetry::kEmptyString) return;
+    if (own_addresses.size() >= kMostOwnAddresses) return;
+    ++own_addresses[{spans.own_address[i], span.service}];
+  }
+
+  void LearnOwnAddresses() {
+    for (const auto& [seen, times] : own_addresses) {
+      addresses.Observe(KeyOfAddress(identities->strings.Get(seen.first)), seen.second,
+                        kOwnWord * static_cast<double>(times));
+    }
+    own_addresses.clear();
   }
 
   EntityId HostOf(telemetry::ResourceId resource) {
@@ -292,6 +308,7 @@ struct Correlator::Impl {
   WindowSet Close(Nanos start) {
     if (options.correct_clocks) CorrectClocks(start);
     WindowBuilder windows(start, options.window_length, options.max_windows);
+    LearnOwnAddresses();
     const CallCounter::Joins joins = calls.Count(&traces, &addresses, &windows, &missing_joins);
     missing_joins.CloseWindow();
     AddMetrics(&windows);
@@ -373,6 +390,10 @@ struct Correlator::Impl {
   // narrow.
   static constexpr size_t kMostBounds = 50'000;
   std::map<std::pair<EntityId, EntityId>, NewestBound> bounds;
+  // Behind a proxy a callee may be told the address that the proxy was called at; joins count more.
+  static constexpr double kOwnWord = .1;
+  static constexpr size_t kMostOwnAddresses = 10'000;  // a window
+  std::map<std::pair<telemetry::StringId, EntityId>, uint64_t> own_addresses;
   std::map<Nanos, std::map<EntityId, LogCounts>> logs;  // by start of the window
   std::vector<WindowSet> ready;       // closed early, to be handed out at the next Advance
   Nanos begun = INT64_MIN;            // what ended before was never looked at

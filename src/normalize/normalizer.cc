@@ -104,6 +104,7 @@ class SpanNormalizer {
     spans_->service.resize(rows);
     spans_->peer.assign(rows, telemetry::kNoEntity);
     spans_->peer_address.assign(rows, telemetry::kEmptyString);
+    spans_->own_address.assign(rows, telemetry::kEmptyString);
     spans_->connection.resize(rows);
     spans_->worker.resize(rows);
     spans_->bytes_in.resize(rows);
@@ -126,6 +127,7 @@ class SpanNormalizer {
     const SpanKind kind = spans_->kind[row];
     const bool calls = kind == SpanKind::kClient || kind == SpanKind::kProducer;
     if (calls && !connects) NamePeer(row, resource);
+    if (IsCallee(kind) && spans_->parent_span_id[row] == 0) NameOwnAddress(row, resource);
     Mark(row);
     if (const StringId state = spans_->trace_state[row]; state != telemetry::kEmptyString) {
       const Sampling& s =
@@ -135,6 +137,16 @@ class SpanNormalizer {
     } else {
       spans_->weight[row] = 1;
     }
+  }
+
+  static bool IsCallee(SpanKind kind) {
+    return kind == SpanKind::kServer || kind == SpanKind::kConsumer;
+  }
+
+  void NameOwnAddress(size_t row, const Resource& callee) {
+    const std::string address = AddressOf(meaning_.Own());
+    if (!address.empty())
+      spans_->own_address[row] = identities_->strings.Intern(address, callee.share);
   }
 
   void Mark(size_t row) {

@@ -33,6 +33,7 @@ struct Made {
   EntityId service = kNoEntity, peer = kNoEntity;
   std::string operation;
   bool lost = false;
+  std::string address;  // that a call names, or that a callee says it was called at
 };
 
 /// web -> shop -> pay, Poisson arrivals; what is broken is chosen.
@@ -66,10 +67,11 @@ class Rebuilding : public ::testing::Test {
     Put({trace, shop, web_call, shop_start, shop_end, SpanKind::kServer, shop_, kNoEntity,
          "POST /buy"});
     const bool lost = random_.Uniform() < damage.lose_shop_client;
+    const char* address = damage.by_address ? "10.0.0.7:8080" : "";
     Put({context, shop_call, damage.context_in_shop ? 0 : shop, shop_sent, shop_got,
-         SpanKind::kClient, shop_, pay_, "POST", lost});
+         SpanKind::kClient, shop_, damage.by_address ? kNoEntity : pay_, "POST", lost, address});
     Put({at_pay, pay, damage.hop_into_pay ? 0 : shop_call, pay_start, pay_end, SpanKind::kServer,
-         pay_, kNoEntity, "POST /pay"});
+         pay_, kNoEntity, "POST /pay", false, address});
     parent_of_[shop_call] = shop;
     parent_of_[pay] = shop_call;
     if (lost) lost_.insert({shop_call, shop});
@@ -139,7 +141,10 @@ class Rebuilding : public ::testing::Test {
     s.kind.push_back(m.kind);
     s.service.push_back(m.service);
     s.peer.push_back(m.peer);
-    s.peer_address.push_back(telemetry::kEmptyString);
+    const telemetry::StringId address = ids_.strings.Intern(m.address);
+    const bool calls = m.kind == SpanKind::kClient;
+    s.peer_address.push_back(calls ? address : telemetry::kEmptyString);
+    s.own_address.push_back(calls ? telemetry::kEmptyString : address);
     s.operation.push_back(ids_.strings.Intern(m.operation));
     s.failed.push_back(0);
     s.weight.push_back(1);
@@ -189,6 +194,13 @@ TEST_F(Rebuilding, AHopWithoutPropagationIsJoinedByTime) {
   for (const auto& e : correlator_->Edges())
     edge = edge || (e.caller == shop_ && e.callee == pay_ && e.confidence > .9);
   EXPECT_TRUE(edge);
+}
+
+TEST_F(Rebuilding, WhereNothingPropagatesTheCalleesOwnAddressTellsWhoIsCalled) {
+  Traffic(120, 50, {.hop_into_pay = true, .by_address = true});
+  Run();
+  EXPECT_GT(joins_.size(), made_.size() / 5 * 9 / 10);
+  EXPECT_GT(ShareRight(), .97);
 }
 
 TEST_F(Rebuilding, ContextLostInsideAServiceIsJoinedByTime) {

@@ -95,6 +95,15 @@ PeerFacts SpanMeaning::Peer() {
   return facts;
 }
 
+PeerFacts SpanMeaning::Own() {
+  PeerFacts facts;
+  const bool named = Has(Key::kServerAddress) && Has(Key::kServerPort);
+  facts.address = Text(named ? Key::kServerAddress : Key::kNetworkLocalAddress);
+  facts.port = Text(named ? Key::kServerPort : Key::kNetworkLocalPort, &port_digits_);
+  if (facts.port.empty()) facts.address = {};
+  return facts;
+}
+
 SpanMeaning::Marks SpanMeaning::MarksOfCall() const {
   const auto known = [this](Key key) { return std::max<int64_t>(0, Number(key)); };
   Marks marks;

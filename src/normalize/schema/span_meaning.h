@@ -25,6 +25,8 @@ class SpanMeaning {
   std::string_view Operation();
   /// For a caller's span. Views are valid until the next Read.
   PeerFacts Peer();
+  /// For a callee's span: the address and port that it was called at, if it says both.
+  PeerFacts Own();
   /// What may tell it from others of its kind, where no id does; 0: not known.
   struct Marks {
     uint32_t connection = 0;  // the caller's port: a callee's span names its client's
