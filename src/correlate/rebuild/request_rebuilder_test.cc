@@ -42,7 +42,7 @@ struct Damage {
   bool context_in_shop = false;  // shop's calls begin traces of their own
   double lose_shop_client = 0;   // share of shop's client spans that never come
   double outside_of_pay = 0;     // further requests to pay that nobody traced
-  bool by_address = false;      // shop names pay by its address, and pay says its own
+  bool by_address = false;       // shop names pay by its address, and pay says its own
 };
 
 class Rebuilding : public ::testing::Test {
