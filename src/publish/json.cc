@@ -263,6 +263,18 @@ Json StatusJson(const Picture& picture) {
           {"self", std::move(self)}};
 }
 
+namespace {
+Json SourcesJson(const telemetry::Edge& edge) {
+  Json sources = Json::array();
+  for (const telemetry::EdgeSource& source : edge.sources) {
+    sources.push_back({{"by", telemetry::EdgeWitnessName(source.by)},
+                       {"last_seen_ms", Time(source.last_seen)},
+                       {"calls", Number(source.calls)}});
+  }
+  return sources;
+}
+}  // namespace
+
 Json TopologyJson(const Picture& picture, const EntityNames& names) {
   const FigureTable figures(picture);
   Json nodes = Json::array();
@@ -280,6 +292,9 @@ Json TopologyJson(const Picture& picture, const EntityNames& names) {
                      {"callee_name", names.Name(edge.callee)},
                      {"confidence", Number(edge.confidence)},
                      {"basis", edge.basis},
+                     {"state", telemetry::EdgeStateName(edge.state)},
+                     {"since_ms", Time(edge.since)},
+                     {"sources", SourcesJson(edge)},
                      {"first_seen_ms", Time(edge.first_seen)},
                      {"last_seen_ms", Time(edge.last_seen)},
                      {"figures", FiguresJson(figures.Of({edge.callee, edge.caller}))}});
