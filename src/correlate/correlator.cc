@@ -9,9 +9,12 @@
 #include "base/check.h"
 #include "correlate/clocks/contacts.h"
 #include "correlate/entities/address_book.h"
+#include "correlate/entities/sight_buffer.h"
+#include "correlate/flows/flow_edges.h"
 #include "correlate/metrics/series_reader.h"
 #include "correlate/requests/call_counter.h"
 #include "correlate/requests/trace_assembler.h"
+#include "correlate/topology/call_placer.h"
 #include "correlate/topology/edge_book.h"
 #include "correlate/windows/window_builder.h"
 
@@ -35,11 +38,6 @@ struct LogCounts {
   uint64_t errors = 0;
 };
 
-/// Stands for an address that nothing names: a key of the AddressBook, registered nowhere.
-EntityId KeyOfAddress(std::string_view address) {
-  return telemetry::MakeEntityId(telemetry::EntityKind::kLink, {}, address);
-}
-
 /// What one batch adds to the ledger.
 class LeftOut {
  public:
@@ -59,7 +57,7 @@ class LeftOut {
   std::array<std::array<uint64_t, telemetry::kReasonCount>, telemetry::kSignalCount> counts_{};
 };
 
-OpenSpan SpanAt(const telemetry::SpanBatch& spans, const telemetry::Interner& strings,
+OpenSpan SpanAt(const telemetry::SpanBatch& spans, CallPlacer* placer,
                 telemetry::StringId take_connection, size_t i) {
   OpenSpan s;
   s.id = spans.span_id[i];
@@ -71,14 +69,19 @@ OpenSpan SpanAt(const telemetry::SpanBatch& spans, const telemetry::Interner& st
   // A refused call has no span below it that would say who is called; the address still does.
   if (s.peer == kNoEntity && !spans.peer_address.empty() &&
       spans.peer_address[i] != telemetry::kEmptyString) {
-    s.peer = KeyOfAddress(strings.Get(spans.peer_address[i]));
+    s.peer = placer->KeyOf(spans.peer_address[i]);
     s.peer_is_address = true;
   }
   s.weight = spans.weight[i] >= 1 ? spans.weight[i] : 1;
   s.kind = spans.kind[i];
+  if (s.incoming() && !spans.caller_address.empty()) {
+    s.peer = spans.caller_address[i];
+    s.peer_is_address = true;
+  }
   s.failed = spans.failed[i] != 0;
   s.weight_known = spans.weight_known[i] != 0;
-  s.takes_connection = !spans.operation.empty() && spans.operation[i] == take_connection;
+  if (!spans.operation.empty()) s.operation = spans.operation[i];
+  s.takes_connection = s.operation == take_connection;
   return s;
 }
 
@@ -94,6 +97,8 @@ struct Correlator::Impl {
         take_connection(ids->strings.Intern(telemetry::kTakeConnection)),
         series(ids),
         edges(4 * o.max_windows),
+        placer(&addresses, &edges, ids),
+        flow_edges(&ids->strings, &addresses, &edges),
         clocks(o.clocks) {
     TG_CHECK(options.window_length > 0 && options.lateness >= 0);
   }
@@ -120,6 +125,7 @@ struct Correlator::Impl {
     AddSpans(batch.spans, counted_as, believable, &left_out);
     AddSamples(batch.samples, believable, &left_out);
     AddLogs(batch.logs, believable, &left_out);
+    AddFlows(batch.flows, believable, &left_out);
     if (counted_in != nullptr) left_out.Commit(batch.origin.format, counted_in);
   }
 
@@ -127,7 +133,7 @@ struct Correlator::Impl {
                 LeftOut* left_out) {
     TG_CHECK(spans.service.size() == spans.rows() && spans.weight.size() == spans.rows());
     for (size_t i = 0; i < spans.rows(); ++i) {
-      OpenSpan span = SpanAt(spans, identities->strings, take_connection, i);
+      OpenSpan span = SpanAt(spans, &placer, take_connection, i);
       if (span.service == kNoEntity) continue;
       span.counted_as = counted_as;
       if (const std::optional<Reason> reason = TakeTime(span.end, believable)) {
@@ -140,9 +146,26 @@ struct Correlator::Impl {
       if (!closed_until)
         oldest = std::min(oldest, std::max(span.start, span.end - kLongestSilence));
       if (!spans.resource.empty()) span.host = HostOf(spans.resource[i]);
+      SeeAddresses(spans, i, span);
       traces.Add(spans.trace_id[i], span);
       if (traces.open_spans() > options.max_open_spans) CloseOldest();
     }
+  }
+
+  /// The span was sent from the addresses of its resource, and answered at its own.
+  void SeeAddresses(const telemetry::SpanBatch& spans, size_t i, const OpenSpan& span) {
+    const Nanos window = StartOfWindow(span.end);
+    if (!spans.resource.empty())
+      SeeHomes(spans.resource[i], span.service, span.host, window, span.start);
+    if (!spans.own_address.empty() && spans.own_address[i] != kNoEntity)
+      sights.Add(window, spans.own_address[i], span.service, span.host, span.start);
+  }
+
+  void SeeHomes(telemetry::ResourceId resource, EntityId service, EntityId host, Nanos window,
+                Nanos at) {
+    if (resource == telemetry::kNoResource || service == kNoEntity) return;
+    for (const EntityId home : identities->resources.Get(resource).homes)
+      sights.Add(window, home, service, host, at);
   }
 
   EntityId HostOf(telemetry::ResourceId resource) {
@@ -201,9 +224,20 @@ struct Correlator::Impl {
       }
       const EntityId service = identities->resources.Get(batch.resource[i]).service_entity;
       if (service == kNoEntity) continue;
+      SeeHomes(batch.resource[i], service, kNoEntity, StartOfWindow(t), t);
       LogCounts& counts = logs[StartOfWindow(t)][service];
       ++counts.logs;
       if (batch.severity[i] >= telemetry::Severity::kError) ++counts.errors;
+    }
+  }
+
+  void AddFlows(const telemetry::FlowBatch& flows, TimeRange believable, LeftOut* left_out) {
+    for (size_t i = 0; i < flows.rows(); ++i) {
+      if (const std::optional<Reason> reason = TakeTime(flows.end_ns[i], believable)) {
+        left_out->Count(Signal::kFlow, *reason);
+        continue;
+      }
+      flow_edges.flows().Add(StartOfWindow(flows.end_ns[i]), flows, i);
     }
   }
 
@@ -237,7 +271,7 @@ struct Correlator::Impl {
   /// millions.
   void SkipSilence(Nanos until) {
     Nanos next = std::min(until, traces.NextActivity(*closed_until));
-    next = std::min(next, series.oldest());
+    next = std::min({next, series.oldest(), flow_edges.flows().oldest()});
     if (!logs.empty()) next = std::min(next, logs.begin()->first);
     if (next > *closed_until) closed_until = StartOfWindow(next);
   }
@@ -245,25 +279,41 @@ struct Correlator::Impl {
   WindowSet Close(Nanos start) {
     if (options.correct_clocks) CorrectClocks(start);
     WindowBuilder windows(start, options.window_length, options.max_windows);
-    const CallCounter::Joins joins = calls.Count(&traces, &addresses, &windows);
-    AddMetrics(&windows);
+    Hearing hearing;
+    SettleSights(windows.end());
+    const CallCounter::Joins joins =
+        calls.Count(&traces, &addresses, &placer, &windows, &hearing);
+    AddMetrics(&windows, &hearing);
     AddLogsTo(&windows);
     std::vector<WindowBuilder::EdgeSeen> seen;
     WindowSet set = windows.Finish(&seen);
     for (const WindowBuilder::EdgeSeen& e : seen) {
-      if (!edges.Observe(e.key.caller, e.key.entity, e.basis, e.confidence, set.start, set.end()))
+      if (!edges.Observe(e.key.caller, e.key.entity, e.by, e.sight, set.start, set.end()))
         ++limits.edges_refused;
     }
+    placer.Settle(set.end());
+    flow_edges.Draw({set.start, set.end()}, &hearing);
+    edges.Judge(hearing, set.start, set.end());
     set.spans = joins.spans;
     set.spans_joined = joins.joined;
     set.orphans = joins.orphans;
     set.late_spans = late;
     late = 0;
     limits.calls_refused += windows.refused();
-    addresses.Age();
     CountDuplicates();
     closed_until = set.end();
     return set;
+  }
+
+  /// What this window's records say of where their senders live, in corrected time.
+  void SettleSights(Nanos end) {
+    sights.Take(end, [&](const SightBuffer::Sight& s) {
+      const Nanos offset =
+          s.host == kNoEntity || !options.correct_clocks || clocks.silent()
+              ? 0
+              : clocks.CorrectionOf(s.host, s.first).offset;
+      addresses.Observe(s.address, s.owner, s.first - offset, s.last - offset, s.times);
+    });
   }
 
   void CountDuplicates() {
@@ -272,13 +322,15 @@ struct Correlator::Impl {
     }
   }
 
-  void AddMetrics(WindowBuilder* windows) {
+  void AddMetrics(WindowBuilder* windows, Hearing* hearing) {
     for (auto& [subject, reading] : series.Read(windows->start(), windows->end())) {
+      if (reading.covered) hearing->Add(subject.entity, EdgeWitness::kClientMetrics, 1, 1);
       if (!reading.covered && reading.gauges.empty() && reading.restarts == 0) continue;
       WindowKey key{subject.entity, kNoEntity};
       double confidence = 0;
       if (subject.peer != kNoEntity) {
-        const AddressBook::Answer callee = addresses.Resolve(subject.peer);
+        const CallPlacer::Place callee = PlaceOfMetrics(subject, reading, *windows);
+        if (callee.entity == kNoEntity || callee.entity == subject.entity) continue;
         key = WindowKey{callee.entity, subject.entity};
         confidence = callee.confidence;
       }
@@ -289,8 +341,37 @@ struct Correlator::Impl {
       for (const auto& [quantity, stats] : reading.gauges) w.gauges[quantity].Merge(stats);
       w.restarts += reading.restarts;
       if (subject.peer != kNoEntity && reading.calls.seen > 0)
-        windows->Witness(cell, EdgeBasis::kClientMetrics, confidence);
+        Witness(reading, &WindowBuilder::Sight(cell, EdgeWitness::kClientMetrics), confidence);
     }
+  }
+
+  static void Witness(const SeriesReader::Reading& reading, EdgeSight* sight, double confidence) {
+    sight->confidence = std::max(sight->confidence, confidence);
+    sight->records += reading.calls.calls;  // counters see every call
+    sight->calls += reading.calls.calls;
+  }
+
+  CallPlacer::Place PlaceOfMetrics(const SeriesReader::Subject& subject,
+                                   const SeriesReader::Reading& reading,
+                                   const WindowBuilder& windows) {
+    CallPlacer::Call call;
+    call.teller = subject.entity;
+    call.other = subject.peer;
+    call.by_address = subject.peer_is_address;
+    call.from = windows.start();
+    call.to = windows.end() - 1;
+    const CallPlacer::Place place = placer.Find(call, [&](EntityId caller, EntityId callee) {
+      return windows.Has(WindowKey{callee, caller});
+    });
+    if (place.entity != kNoEntity || reading.calls.seen == 0) return place;
+    EdgeSight sight;
+    Witness(reading, &sight, 0);
+    if (place.later) {
+      placer.Later(call, EdgeWitness::kClientMetrics, sight, {windows.start(), windows.end()});
+    } else {
+      placer.CountUnplaced(static_cast<uint64_t>(sight.records));
+    }
+    return place;
   }
 
   void AddLogsTo(WindowBuilder* windows) {
@@ -316,6 +397,9 @@ struct Correlator::Impl {
   AddressBook addresses;
   SeriesReader series;
   EdgeBook edges;
+  CallPlacer placer;
+  FlowEdges flow_edges;
+  SightBuffer sights;
   ClockModel clocks;
   std::unordered_map<telemetry::ResourceId, EntityId> hosts;  // as many as there are resources
   std::map<Nanos, std::map<EntityId, LogCounts>> logs;        // by start of the window
@@ -357,7 +441,13 @@ void Correlator::Finish(const std::function<void(WindowSet&&)>& sink) {
 
 std::vector<telemetry::Edge> Correlator::Edges() const { return impl_->edges.Edges(); }
 Nanos Correlator::newest() const { return impl_->newest == Impl::kNever ? 0 : impl_->newest; }
-Correlator::Limits Correlator::limits() const { return impl_->limits; }
+Correlator::Limits Correlator::limits() const {
+  Limits limits = impl_->limits;
+  limits.calls_unplaced = impl_->placer.unplaced();
+  limits.flows_unplaced = impl_->flow_edges.unplaced();
+  limits.sights_refused = impl_->addresses.refused() + impl_->sights.refused();
+  return limits;
+}
 const ClockModel& Correlator::clocks() const { return impl_->clocks; }
 size_t Correlator::bytes() const {
   return impl_->traces.bytes() + impl_->series.bytes() + impl_->clocks.bytes();

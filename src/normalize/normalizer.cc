@@ -103,6 +103,8 @@ class SpanNormalizer {
     spans_->service.resize(rows);
     spans_->peer.assign(rows, telemetry::kNoEntity);
     spans_->peer_address.assign(rows, telemetry::kEmptyString);
+    spans_->own_address.assign(rows, telemetry::kNoEntity);
+    spans_->caller_address.assign(rows, telemetry::kNoEntity);
     spans_->failed.resize(rows);
     spans_->weight.resize(rows);
     spans_->weight_known.resize(rows);
@@ -121,6 +123,7 @@ class SpanNormalizer {
     const SpanKind kind = spans_->kind[row];
     const bool calls = kind == SpanKind::kClient || kind == SpanKind::kProducer;
     if (calls && !connects) NamePeer(row, resource);
+    if (kind == SpanKind::kServer || kind == SpanKind::kConsumer) NameAddresses(row);
     if (const StringId state = spans_->trace_state[row]; state != telemetry::kEmptyString) {
       const Sampling& s =
           samplings_.Get(state, [&] { return SamplingOf(identities_->strings.Get(state)); });
@@ -149,6 +152,13 @@ class SpanNormalizer {
         FindPeer(facts, identities_->strings.Get(caller.service_namespace), &identities_->entities);
     spans_->peer[row] = peer;
     sightings_->Add(peer, spans_->start_ns[row]);
+  }
+
+  /// As numbers: callers from all over the internet have more addresses than there is room for.
+  void NameAddresses(size_t row) {
+    if (const std::string own = AddressOf(meaning_.Own()); !own.empty())
+      spans_->own_address[row] = telemetry::AddressKey(own);
+    spans_->caller_address[row] = telemetry::HomeKey(meaning_.CallerAddress());
   }
 
   Identities* identities_;
@@ -190,6 +200,7 @@ void Normalizer::CompleteResource(Resource* resource) const {
   resource->version = ids.strings.Intern(names.version);
   resource->environment = ids.strings.Intern(names.environment);
   resource->host = ids.strings.Intern(names.host);
+  resource->homes = HomesOf(*resource, ids.strings);
   resource->service_entity =
       ids.entities.FindOrAdd(EntityKind::kService, names.service_namespace, names.service);
   if (names.instance.empty()) return;

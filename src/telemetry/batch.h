@@ -75,6 +75,9 @@ struct SpanBatch {
   std::vector<EntityId> peer;  // callee as the caller names it (db, queue, address), else kNoEntity
   std::vector<StringId> peer_address;  // "host:port" that a client or producer span called, else
                                        // empty: joined spans teach who answers there
+  std::vector<EntityId> own_address;     // server and consumer spans: the AddressKey that they were
+                                         // called at, else kNoEntity
+  std::vector<EntityId> caller_address;  // likewise: the HomeKey of who called
   std::vector<uint8_t> failed;  // 1: counts as an error of the service (5xx, rpc error, status)
   std::vector<float> weight;    // 1 / sampling probability; 1 when nothing is known of sampling
   std::vector<uint8_t> weight_known;  // 1: the sender said how it samples (tracestate ot=th)

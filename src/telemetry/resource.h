@@ -30,6 +30,7 @@ struct Resource {
   StringId host = kEmptyString;
   EntityId service_entity = kNoEntity;
   EntityId instance_entity = kNoEntity;
+  std::vector<EntityId> homes;  // HomeKeys of the addresses that it says to live at
   Share share = kOurselves;  // of the service: who pays for the names in its records
 };
 

@@ -42,6 +42,7 @@ struct Series {
   Statistic statistic = Statistic::kValue;
   EntityId entity = kNoEntity;  // whose quantity it is
   EntityId peer = kNoEntity;    // for client-side metrics: the callee
+  bool peer_is_address = false;  // its AddressKey, since nothing else names it
   double scale = 1;             // to base units: seconds, bytes, shares of 1
   Share share = kOurselves;     // of its resource
 };

@@ -525,7 +525,7 @@ std::map<SeriesReader::Subject, SeriesReader::Reading> SeriesReader::Read(Nanos 
   impl_->oldest = INT64_MAX;
   for (KnownSeries& s : impl_->known) {
     if (s.points.empty()) continue;
-    Sums& of = sums[Subject{s.series->entity, s.series->peer}];
+    Sums& of = sums[Subject{s.series->entity, s.series->peer, s.series->peer_is_address}];
     switch (s.meaning.role) {
       case SeriesRole::kNothing:
         break;

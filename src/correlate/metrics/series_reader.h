@@ -38,6 +38,7 @@ class SeriesReader {
   struct Subject {
     telemetry::EntityId entity = telemetry::kNoEntity;
     telemetry::EntityId peer = telemetry::kNoEntity;
+    bool peer_is_address = false;  // then it is an AddressKey
     auto operator<=>(const Subject&) const = default;
   };
 

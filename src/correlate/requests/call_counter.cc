@@ -39,19 +39,29 @@ Nanos SelfTime(const JoinedTrace& trace, size_t i, TimeRange range) {
 }  // namespace
 
 CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addresses,
-                                      WindowBuilder* windows) {
+                                      CallPlacer* placer, WindowBuilder* windows,
+                                      Hearing* hearing) {
   windows_ = windows;
+  hearing_ = hearing;
   joins_ = {};
   unanswered_.clear();
   pairs_.clear();
   trace_number_ = 0;
   traces->ForEach(windows->start(), windows->end(), [&](const JoinedTrace& t) { CountTrace(t); });
-  for (const WindowBuilder::Cell& cell : windows->cells())
-    if (cell.window.key.caller == kNoEntity) senders_.insert(cell.window.key.entity);
+  for (const WindowBuilder::Cell& cell : windows->cells()) {
+    const telemetry::Window& w = cell.window;
+    if (w.key.caller != kNoEntity) continue;
+    senders_.insert(w.key.entity);
+    hearing->Add(w.key.entity, EdgeWitness::kSpans, static_cast<double>(w.spans.seen),
+                 w.spans.calls);
+  }
   // Only now is it known who answers where, whatever the order of the traces.
-  for (const auto& [pair, times] : pairs_)
-    addresses->Observe(pair.first, pair.second, static_cast<double>(times));
-  CountUnanswered(addresses);
+  for (const auto& [who, pair] : pairs_) {
+    const auto& [address, operation, service] = who;
+    placer->Observe(address, operation, service, pair.first, pair.last, pair.times);
+  }
+  addresses->Settle();
+  CountUnanswered(placer);
   return joins_;
 }
 
@@ -73,12 +83,14 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
       if (parent != nullptr && !parent->outgoing() && parent->service != span.service) {
         if (WindowBuilder::Cell* cell = windows_->At(WindowKey{span.service, parent->service})) {
           windows_->AddCall(cell, span);
-          windows_->Witness(cell, EdgeBasis::kSpans, 1);
+          windows_->Witness(cell, EdgeWitness::kSpans, 1, span);
         }
       }
     }
     if (span.takes_connection) CountTaking(trace, i);
     if (span.outgoing()) CountOutgoing(trace, i);
+    if (span.incoming() && span.parent == 0 && span.peer != kNoEntity)
+      unanswered_.push_back(Unanswered{span, trace_number_});
     if (ended && !span.outgoing()) CountExclusive(trace, i);
   }
 }
@@ -95,16 +107,24 @@ void CallCounter::CountOutgoing(const JoinedTrace& trace, size_t i) {
     if (child.outgoing()) return;  // one library calls through another: the inner span is the call
   }
   if (answer == nullptr) {
-    if (call.peer != kNoEntity) unanswered_.push_back(Unanswered{call, trace_number_});
+    if (call.peer != kNoEntity) {
+      unanswered_.push_back(Unanswered{call, trace_number_});
+    } else if (windows_->Ended(call)) {
+      hearing_->AddUnplaced(call.service, 1);
+    }
     return;
   }
   WindowBuilder::Cell* cell = windows_->At(WindowKey{answer->service, call.service});
   if (cell == nullptr) return;
   windows_->AddCall(cell, call);
-  windows_->Witness(cell, EdgeBasis::kSpans, 1);
+  windows_->Witness(cell, EdgeWitness::kSpans, 1, call);
   if (!windows_->Ended(call)) return;
-  if (call.peer != kNoEntity && call.peer != answer->service)
-    ++pairs_[{call.peer, answer->service}];
+  if (call.peer != kNoEntity && call.peer != answer->service) {
+    Pair& pair = pairs_[{call.peer, call.operation, answer->service}];
+    pair.first = std::min(pair.first, call.start);
+    pair.last = std::max(pair.last, call.start);
+    ++pair.times;
+  }
   const Nanos wait = (call.end - call.start) - (answer->end - answer->start);
   if (call.kind == telemetry::SpanKind::kClient && wait >= 0) windows_->AddWait(cell, call, wait);
 }
@@ -124,22 +144,59 @@ void CallCounter::CountTaking(const JoinedTrace& trace, size_t i) {
     windows_->AddTaking(cell, span, SelfTime(trace, i, {windows_->start(), windows_->end()}));
 }
 
-void CallCounter::CountUnanswered(AddressBook* addresses) {
-  uint64_t trace = 0;
-  for (const Unanswered& u : unanswered_) {
-    if (u.trace != trace) windows_->NextTrace();
-    trace = u.trace;
-    const AddressBook::Answer callee = addresses->Resolve(u.call.peer);
-    // Nobody has been seen to answer at this address: no entity to draw an edge to.
-    if (u.call.peer_is_address && callee.entity == u.call.peer) continue;
-    if (WindowBuilder::Cell* cell = windows_->At(WindowKey{callee.entity, u.call.service})) {
-      windows_->AddCall(cell, u.call);
-      windows_->Witness(cell, EdgeBasis::kClientSpans, callee.confidence);
+void CallCounter::CountUnanswered(CallPlacer* placer) {
+  // Callers first: what they tell of themselves their callees need not tell again.
+  for (const bool incoming : {false, true}) {
+    uint64_t trace = 0;
+    for (const Unanswered& u : unanswered_) {
+      if (u.call.incoming() != incoming) continue;
+      if (u.trace != trace) windows_->NextTrace();
+      trace = u.trace;
+      CountOneSided(u.call, placer);
     }
-    if (SendsSpans(callee.entity)) continue;
-    if (WindowBuilder::Cell* cell = windows_->At(WindowKey{callee.entity, kNoEntity}))
-      windows_->AddCall(cell, u.call);
   }
+}
+
+void CallCounter::CountOneSided(const OpenSpan& span, CallPlacer* placer) {
+  const bool incoming = span.incoming();
+  const bool ended = windows_->Ended(span);
+  const EdgeWitness by = incoming ? EdgeWitness::kAccessLogs : EdgeWitness::kClientSpans;
+  if (incoming && ended) hearing_->Add(span.service, by, 1, span.weight);
+  CallPlacer::Call call;
+  call.teller = span.service;
+  call.other = span.peer;
+  call.operation = span.operation;
+  call.by_address = span.peer_is_address;
+  call.incoming = incoming;
+  call.from = call.to = span.start;
+  const CallPlacer::Place place = placer->Find(call, [this](EntityId caller, EntityId callee) {
+    return windows_->Has(WindowKey{callee, caller});
+  });
+  if (place.entity == span.service) return;  // itself, by way of a proxy
+  if (place.entity == kNoEntity) {
+    if (!ended) return;
+    if (!incoming) hearing_->AddUnplaced(span.service, 1);
+    EdgeSight sight;
+    sight.Add(0, span.weight, false);
+    if (place.later) {
+      placer->Later(call, by, sight, {windows_->start(), windows_->end()});
+    } else if (!incoming) {  // the world outside has addresses too
+      placer->CountUnplaced(1);
+    }
+    return;
+  }
+  const EntityId caller = incoming ? place.entity : span.service;
+  const EntityId callee = incoming ? span.service : place.entity;
+  if (WindowBuilder::Cell* cell = windows_->At(WindowKey{callee, caller})) {
+    const bool told_by_caller =
+        WindowBuilder::Sight(cell, EdgeWitness::kSpans).confidence > 0 ||
+        WindowBuilder::Sight(cell, EdgeWitness::kClientSpans).confidence > 0;
+    if (!incoming || !told_by_caller) windows_->AddCall(cell, span);
+    windows_->Witness(cell, by, place.confidence, span);
+  }
+  if (incoming || SendsSpans(callee)) return;
+  if (WindowBuilder::Cell* cell = windows_->At(WindowKey{callee, kNoEntity}))
+    windows_->AddCall(cell, span);
 }
 
 }  // namespace tomograph::correlate

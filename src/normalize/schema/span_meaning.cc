@@ -95,6 +95,19 @@ PeerFacts SpanMeaning::Peer() {
   return facts;
 }
 
+PeerFacts SpanMeaning::Own() {
+  PeerFacts facts;
+  const bool named = Has(Key::kServerAddress) && Has(Key::kServerPort);
+  facts.address = Text(named ? Key::kServerAddress : Key::kNetworkLocalAddress);
+  facts.port = Text(named ? Key::kServerPort : Key::kNetworkLocalPort, &port_digits_);
+  if (facts.port.empty()) facts.address = {};
+  return facts;
+}
+
+std::string_view SpanMeaning::CallerAddress() const {
+  return Text(Has(Key::kNetworkPeerAddress) ? Key::kNetworkPeerAddress : Key::kClientAddress);
+}
+
 bool SpanMeaning::OnlyConnects(std::string_view name) const {
   if (!Has(Key::kDbSystem) || IsCalleeSide(spans_->kind[row_])) return false;
   for (const Key asked :

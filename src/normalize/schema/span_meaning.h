@@ -25,6 +25,11 @@ class SpanMeaning {
   std::string_view Operation();
   /// For a caller's span. Views are valid until the next Read.
   PeerFacts Peer();
+  /// For a callee's span: the address and port that it was called at, if it says both.
+  PeerFacts Own();
+  /// For a callee's span: the address of who called, else of the client that it called for; may be
+  /// empty.
+  std::string_view CallerAddress() const;
   /// Does a span, called `name`, take a connection to a database instead of asking it something?
   /// Instrumented pools show this as a span beside the query's own; nothing in it says what was
   /// asked.
