@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "base/check.h"
 #include "correlate/clocks/contacts.h"
@@ -155,17 +156,22 @@ struct Correlator::Impl {
   /// The span was sent from the addresses of its resource, and answered at its own.
   void SeeAddresses(const telemetry::SpanBatch& spans, size_t i, const OpenSpan& span) {
     const Nanos window = StartOfWindow(span.end);
-    if (!spans.resource.empty())
-      SeeHomes(spans.resource[i], span.service, span.host, window, span.start);
+    if (!spans.resource.empty()) SeeHomes(spans.resource[i], span.host, window, span.start);
     if (!spans.own_address.empty() && spans.own_address[i] != kNoEntity)
       sights.Add(window, spans.own_address[i], span.service, span.host, span.start);
   }
 
-  void SeeHomes(telemetry::ResourceId resource, EntityId service, EntityId host, Nanos window,
-                Nanos at) {
-    if (resource == telemetry::kNoResource || service == kNoEntity) return;
-    for (const EntityId home : identities->resources.Get(resource).homes)
-      sights.Add(window, home, service, host, at);
+  void SeeHomes(telemetry::ResourceId resource, EntityId host, Nanos window, Nanos at) {
+    if (resource == telemetry::kNoResource) return;
+    auto known = homes.find(resource);
+    if (known == homes.end()) {
+      const telemetry::Resource& said = identities->resources.Get(resource);
+      known = homes.emplace(resource, telemetry::HomesOf(said, identities->strings)).first;
+    }
+    if (known->second.empty()) return;
+    const EntityId service = identities->resources.Get(resource).service_entity;
+    if (service == kNoEntity) return;
+    for (const EntityId home : known->second) sights.Add(window, home, service, host, at);
   }
 
   EntityId HostOf(telemetry::ResourceId resource) {
@@ -210,9 +216,25 @@ struct Correlator::Impl {
           left_out->Count(Signal::kSample, *reason);
       }
     }
+    SeeSenders(samples, believable);
     // Late points too: the next difference of a counter starts at the last one known.
     left_out->Count(Signal::kSample, Reason::kDuplicate,
                     series.Add(samples, believable, closed_until.value_or(INT64_MIN)));
+  }
+
+  /// Samples say where their senders live, too.
+  void SeeSenders(const telemetry::SampleBatch& samples, TimeRange believable) {
+    std::pair<telemetry::ResourceId, Nanos> last(telemetry::kNoResource, 0);
+    const auto see = [&](telemetry::SeriesId id, Nanos t) {
+      const bool closed = closed_until && t < *closed_until;
+      if (closed || !believable.Contains(t)) return;
+      const telemetry::ResourceId sender = identities->series.Get(id).resource;
+      if (std::exchange(last, std::pair(sender, t)) == std::pair(sender, t)) return;
+      SeeHomes(sender, kNoEntity, StartOfWindow(t), t);
+    };
+    for (size_t i = 0; i < samples.rows(); ++i) see(samples.series[i], samples.time_ns[i]);
+    for (size_t i = 0; i < samples.histograms.rows(); ++i)
+      see(samples.histograms.series[i], samples.histograms.time_ns[i]);
   }
 
   void AddLogs(const telemetry::LogBatch& batch, TimeRange believable, LeftOut* left_out) {
@@ -224,7 +246,7 @@ struct Correlator::Impl {
       }
       const EntityId service = identities->resources.Get(batch.resource[i]).service_entity;
       if (service == kNoEntity) continue;
-      SeeHomes(batch.resource[i], service, kNoEntity, StartOfWindow(t), t);
+      SeeHomes(batch.resource[i], kNoEntity, StartOfWindow(t), t);
       LogCounts& counts = logs[StartOfWindow(t)][service];
       ++counts.logs;
       if (batch.severity[i] >= telemetry::Severity::kError) ++counts.errors;
@@ -281,8 +303,7 @@ struct Correlator::Impl {
     WindowBuilder windows(start, options.window_length, options.max_windows);
     Hearing hearing;
     SettleSights(windows.end());
-    const CallCounter::Joins joins =
-        calls.Count(&traces, &addresses, &placer, &windows, &hearing);
+    const CallCounter::Joins joins = calls.Count(&traces, &addresses, &placer, &windows, &hearing);
     AddMetrics(&windows, &hearing);
     AddLogsTo(&windows);
     std::vector<WindowBuilder::EdgeSeen> seen;
@@ -308,10 +329,9 @@ struct Correlator::Impl {
   /// What this window's records say of where their senders live, in corrected time.
   void SettleSights(Nanos end) {
     sights.Take(end, [&](const SightBuffer::Sight& s) {
-      const Nanos offset =
-          s.host == kNoEntity || !options.correct_clocks || clocks.silent()
-              ? 0
-              : clocks.CorrectionOf(s.host, s.first).offset;
+      const Nanos offset = s.host == kNoEntity || !options.correct_clocks || clocks.silent()
+                               ? 0
+                               : clocks.CorrectionOf(s.host, s.first).offset;
       addresses.Observe(s.address, s.owner, s.first - offset, s.last - offset, s.times);
     });
   }
@@ -402,7 +422,8 @@ struct Correlator::Impl {
   SightBuffer sights;
   ClockModel clocks;
   std::unordered_map<telemetry::ResourceId, EntityId> hosts;  // as many as there are resources
-  std::map<Nanos, std::map<EntityId, LogCounts>> logs;        // by start of the window
+  std::unordered_map<telemetry::ResourceId, std::vector<EntityId>> homes;
+  std::map<Nanos, std::map<EntityId, LogCounts>> logs;  // by start of the window
   std::vector<WindowSet> ready;       // closed early, to be handed out at the next Advance
   Nanos begun = INT64_MIN;            // what ended before was never looked at
   std::optional<Nanos> closed_until;  // end of the last window that was closed

@@ -162,7 +162,8 @@ Status LiveEngine::Listen() {
 // A restart must not forget what normal looks like: the kept history passes the analysis again.
 void LiveEngine::ReplayStored() {
   constexpr telemetry::Signal kSignals[] = {telemetry::Signal::kEvent, telemetry::Signal::kSample,
-                                            telemetry::Signal::kSpan, telemetry::Signal::kLog};
+                                            telemetry::Signal::kSpan, telemetry::Signal::kLog,
+                                            telemetry::Signal::kFlow};
   for (Nanos from = started_ - config_.history; from < started_; from += kMinute) {
     store::ScanFilter slice;
     slice.range = {from, std::min(from + kMinute, started_)};

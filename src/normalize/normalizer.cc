@@ -200,7 +200,6 @@ void Normalizer::CompleteResource(Resource* resource) const {
   resource->version = ids.strings.Intern(names.version);
   resource->environment = ids.strings.Intern(names.environment);
   resource->host = ids.strings.Intern(names.host);
-  resource->homes = HomesOf(*resource, ids.strings);
   resource->service_entity =
       ids.entities.FindOrAdd(EntityKind::kService, names.service_namespace, names.service);
   if (names.instance.empty()) return;

@@ -30,7 +30,6 @@ struct Resource {
   StringId host = kEmptyString;
   EntityId service_entity = kNoEntity;
   EntityId instance_entity = kNoEntity;
-  std::vector<EntityId> homes;  // HomeKeys of the addresses that it says to live at
   Share share = kOurselves;  // of the service: who pays for the names in its records
 };
 
@@ -39,6 +38,9 @@ struct Resource {
 std::string ClockHostOf(const Resource& resource, const Interner& strings);
 /// The id of such a name: of kind host, as metrics of that host have it too.
 EntityId ClockHostId(std::string_view clock_host);
+
+/// HomeKeys of the addresses that it says to live at (k8s.pod.ip, host.ip and such), at most 16.
+std::vector<EntityId> HomesOf(const Resource& resource, const Interner& strings);
 
 /// 128 bits over the raw wire bytes of a resource or a series: equal bytes need not be parsed
 /// again.

@@ -46,9 +46,8 @@ void AddressBook::Settle() {
     Sights sights;
     for (; at != fresh_.end() && at->first.first == address; ++at)
       sights.emplace_back(at->first.second, at->second);
-    std::stable_sort(sights.begin(), sights.end(), [](const auto& a, const auto& b) {
-      return a.second.first < b.second.first;
-    });
+    std::stable_sort(sights.begin(), sights.end(),
+                     [](const auto& a, const auto& b) { return a.second.first < b.second.first; });
     if (!known_.contains(address) && known_.size() >= max_addresses_ && !MakeRoom()) {
       ++refused_;
       continue;

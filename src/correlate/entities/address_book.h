@@ -80,8 +80,8 @@ class AddressBook {
     Nanos first = 0;
     Nanos last = 0;
     std::vector<Owner> owners;  // several: shared
-    double windows = 0;          // of a shared run
-    double row = 0;              // its last windows, with the same owner alone:
+    double windows = 0;         // of a shared run
+    double row = 0;             // its last windows, with the same owner alone:
     telemetry::EntityId row_owner = telemetry::kNoEntity;
     Sight row_sight;
   };

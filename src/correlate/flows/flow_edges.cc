@@ -72,13 +72,12 @@ bool FlowEdges::Decide(const Key& key, Waiting* w, Nanos now) {
   const auto [from, client_home, server_address] = key;
   const AddressBook::Answer client = addresses_->Resolve(client_home, w->first, w->last);
   const AddressBook::Answer server = ServerAt(server_address, w->server_home, w->first, w->last);
-  const bool known =
-      client.certainty == Certainty::kKnown && server.certainty == Certainty::kKnown;
+  const bool known = client.certainty == Certainty::kKnown && server.certainty == Certainty::kKnown;
   if (Owned(client) && Owned(server) && client.entity != server.entity &&
       (known || edges_->Has(client.entity, server.entity))) {
     w->sight.confidence *= client.confidence * server.confidence;
-    if (edges_->Observe(client.entity, server.entity, EdgeWitness::kFlows, w->sight,
-                        w->window.from, w->window.to))
+    if (edges_->Observe(client.entity, server.entity, EdgeWitness::kFlows, w->sight, w->window.from,
+                        w->window.to))
       return true;
   } else if (Owned(client) && Owned(server) && client.entity == server.entity) {
     return true;

@@ -34,7 +34,8 @@ class FlowEdges {
     telemetry::EntityId server_home = telemetry::kNoEntity;
     EdgeSight sight;
   };
-  using Key = std::tuple<Nanos, telemetry::EntityId, telemetry::EntityId>;  // window, client, server
+  using Key =
+      std::tuple<Nanos, telemetry::EntityId, telemetry::EntityId>;  // window, client, server
 
   void Wait(const FlowReader::Connection& connection, TimeRange window, Hearing* hearing);
   AddressBook::Answer ServerAt(telemetry::EntityId address, telemetry::EntityId home, Nanos from,

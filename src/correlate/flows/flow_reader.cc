@@ -19,9 +19,10 @@ int Sign(bool a, bool b) { return static_cast<int>(a) - static_cast<int>(b); }
 /// Whether `a` is the server, and how sure that is.
 std::pair<bool, double> IsServer(const End& a, const End& b, size_t a_peers, size_t b_peers,
                                  const FlowReader::Answers& answers) {
-  for (const int sign : {Sign(answers(a), answers(b)), Sign(a.port < kWellKnown, b.port < kWellKnown),
-                         Sign(a.port < kOfClients, b.port < kOfClients),
-                         Sign(a_peers > b_peers, b_peers > a_peers)}) {
+  for (const int sign :
+       {Sign(answers(a), answers(b)), Sign(a.port < kWellKnown, b.port < kWellKnown),
+        Sign(a.port < kOfClients, b.port < kOfClients),
+        Sign(a_peers > b_peers, b_peers > a_peers)}) {
     if (sign != 0) return {sign > 0, kByPort};
   }
   return {a.port <= b.port, kByGuess};

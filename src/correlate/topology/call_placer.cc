@@ -23,8 +23,8 @@ constexpr size_t kMaxNames = 500'000;
 
 /// Stands for the calls of one operation to an address.
 EntityId KeyOfOperation(EntityId address, StringId operation) {
-  return static_cast<EntityId>(MixBits(static_cast<uint64_t>(address) ^
-                                       MixBits(static_cast<uint64_t>(operation))));
+  return static_cast<EntityId>(
+      MixBits(static_cast<uint64_t>(address) ^ MixBits(static_cast<uint64_t>(operation))));
 }
 
 }  // namespace
@@ -71,8 +71,8 @@ AddressBook::Answer CallPlacer::Resolve(const Call& call) const {
 
 CallPlacer::Place CallPlacer::Believe(const Call& call, const AddressBook::Answer& answer,
                                       const IsKnown& known) const {
-  const auto [caller, callee] = call.incoming ? std::pair(answer.entity, call.teller)
-                                              : std::pair(call.teller, answer.entity);
+  const auto [caller, callee] =
+      call.incoming ? std::pair(answer.entity, call.teller) : std::pair(call.teller, answer.entity);
   const bool carries_on = edges_->Has(caller, callee) || known(caller, callee);
   if (carries_on || !call.by_address) return {answer.entity, answer.confidence};
   return {kNoEntity, 0, true};
@@ -83,10 +83,11 @@ CallPlacer::Place CallPlacer::OfShared(const Call& call, const IsKnown& known) c
   if (call.incoming) return {};
   const AddressBook::Answer answer =
       addresses_->Resolve(KeyOfOperation(call.other, call.operation), call.from, call.to);
-  const bool carries_on = answer.certainty == Certainty::kBelieved &&
-                          (edges_->Has(call.teller, answer.entity) ||
-                           known(call.teller, answer.entity));
-  if (answer.certainty == Certainty::kKnown || carries_on) return {answer.entity, answer.confidence};
+  const bool carries_on =
+      answer.certainty == Certainty::kBelieved &&
+      (edges_->Has(call.teller, answer.entity) || known(call.teller, answer.entity));
+  if (answer.certainty == Certainty::kKnown || carries_on)
+    return {answer.entity, answer.confidence};
   const auto name = names_.find(call.other);
   if (name == names_.end()) return {};
   const EntityId entity = identities_->entities.FindOrAdd(
@@ -107,8 +108,7 @@ CallPlacer::Place CallPlacer::OfNobody(const Call& call, const IsKnown& known) c
   return answer.certainty == Certainty::kBelieved ? Believe(call, answer, known) : Place{};
 }
 
-void CallPlacer::Later(const Call& call, EdgeWitness by, const EdgeSight& sight,
-                       TimeRange window) {
+void CallPlacer::Later(const Call& call, EdgeWitness by, const EdgeSight& sight, TimeRange window) {
   const WaitingKey key(window.from, call.teller, call.other, by, call.incoming, call.operation);
   auto found = waiting_.find(key);
   if (found == waiting_.end()) {

@@ -28,8 +28,9 @@ class CallPlacer {
     bool later = false;  // none yet: see Later
   };
   struct Call {
-    telemetry::EntityId teller = telemetry::kNoEntity;  // the caller; of an incoming call the callee
-    telemetry::EntityId other = telemetry::kNoEntity;   // by name or key: who is asked for
+    telemetry::EntityId teller =
+        telemetry::kNoEntity;                          // the caller; of an incoming call the callee
+    telemetry::EntityId other = telemetry::kNoEntity;  // by name or key: who is asked for
     telemetry::StringId operation = telemetry::kEmptyString;
     bool by_address = true;  // `other` is a key
     bool incoming = false;   // `other` is the caller's

@@ -13,9 +13,9 @@ using telemetry::EntityId;
 namespace {
 
 constexpr double kUnlikely = 0.05;
-constexpr double kMemory = 1000;         // windows that a rate is of
-constexpr double kPriorLife_s = 86'400;  // a day, for one edge to end
-constexpr double kMayHide = 0.1;         // of an edge's usual calls among those without a callee
+constexpr double kMemory = 1000;          // windows that a rate is of
+constexpr double kPriorLife_s = 86'400;   // a day, for one edge to end
+constexpr double kMayHide = 0.1;          // of an edge's usual calls among those without a callee
 constexpr Nanos kForgotten = 24 * kHour;  // when room is needed
 
 void MergeNearest(std::vector<EdgeStretch>* stretches) {
@@ -101,15 +101,16 @@ void EdgeBook::CountWindow(Nanos to, Known* k) {
   k->heard += k->heard_since + 1;
   k->windows += k->windows_since + 1;
   const double keep = std::min(1.0, kMemory / k->windows);
-  for (double* sum : {&k->seen, &k->heard, &k->windows, &k->usual.records, &k->usual.calls,
-                      &k->usual.by_callee})
+  for (double* sum :
+       {&k->seen, &k->heard, &k->windows, &k->usual.records, &k->usual.calls, &k->usual.by_callee})
     *sum *= keep;
   k->heard_since = k->windows_since = 0;
 }
 
 void EdgeBook::Judge(const Hearing& hearing, Nanos from, Nanos to) {
-  const double passed =
-      judged_until_ == INT64_MIN ? 1 : std::max(1.0, ToSeconds(to - judged_until_) / ToSeconds(to - from));
+  const double passed = judged_until_ == INT64_MIN
+                            ? 1
+                            : std::max(1.0, ToSeconds(to - judged_until_) / ToSeconds(to - from));
   for (auto& [key, between] : edges_) {
     for (Known& k : between.known) {
       if (k.source.last_seen < to) JudgeSilence(HeardOf(key, k, hearing), passed, &k);

@@ -52,8 +52,8 @@ class Hearing {
  public:
   struct Heard {
     double records = 0;
-    double calls = 0;      // weighted
-    double unplaced = 0;   // records of calls that nobody knows the callee of
+    double calls = 0;     // weighted
+    double unplaced = 0;  // records of calls that nobody knows the callee of
     double weight() const { return records > 0 ? calls / records : 1; }
   };
   /// `teller` (the caller; of an access log the callee) sent telemetry of this kind.
@@ -96,7 +96,7 @@ class EdgeBook {
 
  private:
   struct Known {
-    telemetry::EdgeSource source;  // its `by`, stretches and so on
+    telemetry::EdgeSource source;               // its `by`, stretches and so on
     EdgeSight usual;                            // sums, as far back as rates remember
     double seen = 0, heard = 0, windows = 0;    // S, H, T
     double heard_since = 0, windows_since = 0;  // h, t

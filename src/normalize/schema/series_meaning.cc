@@ -133,8 +133,8 @@ void NameCallee(const Labels& labels, Identities* identities, Series* series) {
   facts.address = labels.First({"server.address", "net.peer.name"});
   facts.port = labels.First({"server.port", "net.peer.port"});
   const Resource& resource = identities->resources.Get(series->resource);
-  series->peer = FindPeer(facts, identities->strings.Get(resource.service_namespace),
-                          &identities->entities);
+  series->peer =
+      FindPeer(facts, identities->strings.Get(resource.service_namespace), &identities->entities);
   if (series->peer != telemetry::kNoEntity) return;
   const std::string address = AddressOf(facts);
   series->peer_is_address = !address.empty();

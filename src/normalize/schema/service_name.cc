@@ -116,23 +116,4 @@ ResourceNames NamesOf(const telemetry::Resource& resource, const telemetry::Inte
   return names;
 }
 
-std::vector<telemetry::EntityId> HomesOf(const telemetry::Resource& resource,
-                                         const telemetry::Interner& strings) {
-  constexpr size_t kMost = 16;
-  const Lookup of(resource, strings);
-  std::vector<telemetry::EntityId> homes;
-  for (const std::string_view name :
-       {"k8s.pod.ip", "host.ip", "network.local.address", "net.host.ip", "ip"}) {
-    std::string_view list = of(name);  // one, or ["10.0.0.7","fe80::1"]
-    while (!list.empty() && homes.size() < kMost) {
-      const size_t end = std::min(list.find_first_of("[]\", "), list.size());
-      const telemetry::EntityId home = telemetry::HomeKey(list.substr(0, end));
-      if (home != telemetry::kNoEntity && std::find(homes.begin(), homes.end(), home) == homes.end())
-        homes.push_back(home);
-      list.remove_prefix(std::min(end + 1, list.size()));
-    }
-  }
-  return homes;
-}
-
 }  // namespace tomograph::normalize

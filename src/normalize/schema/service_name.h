@@ -12,7 +12,6 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "telemetry/interner.h"
 #include "telemetry/resource.h"
@@ -31,10 +30,6 @@ struct ResourceNames {
 };
 
 ResourceNames NamesOf(const telemetry::Resource& resource, const telemetry::Interner& strings);
-
-/// The addresses that the resource says to live at (host.ip, k8s.pod.ip and such), at most 16.
-std::vector<telemetry::EntityId> HomesOf(const telemetry::Resource& resource,
-                                         const telemetry::Interner& strings);
 
 /// "cart-74594bd569-x2x5k" -> "cart" (deployment), "db-0" -> "db" (stateful set), "agent-zk8tw" ->
 /// "agent" (daemon set); other names stay.
