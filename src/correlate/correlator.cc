@@ -289,6 +289,14 @@ struct Correlator::Impl {
     }
   }
 
+  /// Nothing will come any more that could confirm or contradict it.
+  void DrawWhatWaits() {
+    constexpr Nanos kEndOfTime = INT64_MAX;
+    Hearing nobody;
+    placer.Settle(kEndOfTime);
+    flow_edges.Draw({kEndOfTime, kEndOfTime}, &nobody);
+  }
+
   /// The windows of a long silence are not worth making: one clock set to 1970 would ask for
   /// millions.
   void SkipSilence(Nanos until) {
@@ -378,12 +386,14 @@ struct Correlator::Impl {
     call.teller = subject.entity;
     call.other = subject.peer;
     call.by_address = subject.peer_is_address;
+    call.home = subject.home;
     call.from = windows.start();
     call.to = windows.end() - 1;
     const CallPlacer::Place place = placer.Find(call, [&](EntityId caller, EntityId callee) {
       return windows.Has(WindowKey{callee, caller});
     });
-    if (place.entity != kNoEntity || reading.calls.seen == 0) return place;
+    if (place.entity != kNoEntity && !place.later) return place;
+    if (reading.calls.seen == 0) return {};
     EdgeSight sight;
     Witness(reading, &sight, 0);
     if (place.later) {
@@ -391,7 +401,7 @@ struct Correlator::Impl {
     } else {
       placer.CountUnplaced(static_cast<uint64_t>(sight.records));
     }
-    return place;
+    return {};
   }
 
   void AddLogsTo(WindowBuilder* windows) {
@@ -458,6 +468,7 @@ void Correlator::Finish(const std::function<void(WindowSet&&)>& sink) {
   if (impl_->newest == Impl::kNever) return;
   const Nanos beyond = impl_->options.window_length + impl_->options.lateness;
   impl_->Advance(std::min(impl_->newest, INT64_MAX - beyond) + beyond, sink);
+  impl_->DrawWhatWaits();
 }
 
 std::vector<telemetry::Edge> Correlator::Edges() const { return impl_->edges.Edges(); }

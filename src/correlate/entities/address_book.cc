@@ -170,34 +170,46 @@ AddressBook::Answer AddressBook::OfRun(const Run& run, Certainty certainty, Nano
                        [](const Owner& a, const Owner& b) { return a.calls < b.calls; });
   const double total = TotalOf(run.owners);
   if (run.owners.size() > 1 && most->calls < kClearMajority * total)
-    return {kNoEntity, 0, Certainty::kShared};
-  return {most->entity, (most->calls + 1) / (total + 2) * Survival(gap), certainty};
+    return {kNoEntity, 0, Certainty::kShared, false};
+  return {most->entity, (most->calls + 1) / (total + 2) * Survival(gap), certainty, false};
 }
 
 AddressBook::Answer AddressBook::Resolve(EntityId address, Nanos at) const {
   const auto found = known_.find(address);
   if (found == known_.end()) return {};
   const Runs& runs = found->second;
-  if (at > runs.back().last) return OfRun(runs.back(), Certainty::kBelieved, at - runs.back().last);
+  const auto answer = [&](const Run& run, Certainty certainty, Nanos gap) {
+    Answer a = OfRun(run, certainty, gap);
+    a.sole = runs.size() == 1 && run.owners.size() == 1;
+    return a;
+  };
+  if (at > runs.back().last)
+    return answer(runs.back(), Certainty::kBelieved, at - runs.back().last);
   if (at < runs.front().first)
-    return OfRun(runs.front(), Certainty::kBelieved, runs.front().first - at);
+    return answer(runs.front(), Certainty::kBelieved, runs.front().first - at);
   for (const Run& run : runs) {
-    if (at >= run.first && at <= run.last) return OfRun(run, Certainty::kKnown, 0);
+    if (at >= run.first && at <= run.last) return answer(run, Certainty::kKnown, 0);
   }
-  return {kNoEntity, 0, Certainty::kUnknown};
+  return {kNoEntity, 0, Certainty::kUnknown, false};
 }
 
 AddressBook::Answer AddressBook::Resolve(EntityId address, Nanos from, Nanos to) const {
   const auto found = known_.find(address);
   if (found == known_.end()) return {};
-  const Run* within = nullptr;
-  for (const Run& run : found->second) {
-    if (run.last < from || run.first > to) continue;
-    if (within != nullptr) return {kNoEntity, 0, Certainty::kUnknown};
-    within = &run;
+  // Each end may lie within a run, before the first or after the last; the worse of the two counts.
+  const Answer at_first = Resolve(address, from);
+  if (to <= from) return at_first;
+  const Answer at_last = Resolve(address, to);
+  if (at_first.entity != at_last.entity) {
+    const bool shared =
+        at_first.certainty == Certainty::kShared || at_last.certainty == Certainty::kShared;
+    return {kNoEntity, 0, shared ? Certainty::kShared : Certainty::kUnknown, false};
   }
-  if (within == nullptr) return Resolve(address, from + (to - from) / 2);
-  return OfRun(*within, Certainty::kKnown, 0);
+  const bool moved = std::count_if(found->second.begin(), found->second.end(), [&](const Run& run) {
+                       return run.last >= from && run.first <= to;
+                     }) > 1;
+  if (moved) return {kNoEntity, 0, Certainty::kUnknown, false};
+  return at_first.certainty <= at_last.certainty ? at_first : at_last;
 }
 
 bool AddressBook::Shared(EntityId address) const {

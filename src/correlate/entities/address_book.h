@@ -45,6 +45,7 @@ class AddressBook {
     telemetry::EntityId entity = telemetry::kNoEntity;  // none when unknown or shared
     double confidence = 0;
     Certainty certainty = Certainty::kNobody;
+    bool sole = false;  // nobody else was ever seen there
   };
 
   explicit AddressBook(size_t max_addresses = 200'000) : max_addresses_(max_addresses) {}

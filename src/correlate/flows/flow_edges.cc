@@ -72,16 +72,17 @@ bool FlowEdges::Decide(const Key& key, Waiting* w, Nanos now) {
   const auto [from, client_home, server_address] = key;
   const AddressBook::Answer client = addresses_->Resolve(client_home, w->first, w->last);
   const AddressBook::Answer server = ServerAt(server_address, w->server_home, w->first, w->last);
+  const bool owned = Owned(client) && Owned(server);
+  if (owned && client.entity == server.entity) return true;
   const bool known = client.certainty == Certainty::kKnown && server.certainty == Certainty::kKnown;
-  if (Owned(client) && Owned(server) && client.entity != server.entity &&
-      (known || edges_->Has(client.entity, server.entity))) {
+  const bool believed = client.sole && server.sole;
+  const bool waited = now - w->window.to >= kPatience;
+  if (owned && (known || (waited && believed) || edges_->Has(client.entity, server.entity))) {
     w->sight.confidence *= client.confidence * server.confidence;
     if (edges_->Observe(client.entity, server.entity, EdgeWitness::kFlows, w->sight, w->window.from,
                         w->window.to))
       return true;
-  } else if (Owned(client) && Owned(server) && client.entity == server.entity) {
-    return true;
-  } else if (now - w->window.to < kPatience && !known) {
+  } else if (!waited) {
     // A host may be told of later than the first connection to it.
     const auto settled = [](const AddressBook::Answer& a) {
       return a.certainty == Certainty::kUnknown || a.certainty == Certainty::kShared;

@@ -58,7 +58,12 @@ CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addre
   // Only now is it known who answers where, whatever the order of the traces.
   for (const auto& [who, pair] : pairs_) {
     const auto& [address, operation, service] = who;
-    placer->Observe(address, operation, service, pair.first, pair.last, pair.times);
+    addresses->Observe(address, service, pair.first, pair.last, pair.times);
+  }
+  addresses->Settle();
+  for (const auto& [who, pair] : pairs_) {
+    const auto& [address, operation, service] = who;
+    placer->ObserveShared(address, operation, service, pair.first, pair.last, pair.times);
   }
   addresses->Settle();
   CountUnanswered(placer);
@@ -87,12 +92,30 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
         }
       }
     }
+    if (parent != nullptr && IsLateAnswer(*parent, span)) CountLateAnswer(*parent, span);
     if (span.takes_connection) CountTaking(trace, i);
     if (span.outgoing()) CountOutgoing(trace, i);
     if (span.incoming() && span.parent == 0 && span.peer != kNoEntity)
       unanswered_.push_back(Unanswered{span, trace_number_});
     if (ended && !span.outgoing()) CountExclusive(trace, i);
   }
+}
+
+/// Did it begin only after the window in which its caller's span ended, and found no answer?
+bool CallCounter::IsLateAnswer(const OpenSpan& call, const OpenSpan& answer) const {
+  if (!call.outgoing() || call.end >= windows_->start()) return false;
+  const Nanos length = windows_->end() - windows_->start();
+  const Nanos windows_ago = (windows_->start() - 1 - call.end) / length;
+  const bool other = answer.incoming() || answer.service != call.service;
+  return other && answer.start >= windows_->start() - windows_ago * length;
+}
+
+/// What was handed over asynchronously is a call when it arrives.
+void CallCounter::CountLateAnswer(const OpenSpan& call, const OpenSpan& answer) {
+  WindowBuilder::Cell* cell = windows_->At(WindowKey{answer.service, call.service});
+  if (cell == nullptr) return;
+  windows_->AddCall(cell, answer);
+  windows_->Witness(cell, EdgeWitness::kSpans, 1, answer);
 }
 
 void CallCounter::CountOutgoing(const JoinedTrace& trace, size_t i) {
@@ -173,7 +196,7 @@ void CallCounter::CountOneSided(const OpenSpan& span, CallPlacer* placer) {
     return windows_->Has(WindowKey{callee, caller});
   });
   if (place.entity == span.service) return;  // itself, by way of a proxy
-  if (place.entity == kNoEntity) {
+  if (place.entity == kNoEntity || place.later) {
     if (!ended) return;
     if (!incoming) hearing_->AddUnplaced(span.service, 1);
     EdgeSight sight;

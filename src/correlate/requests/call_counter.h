@@ -2,11 +2,11 @@
 //
 // An entity's calls are its server and consumer spans, root spans, and spans of any kind whose
 // parent belongs to another service. An edge's calls are the caller's client spans; where a call
-// was joined without one, the callee's span stands in. A client span that nobody's span answers (a
-// database, a third party) gives an edge to the peer that it names, or to the service known to
-// answer at that address, and if that entity sends no spans of its own also the entity's windows:
-// what its callers saw of it. A root server span that names the address of its caller (an access
-// log, for one) gives an edge from who lives there.
+// was joined without one, or its answer came windows later, the callee's span stands in. A client
+// span that nobody's span answers (a database, a third party) gives an edge to the peer that it
+// names, or to the service known to answer at that address, and if that entity sends no spans of
+// its own also the entity's windows: what its callers saw of it. A root server span that names the
+// address of its caller (an access log, for one) gives an edge from who lives there.
 #pragma once
 
 #include <map>
@@ -47,6 +47,8 @@ class CallCounter {
   };
   void CountTrace(const JoinedTrace& trace);
   void CountOutgoing(const JoinedTrace& trace, size_t i);
+  bool IsLateAnswer(const OpenSpan& call, const OpenSpan& answer) const;
+  void CountLateAnswer(const OpenSpan& call, const OpenSpan& answer);
   void CountExclusive(const JoinedTrace& trace, size_t i);
   void CountTaking(const JoinedTrace& trace, size_t i);
   void CountUnanswered(CallPlacer* placer);

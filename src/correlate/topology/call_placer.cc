@@ -60,13 +60,19 @@ CallPlacer::Place CallPlacer::Find(const Call& call, const IsKnown& known) const
 AddressBook::Answer CallPlacer::Resolve(const Call& call) const {
   const AddressBook::Answer answer = addresses_->Resolve(call.other, call.from, call.to);
   if (answer.certainty != Certainty::kBelieved) return answer;
-  const auto name = names_.find(call.other);
-  if (name == names_.end() || name->second.home == kNoEntity) return answer;
+  const EntityId host = HomeOf(call);
+  if (host == kNoEntity) return answer;
   // Somebody else lives now where its owner did.
-  const AddressBook::Answer home = addresses_->Resolve(name->second.home, call.from, call.to);
+  const AddressBook::Answer home = addresses_->Resolve(host, call.from, call.to);
   const bool moved = home.certainty == Certainty::kKnown && home.entity != answer.entity &&
-                     addresses_->Answered(name->second.home, answer.entity);
-  return moved ? AddressBook::Answer{kNoEntity, 0, Certainty::kUnknown} : answer;
+                     addresses_->Answered(host, answer.entity);
+  return moved ? AddressBook::Answer{kNoEntity, 0, Certainty::kUnknown, false} : answer;
+}
+
+EntityId CallPlacer::HomeOf(const Call& call) const {
+  if (call.home != kNoEntity || call.incoming) return call.home;
+  const auto name = names_.find(call.other);
+  return name == names_.end() ? kNoEntity : name->second.home;
 }
 
 CallPlacer::Place CallPlacer::Believe(const Call& call, const AddressBook::Answer& answer,
@@ -74,8 +80,7 @@ CallPlacer::Place CallPlacer::Believe(const Call& call, const AddressBook::Answe
   const auto [caller, callee] =
       call.incoming ? std::pair(answer.entity, call.teller) : std::pair(call.teller, answer.entity);
   const bool carries_on = edges_->Has(caller, callee) || known(caller, callee);
-  if (carries_on || !call.by_address) return {answer.entity, answer.confidence};
-  return {kNoEntity, 0, true};
+  return {answer.entity, answer.confidence, !carries_on && call.by_address, answer.sole};
 }
 
 CallPlacer::Place CallPlacer::OfShared(const Call& call, const IsKnown& known) const {
@@ -83,11 +88,8 @@ CallPlacer::Place CallPlacer::OfShared(const Call& call, const IsKnown& known) c
   if (call.incoming) return {};
   const AddressBook::Answer answer =
       addresses_->Resolve(KeyOfOperation(call.other, call.operation), call.from, call.to);
-  const bool carries_on =
-      answer.certainty == Certainty::kBelieved &&
-      (edges_->Has(call.teller, answer.entity) || known(call.teller, answer.entity));
-  if (answer.certainty == Certainty::kKnown || carries_on)
-    return {answer.entity, answer.confidence};
+  if (answer.certainty == Certainty::kKnown) return {answer.entity, answer.confidence};
+  if (answer.certainty == Certainty::kBelieved) return Believe(call, answer, known);
   const auto name = names_.find(call.other);
   if (name == names_.end()) return {};
   const EntityId entity = identities_->entities.FindOrAdd(
@@ -100,9 +102,9 @@ CallPlacer::Place CallPlacer::OfShared(const Call& call, const IsKnown& known) c
 /// Nobody was seen to answer at that port; somebody may be known to live at the host.
 CallPlacer::Place CallPlacer::OfNobody(const Call& call, const IsKnown& known) const {
   if (!call.by_address) return {call.other, kOwnName};
-  const auto name = names_.find(call.other);
-  if (call.incoming || name == names_.end() || name->second.home == kNoEntity) return {};
-  AddressBook::Answer answer = addresses_->Resolve(name->second.home, call.from, call.to);
+  const EntityId home = HomeOf(call);
+  if (home == kNoEntity) return {};
+  AddressBook::Answer answer = addresses_->Resolve(home, call.from, call.to);
   answer.confidence *= kOfItsHost;
   if (answer.certainty == Certainty::kKnown) return {answer.entity, answer.confidence};
   return answer.certainty == Certainty::kBelieved ? Believe(call, answer, known) : Place{};
@@ -131,12 +133,12 @@ void CallPlacer::Settle(Nanos now) {
   for (auto at = waiting_.begin(); at != waiting_.end();) {
     Waiting& w = at->second;
     const Place place = Find(w.call, nobody);
-    if (place.later && w.window.to + kPatience > now) {
+    if (place.later && now - w.window.to < kPatience) {
       ++at;
       continue;
     }
     bool drawn = false;
-    if (place.entity != kNoEntity) {
+    if (place.entity != kNoEntity && (!place.later || place.sole)) {
       w.sight.confidence = place.confidence;
       const auto [caller, callee] = w.call.incoming ? std::pair(place.entity, w.call.teller)
                                                     : std::pair(w.call.teller, place.entity);
@@ -148,9 +150,8 @@ void CallPlacer::Settle(Nanos now) {
   }
 }
 
-void CallPlacer::Observe(EntityId address, StringId operation, EntityId service, Nanos first,
-                         Nanos last, double times) {
-  addresses_->Observe(address, service, first, last, times);
+void CallPlacer::ObserveShared(EntityId address, StringId operation, EntityId service, Nanos first,
+                               Nanos last, double times) {
   if (addresses_->Shared(address))
     addresses_->Observe(KeyOfOperation(address, operation), service, first, last, times);
 }
