@@ -173,6 +173,8 @@ std::vector<telemetry::Edge> EdgeBook::Edges() const {
 
 /// Edges that nothing has confirmed for a day make room.
 bool EdgeBook::MakeRoom() {
+  if (judged_until_ == INT64_MIN || judged_until_ < made_room_ + kMinute) return false;
+  made_room_ = judged_until_;
   std::erase_if(edges_, [&](const auto& edge) {
     return std::all_of(edge.second.known.begin(), edge.second.known.end(), [&](const Known& k) {
       return k.source.last_seen < judged_until_ - kForgotten;

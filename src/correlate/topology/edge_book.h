@@ -115,6 +115,7 @@ class EdgeBook {
 
   size_t max_edges_;
   Nanos judged_until_ = INT64_MIN;
+  Nanos made_room_ = INT64_MIN / 2;
   double stops_ = 0;
   double active_s_ = 0;  // of all edges
   std::map<Key, Between> edges_;
