@@ -5,15 +5,19 @@
 #include <map>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "base/check.h"
 #include "correlate/clocks/contacts.h"
 #include "correlate/entities/address_book.h"
+#include "correlate/entities/sight_buffer.h"
+#include "correlate/flows/flow_edges.h"
 #include "correlate/metrics/series_reader.h"
 #include "correlate/rebuild/missing_joins.h"
 #include "correlate/requests/call_counter.h"
 #include "correlate/requests/side_counter.h"
 #include "correlate/requests/trace_assembler.h"
+#include "correlate/topology/call_placer.h"
 #include "correlate/topology/edge_book.h"
 #include "correlate/windows/window_builder.h"
 
@@ -37,11 +41,6 @@ struct LogCounts {
   uint64_t errors = 0;
 };
 
-/// Stands for an address that nothing names: a key of the AddressBook, registered nowhere.
-EntityId KeyOfAddress(std::string_view address) {
-  return telemetry::MakeEntityId(telemetry::EntityKind::kLink, {}, address);
-}
-
 /// What one batch adds to the ledger.
 class LeftOut {
  public:
@@ -61,7 +60,7 @@ class LeftOut {
   std::array<std::array<uint64_t, telemetry::kReasonCount>, telemetry::kSignalCount> counts_{};
 };
 
-OpenSpan SpanAt(const telemetry::SpanBatch& spans, const telemetry::Interner& strings,
+OpenSpan SpanAt(const telemetry::SpanBatch& spans, CallPlacer* placer,
                 telemetry::StringId take_connection, size_t i) {
   OpenSpan s;
   s.id = spans.span_id[i];
@@ -73,11 +72,15 @@ OpenSpan SpanAt(const telemetry::SpanBatch& spans, const telemetry::Interner& st
   // A refused call has no span below it that would say who is called; the address still does.
   if (s.peer == kNoEntity && !spans.peer_address.empty() &&
       spans.peer_address[i] != telemetry::kEmptyString) {
-    s.peer = KeyOfAddress(strings.Get(spans.peer_address[i]));
+    s.peer = placer->KeyOf(spans.peer_address[i]);
     s.peer_is_address = true;
   }
   s.weight = spans.weight[i] >= 1 ? spans.weight[i] : 1;
   s.kind = spans.kind[i];
+  if (s.incoming() && !spans.caller_address.empty()) {
+    s.peer = spans.caller_address[i];
+    s.peer_is_address = true;
+  }
   s.failed = spans.failed[i] != 0;
   s.weight_known = spans.weight_known[i] != 0;
   if (spans.operation.empty()) return s;
@@ -104,6 +107,8 @@ struct Correlator::Impl {
         calls(ids),
         series(ids),
         edges(4 * o.max_windows),
+        placer(&addresses, &edges, ids),
+        flow_edges(&ids->strings, &addresses, &edges),
         clocks(o.clocks),
         requests(o.rebuilder, &ids->strings) {
     TG_CHECK(options.window_length > 0 && options.lateness >= 0);
@@ -131,6 +136,7 @@ struct Correlator::Impl {
     AddSpans(batch.spans, counted_as, believable, &left_out);
     AddSamples(batch.samples, believable, &left_out);
     AddLogs(batch.logs, believable, &left_out);
+    AddFlows(batch.flows, believable, &left_out);
     if (counted_in != nullptr) left_out.Commit(batch.origin.format, counted_in);
   }
 
@@ -138,7 +144,7 @@ struct Correlator::Impl {
                 LeftOut* left_out) {
     TG_CHECK(spans.service.size() == spans.rows() && spans.weight.size() == spans.rows());
     for (size_t i = 0; i < spans.rows(); ++i) {
-      OpenSpan span = SpanAt(spans, identities->strings, take_connection, i);
+      OpenSpan span = SpanAt(spans, &placer, take_connection, i);
       if (span.service == kNoEntity) continue;
       span.counted_as = counted_as;
       if (const std::optional<Reason> reason = TakeTime(span.end, believable)) {
@@ -151,25 +157,31 @@ struct Correlator::Impl {
       if (!closed_until)
         oldest = std::min(oldest, std::max(span.start, span.end - kLongestSilence));
       if (!spans.resource.empty()) span.host = HostOf(spans.resource[i]);
-      SeeOwnAddress(spans, i, span);
+      SeeAddresses(spans, i, span);
       traces.Add(spans.trace_id[i], span);
       if (traces.open_spans() > options.max_open_spans) CloseOldest();
     }
   }
 
-  /// Who answers where, by its own word: where nothing propagates, no joined span tells it.
-  void SeeOwnAddress(const telemetry::SpanBatch& spans, size_t i, const OpenSpan& span) {
-    if (spans.own_address.empty() || spans.own_address[i] == telemetry::kEmptyString) return;
-    if (own_addresses.size() >= kMostOwnAddresses) return;
-    ++own_addresses[{spans.own_address[i], span.service}];
+  /// The span was sent from the addresses of its resource, and answered at its own.
+  void SeeAddresses(const telemetry::SpanBatch& spans, size_t i, const OpenSpan& span) {
+    const Nanos window = StartOfWindow(span.end);
+    if (!spans.resource.empty()) SeeHomes(spans.resource[i], span.host, window, span.start);
+    if (!spans.own_address.empty() && spans.own_address[i] != kNoEntity)
+      sights.Add(window, spans.own_address[i], span.service, span.host, span.start);
   }
 
-  void LearnOwnAddresses() {
-    for (const auto& [seen, times] : own_addresses) {
-      addresses.Observe(KeyOfAddress(identities->strings.Get(seen.first)), seen.second,
-                        kOwnWord * static_cast<double>(times));
+  void SeeHomes(telemetry::ResourceId resource, EntityId host, Nanos window, Nanos at) {
+    if (resource == telemetry::kNoResource) return;
+    auto known = homes.find(resource);
+    if (known == homes.end()) {
+      const telemetry::Resource& said = identities->resources.Get(resource);
+      known = homes.emplace(resource, telemetry::HomesOf(said, identities->strings)).first;
     }
-    own_addresses.clear();
+    if (known->second.empty()) return;
+    const EntityId service = identities->resources.Get(resource).service_entity;
+    if (service == kNoEntity) return;
+    for (const EntityId home : known->second) sights.Add(window, home, service, host, at);
   }
 
   EntityId HostOf(telemetry::ResourceId resource) {
@@ -232,9 +244,25 @@ struct Correlator::Impl {
           left_out->Count(Signal::kSample, *reason);
       }
     }
+    SeeSenders(samples, believable);
     // Late points too: the next difference of a counter starts at the last one known.
     left_out->Count(Signal::kSample, Reason::kDuplicate,
                     series.Add(samples, believable, closed_until.value_or(INT64_MIN)));
+  }
+
+  /// Samples say where their senders live, too.
+  void SeeSenders(const telemetry::SampleBatch& samples, TimeRange believable) {
+    std::pair<telemetry::ResourceId, Nanos> last(telemetry::kNoResource, 0);
+    const auto see = [&](telemetry::SeriesId id, Nanos t) {
+      const bool closed = closed_until && t < *closed_until;
+      if (closed || !believable.Contains(t)) return;
+      const telemetry::ResourceId sender = identities->series.Get(id).resource;
+      if (std::exchange(last, std::pair(sender, t)) == std::pair(sender, t)) return;
+      SeeHomes(sender, kNoEntity, StartOfWindow(t), t);
+    };
+    for (size_t i = 0; i < samples.rows(); ++i) see(samples.series[i], samples.time_ns[i]);
+    for (size_t i = 0; i < samples.histograms.rows(); ++i)
+      see(samples.histograms.series[i], samples.histograms.time_ns[i]);
   }
 
   void AddLogs(const telemetry::LogBatch& batch, TimeRange believable, LeftOut* left_out) {
@@ -246,9 +274,20 @@ struct Correlator::Impl {
       }
       const EntityId service = identities->resources.Get(batch.resource[i]).service_entity;
       if (service == kNoEntity) continue;
+      SeeHomes(batch.resource[i], kNoEntity, StartOfWindow(t), t);
       LogCounts& counts = logs[StartOfWindow(t)][service];
       ++counts.logs;
       if (batch.severity[i] >= telemetry::Severity::kError) ++counts.errors;
+    }
+  }
+
+  void AddFlows(const telemetry::FlowBatch& flows, TimeRange believable, LeftOut* left_out) {
+    for (size_t i = 0; i < flows.rows(); ++i) {
+      if (const std::optional<Reason> reason = TakeTime(flows.end_ns[i], believable)) {
+        left_out->Count(Signal::kFlow, *reason);
+        continue;
+      }
+      flow_edges.flows().Add(StartOfWindow(flows.end_ns[i]), flows, i);
     }
   }
 
@@ -291,16 +330,27 @@ struct Correlator::Impl {
     });
     cut_off ? requests.Finish() : requests.Advance(before);
     for (const InferredEdge& e : requests.TakeEdges()) {
-      edges.Observe(e.caller, e.callee, EdgeBasis::kInferred, e.posterior, e.time, e.time);
-      if (e.address != kNoEntity) addresses.Observe(e.address, e.callee, e.posterior);
+      EdgeSight sight;
+      sight.Add(e.posterior, 1, false);
+      edges.Observe(e.caller, e.callee, EdgeWitness::kInferredJoins, sight, e.time, e.time);
+      if (e.address != kNoEntity)
+        addresses.Observe(e.address, e.callee, e.time, e.time, e.posterior);
     }
+  }
+
+  /// Nothing will come any more that could confirm or contradict it.
+  void DrawWhatWaits() {
+    constexpr Nanos kEndOfTime = INT64_MAX;
+    Hearing nobody;
+    placer.Settle(kEndOfTime);
+    flow_edges.Draw({kEndOfTime, kEndOfTime}, &nobody);
   }
 
   /// The windows of a long silence are not worth making: one clock set to 1970 would ask for
   /// millions.
   void SkipSilence(Nanos until) {
     Nanos next = std::min(until, traces.NextActivity(*closed_until));
-    next = std::min(next, series.oldest());
+    next = std::min({next, series.oldest(), flow_edges.flows().oldest()});
     if (!logs.empty()) next = std::min(next, logs.begin()->first);
     if (next > *closed_until) closed_until = StartOfWindow(next);
   }
@@ -308,27 +358,41 @@ struct Correlator::Impl {
   WindowSet Close(Nanos start) {
     if (options.correct_clocks) CorrectClocks(start);
     WindowBuilder windows(start, options.window_length, options.max_windows);
-    LearnOwnAddresses();
-    const CallCounter::Joins joins = calls.Count(&traces, &addresses, &windows, &missing_joins);
+    Hearing hearing;
+    SettleSights(windows.end());
+    const CallCounter::Joins joins =
+        calls.Count(&traces, &addresses, &placer, &windows, &hearing, &missing_joins);
     missing_joins.CloseWindow();
-    AddMetrics(&windows);
+    AddMetrics(&windows, &hearing);
     AddLogsTo(&windows);
     std::vector<WindowBuilder::EdgeSeen> seen;
     WindowSet set = windows.Finish(&seen);
     for (const WindowBuilder::EdgeSeen& e : seen) {
-      if (!edges.Observe(e.key.caller, e.key.entity, e.basis, e.confidence, set.start, set.end()))
+      if (!edges.Observe(e.key.caller, e.key.entity, e.by, e.sight, set.start, set.end()))
         ++limits.edges_refused;
     }
+    placer.Settle(set.end());
+    flow_edges.Draw({set.start, set.end()}, &hearing);
+    edges.Judge(hearing, set.start, set.end());
     set.spans = joins.spans;
     set.spans_joined = joins.joined;
     set.orphans = joins.orphans;
     set.late_spans = late;
     late = 0;
     limits.calls_refused += windows.refused();
-    addresses.Age();
     CountDuplicates();
     closed_until = set.end();
     return set;
+  }
+
+  /// What this window's records say of where their senders live, in corrected time.
+  void SettleSights(Nanos end) {
+    sights.Take(end, [&](const SightBuffer::Sight& s) {
+      const Nanos offset = s.host == kNoEntity || !options.correct_clocks || clocks.silent()
+                               ? 0
+                               : clocks.CorrectionOf(s.host, s.first).offset;
+      addresses.Observe(s.address, s.owner, s.first - offset, s.last - offset, s.times);
+    });
   }
 
   void CountDuplicates() {
@@ -337,13 +401,15 @@ struct Correlator::Impl {
     }
   }
 
-  void AddMetrics(WindowBuilder* windows) {
+  void AddMetrics(WindowBuilder* windows, Hearing* hearing) {
     for (auto& [subject, reading] : series.Read(windows->start(), windows->end())) {
+      if (reading.covered) hearing->Add(subject.entity, EdgeWitness::kClientMetrics, 1, 1);
       if (!reading.covered && reading.gauges.empty() && reading.restarts == 0) continue;
       WindowKey key{subject.entity, kNoEntity};
       double confidence = 0;
       if (subject.peer != kNoEntity) {
-        const AddressBook::Answer callee = addresses.Resolve(subject.peer);
+        const CallPlacer::Place callee = PlaceOfMetrics(subject, reading, *windows);
+        if (callee.entity == kNoEntity || callee.entity == subject.entity) continue;
         key = WindowKey{callee.entity, subject.entity};
         confidence = callee.confidence;
       }
@@ -354,8 +420,39 @@ struct Correlator::Impl {
       for (const auto& [quantity, stats] : reading.gauges) w.gauges[quantity].Merge(stats);
       w.restarts += reading.restarts;
       if (subject.peer != kNoEntity && reading.calls.seen > 0)
-        windows->Witness(cell, EdgeBasis::kClientMetrics, confidence);
+        Witness(reading, &WindowBuilder::Sight(cell, EdgeWitness::kClientMetrics), confidence);
     }
+  }
+
+  static void Witness(const SeriesReader::Reading& reading, EdgeSight* sight, double confidence) {
+    sight->confidence = std::max(sight->confidence, confidence);
+    sight->records += reading.calls.calls;  // counters see every call
+    sight->calls += reading.calls.calls;
+  }
+
+  CallPlacer::Place PlaceOfMetrics(const SeriesReader::Subject& subject,
+                                   const SeriesReader::Reading& reading,
+                                   const WindowBuilder& windows) {
+    CallPlacer::Call call;
+    call.teller = subject.entity;
+    call.other = subject.peer;
+    call.by_address = subject.peer_is_address;
+    call.home = subject.home;
+    call.from = windows.start();
+    call.to = windows.end() - 1;
+    const CallPlacer::Place place = placer.Find(call, [&](EntityId caller, EntityId callee) {
+      return windows.Has(WindowKey{callee, caller});
+    });
+    if (place.entity != kNoEntity && !place.later) return place;
+    if (reading.calls.seen == 0) return {};
+    EdgeSight sight;
+    Witness(reading, &sight, 0);
+    if (place.later) {
+      placer.Later(call, EdgeWitness::kClientMetrics, sight, {windows.start(), windows.end()});
+    } else {
+      placer.CountUnplaced(static_cast<uint64_t>(sight.records));
+    }
+    return {};
   }
 
   void AddLogsTo(WindowBuilder* windows) {
@@ -382,6 +479,9 @@ struct Correlator::Impl {
   AddressBook addresses;
   SeriesReader series;
   EdgeBook edges;
+  CallPlacer placer;
+  FlowEdges flow_edges;
+  SightBuffer sights;
   ClockModel clocks;
   MissingJoins missing_joins;
   RequestRebuilder requests;
@@ -390,10 +490,7 @@ struct Correlator::Impl {
   // narrow.
   static constexpr size_t kMostBounds = 50'000;
   std::map<std::pair<EntityId, EntityId>, NewestBound> bounds;
-  // Behind a proxy a callee may be told the address that the proxy was called at; joins count more.
-  static constexpr double kOwnWord = .1;
-  static constexpr size_t kMostOwnAddresses = 10'000;  // a window
-  std::map<std::pair<telemetry::StringId, EntityId>, uint64_t> own_addresses;
+  std::unordered_map<telemetry::ResourceId, std::vector<EntityId>> homes;
   std::map<Nanos, std::map<EntityId, LogCounts>> logs;  // by start of the window
   std::vector<WindowSet> ready;       // closed early, to be handed out at the next Advance
   Nanos begun = INT64_MIN;            // what ended before was never looked at
@@ -431,11 +528,18 @@ void Correlator::Finish(const std::function<void(WindowSet&&)>& sink) {
   impl_->Advance(std::min(impl_->newest, INT64_MAX - beyond) + beyond, sink);
   impl_->Leave(impl_->newest - impl_->options.lateness);
   impl_->Leave(INT64_MAX, true);
+  impl_->DrawWhatWaits();
 }
 
 std::vector<telemetry::Edge> Correlator::Edges() const { return impl_->edges.Edges(); }
 Nanos Correlator::newest() const { return impl_->newest == Impl::kNever ? 0 : impl_->newest; }
-Correlator::Limits Correlator::limits() const { return impl_->limits; }
+Correlator::Limits Correlator::limits() const {
+  Limits limits = impl_->limits;
+  limits.calls_unplaced = impl_->placer.unplaced();
+  limits.flows_unplaced = impl_->flow_edges.unplaced();
+  limits.sights_refused = impl_->addresses.refused() + impl_->sights.refused();
+  return limits;
+}
 std::map<EntityId, Nanos> Correlator::ClockBounds() const {
   std::map<EntityId, Nanos> widest;
   if (impl_->bounds.size() >= Impl::kMostBounds) return widest;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "base/random.h"
 
@@ -935,6 +936,136 @@ TEST_F(ClocksTest, AClockThatIsOffByYearsIsNotInvented) {
   const auto sets = Finish(&c);
   for (const auto& clock : c.clocks().Clocks())
     for (const auto& s : clock.segments) EXPECT_FALSE(s.applied && std::abs(s.offset) > kHour);
+}
+
+class TopologyTest : public CorrelatorTest {
+ protected:
+  void Joined(uint64_t trace, double t, EntityId caller, EntityId callee,
+              telemetry::StringId address, std::vector<Row>* rows) {
+    rows->push_back({.trace = trace,
+                     .id = 1,
+                     .start_s = t,
+                     .end_s = t + 0.02,
+                     .kind = SpanKind::kClient,
+                     .service = caller,
+                     .address = address});
+    rows->push_back({.trace = trace,
+                     .id = 2,
+                     .parent = 1,
+                     .start_s = t + 0.001,
+                     .end_s = t + 0.01,
+                     .service = callee});
+  }
+  void Alone(uint64_t trace, double t, EntityId caller, telemetry::StringId address,
+             std::vector<Row>* rows) {
+    rows->push_back({.trace = trace,
+                     .id = 1,
+                     .start_s = t,
+                     .end_s = t + 0.02,
+                     .kind = SpanKind::kClient,
+                     .service = caller,
+                     .address = address});
+  }
+};
+
+/// Addresses wander between services at random; some callers' calls are answered by nobody's span.
+/// Whatever the schedule, no edge is drawn between two that never talked.
+TEST_F(TopologyTest, NeverAnEdgeBetweenServicesThatNeverTalked) {
+  std::vector<EntityId> tenants, callers;
+  for (const char* name : {"t0", "t1", "t2", "t3"}) tenants.push_back(Service(name));
+  for (const char* name : {"c0", "c1", "c2"}) callers.push_back(Service(name));
+  size_t drawn = 0, talked = 0;
+  for (uint64_t round = 0; round < 60; ++round) {
+    Random random(round);
+    std::vector<Row> rows;
+    std::set<std::pair<EntityId, EntityId>> truth;
+    uint64_t trace = 0;
+    for (int a = 0; a < 3; ++a) {
+      const auto address = ids_.strings.Intern("10.0.0." + std::to_string(a) + ":80");
+      double moves = 0;
+      EntityId tenant = kNoEntity;
+      for (double t = 0; t < 300; t += random.Exponential(0.5)) {
+        if (t >= moves) {
+          tenant = tenants[random.Below(tenants.size())];
+          moves = t + 5 + random.Exponential(60);
+        }
+        const bool witnessed = random.Uniform() < 0.5;
+        const EntityId caller = witnessed ? web_ : callers[random.Below(callers.size())];
+        // Each caller talks in its own part of the time, so that it does not talk to all.
+        const auto part = static_cast<uint64_t>(t / 60) + static_cast<uint64_t>(a);
+        if (!witnessed && callers[part % callers.size()] != caller) continue;
+        truth.emplace(caller, tenant);
+        if (witnessed) {
+          Joined(++trace, t, caller, tenant, address, &rows);
+        } else {
+          Alone(++trace, t, caller, address, &rows);
+        }
+      }
+    }
+    talked += truth.size();
+    Correlator c({}, &ids_);
+    Add(&c, rows);
+    Finish(&c);
+    for (const telemetry::Edge& e : c.Edges()) {
+      if (ids_.entities.Get(e.callee).kind == EntityKind::kLink) continue;  // the address itself
+      ++drawn;
+      EXPECT_TRUE(truth.contains({e.caller, e.callee}))
+          << round << ": " << ids_.entities.Name(e.caller) << " -> " << ids_.entities.Name(e.callee)
+          << " by " << e.basis;
+    }
+  }
+  EXPECT_GT(static_cast<double>(drawn), 0.6 * static_cast<double>(talked));
+}
+
+TEST_F(TopologyTest, AnyOrderGivesTheSameEdges) {
+  const auto address = ids_.strings.Intern("10.0.0.1:80");
+  std::vector<Row> rows;
+  for (uint64_t i = 1; i < 200; ++i) {
+    if (i % 3 != 0)
+      Joined(i, 0.3 * static_cast<double>(i), web_, i < 100 ? cart_ : pay_, address, &rows);
+    if (i % 3 == 0) Alone(i, 0.3 * static_cast<double>(i), db_, address, &rows);
+  }
+  const auto edges = [&] {
+    Correlator c({}, &ids_);
+    Add(&c, rows);
+    Finish(&c);
+    std::string text;
+    for (const telemetry::Edge& e : c.Edges()) {
+      text += ids_.entities.Name(e.caller) + ">" + ids_.entities.Name(e.callee) + " " + e.basis;
+      text += " " + std::to_string(e.confidence) + " " + std::to_string(e.since);
+      for (const auto& s : e.sources) text += " " + std::to_string(s.calls);
+      text += "\n";
+    }
+    return text;
+  };
+  const std::string in_order = edges();
+  std::reverse(rows.begin(), rows.end());
+  EXPECT_EQ(edges(), in_order);
+  EXPECT_THAT(in_order, ::testing::HasSubstr("db>cart"));
+  EXPECT_THAT(in_order, ::testing::HasSubstr("db>pay"));
+}
+
+TEST_F(TopologyTest, FlowsToNobodyAreCountedAndDrawNothing) {
+  Batch batch;
+  telemetry::FlowBatch& f = batch.flows;
+  for (int i = 0; i < 10; ++i) {
+    f.start_ns.push_back(kT0 + i * kSecond);
+    f.end_ns.push_back(kT0 + i * kSecond);
+    f.resource.push_back(telemetry::kNoResource);
+    f.source_address.push_back(ids_.strings.Intern("10.0.0.1"));
+    f.destination_address.push_back(ids_.strings.Intern("10.0.0.2"));
+    f.source_port.push_back(static_cast<uint16_t>(40000 + i));
+    f.destination_port.push_back(80);
+    f.protocol.push_back(6);
+    f.bytes.push_back(1);
+    f.packets.push_back(1);
+    f.weight.push_back(1);
+  }
+  Correlator c({}, &ids_);
+  c.Add(batch);
+  Finish(&c);
+  EXPECT_THAT(c.Edges(), ::testing::IsEmpty());
+  EXPECT_EQ(c.limits().flows_unplaced, 10u);
 }
 
 }  // namespace

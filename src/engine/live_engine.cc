@@ -163,7 +163,8 @@ Status LiveEngine::Listen() {
 // A restart must not forget what normal looks like: the kept history passes the analysis again.
 void LiveEngine::ReplayStored() {
   constexpr telemetry::Signal kSignals[] = {telemetry::Signal::kEvent, telemetry::Signal::kSample,
-                                            telemetry::Signal::kSpan, telemetry::Signal::kLog};
+                                            telemetry::Signal::kSpan, telemetry::Signal::kLog,
+                                            telemetry::Signal::kFlow};
   for (Nanos from = started_ - config_.history; from < started_; from += kMinute) {
     store::ScanFilter slice;
     slice.range = {from, std::min(from + kMinute, started_)};
@@ -246,6 +247,8 @@ void LiveEngine::PublishPicture() {
   picture->self["requests_without_room_total"] = static_cast<double>(body_budget_->refusals());
   picture->self["analysis_bytes"] = static_cast<double>(analysis_.bytes());
   picture->self["late_spans_total"] = static_cast<double>(analysis_.limits().late_spans);
+  picture->self["unplaced_calls_total"] = static_cast<double>(analysis_.limits().calls_unplaced);
+  picture->self["unplaced_flows_total"] = static_cast<double>(analysis_.limits().flows_unplaced);
   picture->self["refused_calls_total"] = static_cast<double>(analysis_.limits().calls_refused);
   picture->self["interner_overflows_total"] = static_cast<double>(identities_.strings.overflows());
   picture->self["otlp_http_port"] = otlp_http_port();

@@ -104,7 +104,8 @@ class SpanNormalizer {
     spans_->service.resize(rows);
     spans_->peer.assign(rows, telemetry::kNoEntity);
     spans_->peer_address.assign(rows, telemetry::kEmptyString);
-    spans_->own_address.assign(rows, telemetry::kEmptyString);
+    spans_->own_address.assign(rows, telemetry::kNoEntity);
+    spans_->caller_address.assign(rows, telemetry::kNoEntity);
     spans_->connection.resize(rows);
     spans_->worker.resize(rows);
     spans_->bytes_in.resize(rows);
@@ -127,7 +128,7 @@ class SpanNormalizer {
     const SpanKind kind = spans_->kind[row];
     const bool calls = kind == SpanKind::kClient || kind == SpanKind::kProducer;
     if (calls && !connects) NamePeer(row, resource);
-    if (IsCallee(kind) && spans_->parent_span_id[row] == 0) NameOwnAddress(row, resource);
+    if (kind == SpanKind::kServer || kind == SpanKind::kConsumer) NameAddresses(row);
     Mark(row);
     if (const StringId state = spans_->trace_state[row]; state != telemetry::kEmptyString) {
       const Sampling& s =
@@ -137,16 +138,6 @@ class SpanNormalizer {
     } else {
       spans_->weight[row] = 1;
     }
-  }
-
-  static bool IsCallee(SpanKind kind) {
-    return kind == SpanKind::kServer || kind == SpanKind::kConsumer;
-  }
-
-  void NameOwnAddress(size_t row, const Resource& callee) {
-    const std::string address = AddressOf(meaning_.Own());
-    if (!address.empty())
-      spans_->own_address[row] = identities_->strings.Intern(address, callee.share);
   }
 
   void Mark(size_t row) {
@@ -177,6 +168,13 @@ class SpanNormalizer {
         FindPeer(facts, identities_->strings.Get(caller.service_namespace), &identities_->entities);
     spans_->peer[row] = peer;
     sightings_->Add(peer, spans_->start_ns[row]);
+  }
+
+  /// As numbers: callers from all over the internet have more addresses than there is room for.
+  void NameAddresses(size_t row) {
+    if (const std::string own = AddressOf(meaning_.Own()); !own.empty())
+      spans_->own_address[row] = telemetry::AddressKey(own);
+    spans_->caller_address[row] = telemetry::HomeKey(meaning_.CallerAddress());
   }
 
   Identities* identities_;

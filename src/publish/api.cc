@@ -83,8 +83,16 @@ Result<Json> WholePicture(const Call& call) {
 }
 
 Result<Json> Topology(const Call& call) {
-  TG_RETURN_IF_ERROR(NoParameters(call));
-  return TopologyJson(call.picture, EntityNames(call.picture));
+  Result<Query> query = Query::Parse(call.query, {"at"});
+  if (!query.ok()) return query.status();
+  Result<std::optional<Nanos>> at = query->Instant("at");
+  if (!at.ok()) return at.status();
+  const EntityNames names(call.picture);
+  if (!*at) return TopologyJson(call.picture, names);
+  if (call.picture.window_starts.empty() || **at < call.picture.window_starts.front() ||
+      **at > call.picture.watermark)
+    return Status::NotFound("'at' is not within the history that is kept");
+  return TopologyJsonAt(call.picture, **at, names);
 }
 
 Result<Json> Loss(const Call& call) {

@@ -86,8 +86,16 @@ Nanos NewestWholeWindow(const telemetry::Picture& picture) {
 }
 
 FigureTable::FigureTable(const telemetry::Picture& picture) {
-  if (picture.window_starts.empty()) return;
-  const size_t whole = NewestWhole(picture);
+  if (!picture.window_starts.empty()) Fill(picture, NewestWhole(picture));
+}
+
+FigureTable::FigureTable(const telemetry::Picture& picture, Nanos at) {
+  const auto& starts = picture.window_starts;
+  const auto after = std::upper_bound(starts.begin(), starts.end(), at);
+  if (after != starts.begin()) Fill(picture, static_cast<size_t>(after - starts.begin()) - 1);
+}
+
+void FigureTable::Fill(const telemetry::Picture& picture, size_t whole) {
   const Nanos newest = picture.window_starts[whole];
   for (const auto& e : picture.estimates) {
     if (e.start == newest) TakeEstimate(e, &figures_[{e.entity, e.caller}]);

@@ -43,10 +43,13 @@ Nanos NewestWholeWindow(const telemetry::Picture& picture);
 class FigureTable {
  public:
   explicit FigureTable(const telemetry::Picture& picture);
+  /// Of the window that holds `at`, which the Picture's history must reach.
+  FigureTable(const telemetry::Picture& picture, Nanos at);
   /// All missing for a key that the Picture says nothing of.
   const Figures& Of(telemetry::WindowKey key) const;
 
  private:
+  void Fill(const telemetry::Picture& picture, size_t window);
   void MarkSeenByCallers(const telemetry::Picture& picture);
 
   std::map<telemetry::WindowKey, Figures> figures_;

@@ -287,28 +287,59 @@ Json StatusJson(const Picture& picture) {
           {"self", std::move(self)}};
 }
 
-Json TopologyJson(const Picture& picture, const EntityNames& names) {
-  const FigureTable figures(picture);
+namespace {
+
+Json SourcesJson(const telemetry::Edge& edge) {
+  Json sources = Json::array();
+  for (const telemetry::EdgeSource& source : edge.sources) {
+    sources.push_back({{"by", telemetry::EdgeWitnessName(source.by)},
+                       {"last_seen_ms", Time(source.last_seen)},
+                       {"calls", Number(source.calls)}});
+  }
+  return sources;
+}
+
+Json TopologyOf(const Picture& picture, const std::vector<telemetry::Edge>& edges,
+                const FigureTable& figures, Nanos until, const EntityNames& names) {
   Json nodes = Json::array();
   for (const auto& entity : picture.entities) {
-    if (!IsPlace(entity.kind)) continue;
+    if (!IsPlace(entity.kind) || entity.first_seen > until) continue;
     Json node = EntityJson(entity);
     node["figures"] = FiguresJson(figures.Of({entity.id, kNoEntity}));
     nodes.push_back(std::move(node));
   }
-  Json edges = Json::array();
-  for (const auto& edge : picture.edges) {
-    edges.push_back({{"caller", IdText(edge.caller)},
-                     {"caller_name", names.Name(edge.caller)},
-                     {"callee", IdText(edge.callee)},
-                     {"callee_name", names.Name(edge.callee)},
-                     {"confidence", Number(edge.confidence)},
-                     {"basis", edge.basis},
-                     {"first_seen_ms", Time(edge.first_seen)},
-                     {"last_seen_ms", Time(edge.last_seen)},
-                     {"figures", FiguresJson(figures.Of({edge.callee, edge.caller}))}});
+  Json list = Json::array();
+  for (const auto& edge : edges) {
+    list.push_back({{"caller", IdText(edge.caller)},
+                    {"caller_name", names.Name(edge.caller)},
+                    {"callee", IdText(edge.callee)},
+                    {"callee_name", names.Name(edge.callee)},
+                    {"confidence", Number(edge.confidence)},
+                    {"basis", edge.basis},
+                    {"state", telemetry::EdgeStateName(edge.state)},
+                    {"since_ms", Time(edge.since)},
+                    {"sources", SourcesJson(edge)},
+                    {"first_seen_ms", Time(edge.first_seen)},
+                    {"last_seen_ms", Time(edge.last_seen)},
+                    {"figures", FiguresJson(figures.Of({edge.callee, edge.caller}))}});
   }
-  return {{"nodes", std::move(nodes)}, {"edges", std::move(edges)}};
+  return {{"nodes", std::move(nodes)}, {"edges", std::move(list)}};
+}
+
+}  // namespace
+
+Json TopologyJson(const Picture& picture, const EntityNames& names) {
+  return TopologyOf(picture, picture.edges, FigureTable(picture), INT64_MAX, names);
+}
+
+Json TopologyJsonAt(const Picture& picture, Nanos at, const EntityNames& names) {
+  std::vector<telemetry::Edge> edges;
+  for (const auto& edge : picture.edges) {
+    if (auto then = telemetry::EdgeAt(edge, at)) edges.push_back(*std::move(then));
+  }
+  Json topology = TopologyOf(picture, edges, FigureTable(picture, at), at, names);
+  topology["at_ms"] = Time(at);
+  return topology;
 }
 
 namespace {

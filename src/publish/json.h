@@ -48,6 +48,8 @@ Json LossJson(const telemetry::Picture& picture);
 Json StatusJson(const telemetry::Picture& picture);
 /// {"nodes": entities with their newest figures, "edges": ...}
 Json TopologyJson(const telemetry::Picture& picture, const EntityNames& names);
+/// As it was at an instant within the Picture's history.
+Json TopologyJsonAt(const telemetry::Picture& picture, Nanos at, const EntityNames& names);
 
 /// All that is known of one entity over the Picture's history, column by column: lines and
 /// estimates of its own and of its edges. What the page draws.

@@ -102,6 +102,14 @@ Result<TimeRange> Query::Range() const {
   return range;
 }
 
+Result<std::optional<Nanos>> Query::Instant(std::string_view name) const {
+  const auto text = Text(name);
+  if (!text) return std::optional<Nanos>();
+  Result<Nanos> time = ParseInstant(name, *text);
+  if (!time.ok()) return time.status();
+  return std::optional<Nanos>(*time);
+}
+
 Result<size_t> Query::Limit() const {
   const auto text = Text("limit");
   if (!text) return kDefaultLimit;

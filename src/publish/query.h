@@ -29,6 +29,8 @@ class Query {
                                      const telemetry::Picture& picture) const;
   /// `from` and `to`: RFC 3339, or milliseconds since the epoch.
   Result<TimeRange> Range() const;
+  /// An instant, written likewise; nothing when the parameter is absent.
+  Result<std::optional<Nanos>> Instant(std::string_view name) const;
   /// 1..kMaxLimit.
   Result<size_t> Limit() const;
 

@@ -45,8 +45,19 @@ class SamplePicture {
 
   void Call(EntityId caller, EntityId callee, double confidence = 1,
             const std::string& basis = "spans") {
-    picture_.edges.push_back(
-        {caller, callee, confidence, kStart, picture_.watermark - kSecond, basis});
+    const Nanos last = picture_.watermark - kSecond;
+    telemetry::Edge edge;
+    edge.caller = caller;
+    edge.callee = callee;
+    edge.confidence = confidence;
+    edge.first_seen = edge.since = kStart;
+    edge.last_seen = last;
+    edge.basis = basis;
+    const auto by =
+        basis == "spans" ? telemetry::EdgeWitness::kSpans : telemetry::EdgeWitness::kClientSpans;
+    edge.sources.push_back(
+        {by, confidence, last, 1200, {{kStart, last, 1200, telemetry::EdgeState::kActive}}});
+    picture_.edges.push_back(std::move(edge));
   }
 
   /// A value a window; `value(i)` may be NaN.

@@ -43,6 +43,33 @@ std::string_view EntityKindName(EntityKind kind) {
   return "unknown";
 }
 
+EntityId AddressKey(std::string_view address) {
+  return MakeEntityId(EntityKind::kLink, {}, address);
+}
+
+EntityId HomeKey(std::string_view ip) {
+  if (ip.starts_with('[') && ip.ends_with(']')) ip = ip.substr(1, ip.size() - 2);
+  constexpr std::string_view kMapped = "::ffff:";
+  if (ip.starts_with(kMapped) && ip.find('.') != std::string_view::npos)
+    ip.remove_prefix(kMapped.size());
+  const bool v6 = ip.find(':') != std::string_view::npos;
+  const bool digits = ip.find_first_not_of(v6 ? "0123456789abcdefABCDEF:." : "0123456789.") ==
+                      std::string_view::npos;
+  if (!digits || (!v6 && std::count(ip.begin(), ip.end(), '.') != 3)) return kNoEntity;
+  for (const std::string_view nobodys : {"127.", "0.0.0.0", "169.254.", "fe80:", "FE80:"}) {
+    if (ip.starts_with(nobodys)) return kNoEntity;
+  }
+  if (ip == "::1" || ip == "::") return kNoEntity;
+  return MakeEntityId(EntityKind::kLink, "home", ip);
+}
+
+std::string_view HostOfAddress(std::string_view address) {
+  if (address.starts_with('[')) return address.substr(1, address.find(']') - 1);
+  const size_t colon = address.find(':');
+  const bool v6 = colon != std::string_view::npos && address.find(':', colon + 1) != address.npos;
+  return v6 ? address : address.substr(0, colon);
+}
+
 EntityId MakeEntityId(EntityKind kind, std::string_view service_namespace, std::string_view name) {
   // The length of the namespace takes part, so that "a"+"bc" and "ab"+"c" differ.
   const uint64_t seed =

@@ -45,6 +45,15 @@ struct Entity {
 
 EntityId MakeEntityId(EntityKind kind, std::string_view service_namespace, std::string_view name);
 
+/// Stands for an address ("host:port") at which somebody answers. A key, and no entity; that of an
+/// address that several share is the id of the entity which stands for all of them.
+EntityId AddressKey(std::string_view address);
+/// Stands for a host's address as the place where somebody lives and calls from. Loopback and
+/// link-local addresses, and what is no IP address, are nobody's: kNoEntity.
+EntityId HomeKey(std::string_view ip);
+/// "host" of "host", "host:port", "[v6]:port" and "v6".
+std::string_view HostOfAddress(std::string_view address);
+
 /// Thread-safe. Knows every entity that was seen; bounded, beyond which kNoEntity is returned.
 class EntityRegistry {
  public:

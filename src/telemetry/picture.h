@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/nanotime.h"
+#include "telemetry/edge.h"
 #include "telemetry/entity.h"
 #include "telemetry/estimate.h"
 #include "telemetry/host_clock.h"
@@ -18,15 +19,6 @@
 #include "telemetry/window.h"
 
 namespace tomograph::telemetry {
-
-struct Edge {
-  EntityId caller = kNoEntity;
-  EntityId callee = kNoEntity;
-  double confidence = 0;  // 1: joined by ids; less: a name or an address in a client's telemetry
-  Nanos first_seen = 0;
-  Nanos last_seen = 0;
-  std::string basis;  // "spans", "client spans", "client metrics"
-};
 
 struct ChangeEvent {
   Nanos time = 0;

@@ -1,5 +1,8 @@
 #include "telemetry/resource.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "telemetry/stable_table.h"
 
 namespace tomograph::telemetry {
@@ -17,6 +20,26 @@ std::string ClockHostOf(const Resource& resource, const Interner& strings) {
     name = std::string(strings.Get(resource.service_namespace)) + "/" + name;
   if (resource.instance != kEmptyString) name.append("/").append(strings.Get(resource.instance));
   return name;
+}
+
+std::vector<EntityId> HomesOf(const Resource& resource, const Interner& strings) {
+  constexpr size_t kMost = 16;
+  constexpr std::string_view kNames[] = {"k8s.pod.ip", "host.ip", "network.local.address",
+                                         "net.host.ip", "ip"};
+  std::vector<EntityId> homes;
+  for (const auto& [name, value] : resource.attributes) {
+    if (std::find(std::begin(kNames), std::end(kNames), strings.Get(name)) == std::end(kNames))
+      continue;
+    std::string_view list = strings.Get(value);  // one, or ["10.0.0.7","fe80::1"]
+    while (!list.empty() && homes.size() < kMost) {
+      const size_t end = std::min(list.find_first_of("[]\", "), list.size());
+      const EntityId home = HomeKey(list.substr(0, end));
+      const bool fresh = std::find(homes.begin(), homes.end(), home) == homes.end();
+      if (home != kNoEntity && fresh) homes.push_back(home);
+      list.remove_prefix(std::min(end + 1, list.size()));
+    }
+  }
+  return homes;
 }
 
 EntityId ClockHostId(std::string_view clock_host) {

@@ -1,35 +1,117 @@
-// AddressBook: who answers at an address that clients call. Learned from pairs of a client's span
-// (which names the address) and the server's span below it (which names the service), with
-// forgetting, so that an address that goes to another owner is relearned instead of drawing an edge
-// to the old one.
+// AddressBook: who answers at an address (or under a name) that clients use, and since when.
+//
+// An address has one tenant after another, or several at a time (a proxy, NAT, the host's network).
+// Sights of who answered are kept as runs: times during which the same answered. From them:
+//   - between two sights of the same run the address is its owner's: known;
+//   - between two runs of different owners nobody knows when it changed hands: unknown;
+//   - after the last sight (or before the first) it is believed to be that owner's still, with
+//         exp(-h gap),  h = (1 + changes seen) / (1 day + time under observation, of all addresses)
+//     the mean of a Gamma(1, 1 day) prior on how often addresses change hands;
+//   - where two owners' sights overlap, or an owner comes back after another, it is shared: nobody
+//     in particular, unless one has 19 of 20 calls. It is one owner's again once that one has been
+//     alone for so many windows in a row that sharing would make this less likely than 1 in 20 (the
+//     Beta(1/2, 1/2) predictive of windows in which one was seen alone).
+// A sight counts n calls, and an owner's claim from n calls is (n + 1) / (n + 2).
+//
+// Wrong when an address changes hands and back between two sights of its owner, and when sights
+// carry times of clocks that disagree by more than a change takes (it is then taken for shared, and
+// nothing is said, until the test above separates it).
+//
+// Bounded: `max_addresses`, of each the last few runs. Not thread-safe. The sights of a window may
+// come in any order; Settle makes them count.
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
+#include "base/nanotime.h"
 #include "telemetry/entity.h"
 
 namespace tomograph::correlate {
 
 class AddressBook {
  public:
+  enum class Certainty : uint8_t {
+    kNobody,    // nobody was ever seen to answer there
+    kUnknown,   // between two owners
+    kShared,    // several answer there
+    kBelieved,  // the last owner's, as far as anybody saw
+    kKnown,     // seen to be the owner's before and after
+  };
   struct Answer {
-    telemetry::EntityId entity =
-        telemetry::kNoEntity;  // the address itself when nobody clear answers
+    telemetry::EntityId entity = telemetry::kNoEntity;  // none when unknown or shared
     double confidence = 0;
+    Certainty certainty = Certainty::kNobody;
+    bool sole = false;  // nobody else was ever seen there
   };
 
-  /// `service` answered a call to `address` `times` times in this window.
-  void Observe(telemetry::EntityId address, telemetry::EntityId service, double times = 1);
-  /// The service that answers there if it had at least 4/5 of the remembered calls; else the
-  /// address.
-  Answer Resolve(telemetry::EntityId address) const;
-  /// The share of the remembered calls that each service answered there; empty when nobody did.
-  std::map<telemetry::EntityId, double> SharesOf(telemetry::EntityId address) const;
-  /// A window has passed: what was learned loses a fiftieth of its weight.
-  void Age();
+  explicit AddressBook(size_t max_addresses = 200'000) : max_addresses_(max_addresses) {}
+
+  /// `service` was seen to answer at `address`, `times` times between `first` and `last`.
+  void Observe(telemetry::EntityId address, telemetry::EntityId service, Nanos first, Nanos last,
+               double times = 1);
+  /// A window has passed: what was observed since the last one counts.
+  void Settle();
+  /// Who answered there at `at`?
+  Answer Resolve(telemetry::EntityId address, Nanos at) const;
+  /// Who answered there all the time between `from` and `to`?
+  Answer Resolve(telemetry::EntityId address, Nanos from, Nanos to) const;
+  /// The owner at `at`; `address` itself when nobody was ever seen there (a name stands for
+  /// itself); none when it is unknown or shared.
+  telemetry::EntityId OwnerOrSelf(telemetry::EntityId address, Nanos at) const {
+    const Answer answer = Resolve(address, at);
+    return answer.certainty == Certainty::kNobody ? address : answer.entity;
+  }
+  /// Do several answer there now?
+  bool Shared(telemetry::EntityId address) const;
+  /// Has this one ever been seen to answer there (and is not forgotten)?
+  bool Answered(telemetry::EntityId address, telemetry::EntityId service) const;
+  uint64_t refused() const { return refused_; }  // sights of addresses beyond the limit
+  size_t size() const { return known_.size(); }
 
  private:
-  std::map<telemetry::EntityId, std::map<telemetry::EntityId, double>> seen_;
+  struct Sight {
+    Nanos first = INT64_MAX;
+    Nanos last = INT64_MIN;
+    double times = 0;
+  };
+  struct Owner {
+    telemetry::EntityId entity = telemetry::kNoEntity;
+    double calls = 0;
+    double alone = 0;  // windows of a shared run in which it was the only one
+  };
+  struct Run {
+    Nanos first = 0;
+    Nanos last = 0;
+    std::vector<Owner> owners;  // several: shared
+    double windows = 0;         // of a shared run
+    double row = 0;             // its last windows, with the same owner alone:
+    telemetry::EntityId row_owner = telemetry::kNoEntity;
+    Sight row_sight;
+  };
+  using Runs = std::vector<Run>;  // by time
+  using Sights = std::vector<std::pair<telemetry::EntityId, Sight>>;
+
+  void Apply(const Sights& sights, Runs* runs);
+  void Take(telemetry::EntityId owner, const Sight& sight, Runs* runs);
+  void Share(telemetry::EntityId owner, const Sight& sight, Run* run);
+  void CountWindow(const Sights& sights, Run* run) const;
+  void SeparateRow(Runs* runs);
+  static Run NewRun(telemetry::EntityId owner, const Sight& sight);
+  double Survival(Nanos gap) const;
+  Answer OfRun(const Run& run, Certainty certainty, Nanos gap) const;
+  bool MakeRoom();
+
+  size_t max_addresses_;
+  uint64_t refused_ = 0;
+  Nanos made_room_ = INT64_MIN;
+  double changes_ = 0;
+  double observed_s_ = 0;
+  std::unordered_map<telemetry::EntityId, Runs> known_;
+  std::map<std::pair<telemetry::EntityId, telemetry::EntityId>, Sight> fresh_;
 };
 
 }  // namespace tomograph::correlate

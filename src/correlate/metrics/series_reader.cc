@@ -78,9 +78,22 @@ struct Export {
   }
 };
 
+SeriesReader::Subject SubjectOf(const Series& series, const telemetry::Interner& strings) {
+  SeriesReader::Subject subject{series.entity, series.peer, series.peer_is_address,
+                                telemetry::kNoEntity};
+  if (!series.peer_is_address) return subject;
+  for (const auto& [name, value] : series.labels) {
+    const std::string_view key = strings.Get(name);
+    if (key == "server.address" || key == "net.peer.name")
+      subject.home = telemetry::HomeKey(strings.Get(value));
+  }
+  return subject;
+}
+
 struct KnownSeries {
   const Series* series = nullptr;
   SeriesMeaning meaning;
+  SeriesReader::Subject subject;
   uint32_t exported_with = 0;
   std::vector<Point> points;   // ordered by time, distinct
   std::vector<double> bounds;  // of a histogram
@@ -281,6 +294,7 @@ struct SeriesReader::Impl {
     if (s.series == nullptr) {
       s.series = &identities->series.Get(id);
       s.meaning = MeaningOf(*s.series, identities->strings);
+      s.subject = SubjectOf(*s.series, identities->strings);
       const auto key = std::pair(s.series->resource, s.series->metric);
       const auto at = export_of.try_emplace(key, static_cast<uint32_t>(exports.size())).first;
       if (at->second == exports.size()) exports.emplace_back();
@@ -525,7 +539,7 @@ std::map<SeriesReader::Subject, SeriesReader::Reading> SeriesReader::Read(Nanos 
   impl_->oldest = INT64_MAX;
   for (KnownSeries& s : impl_->known) {
     if (s.points.empty()) continue;
-    Sums& of = sums[Subject{s.series->entity, s.series->peer}];
+    Sums& of = sums[s.subject];
     switch (s.meaning.role) {
       case SeriesRole::kNothing:
         break;

@@ -145,7 +145,8 @@ class Rebuilding : public ::testing::Test {
     const telemetry::StringId address = ids_.strings.Intern(m.address);
     const bool calls = m.kind == SpanKind::kClient;
     s.peer_address.push_back(calls ? address : telemetry::kEmptyString);
-    s.own_address.push_back(calls ? telemetry::kEmptyString : address);
+    s.own_address.push_back(calls || m.address.empty() ? kNoEntity
+                                                       : telemetry::AddressKey(m.address));
     s.operation.push_back(ids_.strings.Intern(m.operation));
     s.failed.push_back(0);
     s.weight.push_back(1);

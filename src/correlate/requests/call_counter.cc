@@ -41,8 +41,10 @@ Nanos SelfTime(const JoinedTrace& trace, size_t i, TimeRange range) {
 }  // namespace
 
 CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addresses,
-                                      WindowBuilder* windows, MissingJoins* missing) {
+                                      CallPlacer* placer, WindowBuilder* windows,
+                                      Hearing* hearing, MissingJoins* missing) {
   windows_ = windows;
+  hearing_ = hearing;
   missing_ = missing;
   addresses_ = addresses;
   steps_.Begin(traces->kept_from());
@@ -51,12 +53,25 @@ CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addre
   pairs_.clear();
   trace_number_ = 0;
   traces->ForEach(windows->start(), windows->end(), [&](const JoinedTrace& t) { CountTrace(t); });
-  for (const WindowBuilder::Cell& cell : windows->cells())
-    if (cell.window.key.caller == kNoEntity) senders_.insert(cell.window.key.entity);
+  for (const WindowBuilder::Cell& cell : windows->cells()) {
+    const telemetry::Window& w = cell.window;
+    if (w.key.caller != kNoEntity) continue;
+    senders_.insert(w.key.entity);
+    hearing->Add(w.key.entity, EdgeWitness::kSpans, static_cast<double>(w.spans.seen),
+                 w.spans.calls);
+  }
   // Only now is it known who answers where, whatever the order of the traces.
-  for (const auto& [pair, times] : pairs_)
-    addresses->Observe(pair.first, pair.second, static_cast<double>(times));
-  CountUnanswered(addresses);
+  for (const auto& [who, pair] : pairs_) {
+    const auto& [address, operation, service] = who;
+    addresses->Observe(address, service, pair.first, pair.last, pair.times);
+  }
+  addresses->Settle();
+  for (const auto& [who, pair] : pairs_) {
+    const auto& [address, operation, service] = who;
+    placer->ObserveShared(address, operation, service, pair.first, pair.last, pair.times);
+  }
+  addresses->Settle();
+  CountUnanswered(placer);
   steps_.Finish(windows);
   return joins_;
 }
@@ -80,16 +95,36 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
       if (parent != nullptr && !parent->outgoing() && parent->service != span.service) {
         if (WindowBuilder::Cell* cell = windows_->At(WindowKey{span.service, parent->service})) {
           windows_->AddCall(cell, span);
-          windows_->Witness(cell, EdgeBasis::kSpans, 1);
+          windows_->Witness(cell, EdgeWitness::kSpans, 1, span);
         }
       }
     }
+    if (parent != nullptr && IsLateAnswer(*parent, span)) CountLateAnswer(*parent, span);
     if (span.takes_connection) CountTaking(trace, i);
     if (span.outgoing()) CountOutgoing(trace, i);
+    if (span.incoming() && span.parent == 0 && span.peer != kNoEntity)
+      unanswered_.push_back(Unanswered{span, trace_number_});
     if (ended && !span.outgoing()) CountExclusive(trace, i);
     if (ended && IsCallOfItsService(span, parent) && !span.outgoing())
       steps_.Count(trace, i, *addresses_);
   }
+}
+
+/// Did it begin only after the window in which its caller's span ended, and found no answer?
+bool CallCounter::IsLateAnswer(const OpenSpan& call, const OpenSpan& answer) const {
+  if (!call.outgoing() || call.end >= windows_->start()) return false;
+  const Nanos length = windows_->end() - windows_->start();
+  const Nanos windows_ago = (windows_->start() - 1 - call.end) / length;
+  const bool other = answer.incoming() || answer.service != call.service;
+  return other && answer.start >= windows_->start() - windows_ago * length;
+}
+
+/// What was handed over asynchronously is a call when it arrives.
+void CallCounter::CountLateAnswer(const OpenSpan& call, const OpenSpan& answer) {
+  WindowBuilder::Cell* cell = windows_->At(WindowKey{answer.service, call.service});
+  if (cell == nullptr) return;
+  windows_->AddCall(cell, answer);
+  windows_->Witness(cell, EdgeWitness::kSpans, 1, answer);
 }
 
 void CallCounter::CountOutgoing(const JoinedTrace& trace, size_t i) {
@@ -104,16 +139,24 @@ void CallCounter::CountOutgoing(const JoinedTrace& trace, size_t i) {
     if (child.outgoing()) return;  // one library calls through another: the inner span is the call
   }
   if (answer == nullptr) {
-    if (call.peer != kNoEntity) unanswered_.push_back(Unanswered{call, trace_number_});
+    if (call.peer != kNoEntity) {
+      unanswered_.push_back(Unanswered{call, trace_number_});
+    } else if (windows_->Ended(call)) {
+      hearing_->AddUnplaced(call.service, 1);
+    }
     return;
   }
   WindowBuilder::Cell* cell = windows_->At(WindowKey{answer->service, call.service});
   if (cell == nullptr) return;
   windows_->AddCall(cell, call);
-  windows_->Witness(cell, EdgeBasis::kSpans, 1);
+  windows_->Witness(cell, EdgeWitness::kSpans, 1, call);
   if (!windows_->Ended(call)) return;
-  if (call.peer != kNoEntity && call.peer != answer->service)
-    ++pairs_[{call.peer, answer->service}];
+  if (call.peer != kNoEntity && call.peer != answer->service) {
+    Pair& pair = pairs_[{call.peer, call.operation, answer->service}];
+    pair.first = std::min(pair.first, call.start);
+    pair.last = std::max(pair.last, call.start);
+    ++pair.times;
+  }
   const Nanos wait = (call.end - call.start) - (answer->end - answer->start);
   if (call.kind == telemetry::SpanKind::kClient && wait >= 0) windows_->AddWait(cell, call, wait);
 }
@@ -142,25 +185,63 @@ void CallCounter::CountTaking(const JoinedTrace& trace, size_t i) {
     windows_->AddTaking(cell, span, SelfTime(trace, i, {windows_->start(), windows_->end()}));
 }
 
-void CallCounter::CountUnanswered(AddressBook* addresses) {
-  uint64_t trace = 0;
-  for (const Unanswered& u : unanswered_) {
-    if (u.trace != trace) windows_->NextTrace();
-    trace = u.trace;
-    const AddressBook::Answer callee = addresses->Resolve(u.call.peer);
-    // Nobody has been seen to answer at this address: no entity to draw an edge to.
-    if (u.call.peer_is_address && callee.entity == u.call.peer) continue;
-    if (WindowBuilder::Cell* cell = windows_->At(WindowKey{callee.entity, u.call.service})) {
-      windows_->AddCall(cell, u.call);
-      windows_->Witness(cell, EdgeBasis::kClientSpans, callee.confidence);
+void CallCounter::CountUnanswered(CallPlacer* placer) {
+  // Callers first: what they tell of themselves their callees need not tell again.
+  for (const bool incoming : {false, true}) {
+    uint64_t trace = 0;
+    for (const Unanswered& u : unanswered_) {
+      if (u.call.incoming() != incoming) continue;
+      if (u.trace != trace) windows_->NextTrace();
+      trace = u.trace;
+      CountOneSided(u.call, placer);
     }
-    if (SendsSpans(callee.entity)) {
-      if (windows_->Ended(u.call)) missing_->CountUnanswered(callee.entity);
-      continue;
-    }
-    if (WindowBuilder::Cell* cell = windows_->At(WindowKey{callee.entity, kNoEntity}))
-      windows_->AddCall(cell, u.call);
   }
+}
+
+void CallCounter::CountOneSided(const OpenSpan& span, CallPlacer* placer) {
+  const bool incoming = span.incoming();
+  const bool ended = windows_->Ended(span);
+  const EdgeWitness by = incoming ? EdgeWitness::kAccessLogs : EdgeWitness::kClientSpans;
+  if (incoming && ended) hearing_->Add(span.service, by, 1, span.weight);
+  if (!incoming && ended) {
+    const EntityId callee = addresses_->OwnerOrSelf(span.peer, span.start);
+    if (SendsSpans(callee)) missing_->CountUnanswered(callee);
+  }
+  CallPlacer::Call call;
+  call.teller = span.service;
+  call.other = span.peer;
+  call.operation = span.operation;
+  call.by_address = span.peer_is_address;
+  call.incoming = incoming;
+  call.from = call.to = span.start;
+  const CallPlacer::Place place = placer->Find(call, [this](EntityId caller, EntityId callee) {
+    return windows_->Has(WindowKey{callee, caller});
+  });
+  if (place.entity == span.service) return;  // itself, by way of a proxy
+  if (place.entity == kNoEntity || place.later) {
+    if (!ended) return;
+    if (!incoming) hearing_->AddUnplaced(span.service, 1);
+    EdgeSight sight;
+    sight.Add(0, span.weight, false);
+    if (place.later) {
+      placer->Later(call, by, sight, {windows_->start(), windows_->end()});
+    } else if (!incoming) {  // the world outside has addresses too
+      placer->CountUnplaced(1);
+    }
+    return;
+  }
+  const EntityId caller = incoming ? place.entity : span.service;
+  const EntityId callee = incoming ? span.service : place.entity;
+  if (WindowBuilder::Cell* cell = windows_->At(WindowKey{callee, caller})) {
+    const bool told_by_caller =
+        WindowBuilder::Sight(cell, EdgeWitness::kSpans).confidence > 0 ||
+        WindowBuilder::Sight(cell, EdgeWitness::kClientSpans).confidence > 0;
+    if (!incoming || !told_by_caller) windows_->AddCall(cell, span);
+    windows_->Witness(cell, by, place.confidence, span);
+  }
+  if (incoming || SendsSpans(callee)) return;
+  if (WindowBuilder::Cell* cell = windows_->At(WindowKey{callee, kNoEntity}))
+    windows_->AddCall(cell, span);
 }
 
 }  // namespace tomograph::correlate

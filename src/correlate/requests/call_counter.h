@@ -2,21 +2,22 @@
 //
 // An entity's calls are its server and consumer spans, root spans, and spans of any kind whose
 // parent belongs to another service. An edge's calls are the caller's client spans; where a call
-// was joined without one, the callee's span stands in. A client span that nobody's span answers (a
-// database, a third party) gives an edge to the peer that it names, or to the service known to
-// answer at that address, and if that entity sends no spans of its own also the entity's windows:
-// what its callers saw of it.
+// was joined without one, or its answer came windows later, the callee's span stands in. A client
+// span that nobody's span answers (a database, a third party) gives an edge to the peer that it
+// names, or to the service known to answer at that address, and if that entity sends no spans of
+// its own also the entity's windows: what its callers saw of it. A root server span that names the
+// address of its caller (an access log, for one) gives an edge from who lives there.
 #pragma once
 
 #include <map>
+#include <tuple>
 #include <unordered_set>
-#include <utility>
 #include <vector>
 
-#include "correlate/entities/address_book.h"
 #include "correlate/rebuild/missing_joins.h"
 #include "correlate/requests/step_counter.h"
 #include "correlate/requests/trace_assembler.h"
+#include "correlate/topology/call_placer.h"
 #include "correlate/windows/window_builder.h"
 
 namespace tomograph::correlate {
@@ -31,23 +32,31 @@ class CallCounter {
     uint64_t orphans = 0;
   };
 
-  /// Counts all traces of the builder's interval. Learns addresses and who sends spans as it goes.
-  /// Tells `missing` where spans lack ids.
-  Joins Count(TraceAssembler* traces, AddressBook* addresses, WindowBuilder* windows,
-              MissingJoins* missing);
+  /// Counts all traces of the builder's interval. Learns addresses and who sends spans as it goes;
+  /// notes who was heard, and tells `missing` where spans lack ids. The sights of the interval that
+  /// others bring to `addresses` are there already.
+  Joins Count(TraceAssembler* traces, AddressBook* addresses, CallPlacer* placer,
+              WindowBuilder* windows, Hearing* hearing, MissingJoins* missing);
   /// Who has ever sent spans.
   const std::unordered_set<telemetry::EntityId>& senders() const { return senders_; }
 
  private:
-  struct Unanswered {
+  struct Unanswered {  // or a call whose caller is known by address alone
     OpenSpan call;
     uint64_t trace = 0;
   };
+  struct Pair {
+    Nanos first = INT64_MAX, last = INT64_MIN;
+    double times = 0;
+  };
   void CountTrace(const JoinedTrace& trace);
   void CountOutgoing(const JoinedTrace& trace, size_t i);
+  bool IsLateAnswer(const OpenSpan& call, const OpenSpan& answer) const;
+  void CountLateAnswer(const OpenSpan& call, const OpenSpan& answer);
   void CountExclusive(const JoinedTrace& trace, size_t i);
   void CountTaking(const JoinedTrace& trace, size_t i);
-  void CountUnanswered(AddressBook* addresses);
+  void CountUnanswered(CallPlacer* placer);
+  void CountOneSided(const OpenSpan& call, CallPlacer* placer);
   void CountMissingJoins(const JoinedTrace& trace, size_t i);
 
   bool SendsSpans(telemetry::EntityId entity) const { return senders_.count(entity) > 0; }
@@ -56,13 +65,14 @@ class CallCounter {
   StepCounter steps_;
   // Of the interval at hand:
   WindowBuilder* windows_ = nullptr;
+  Hearing* hearing_ = nullptr;
   MissingJoins* missing_ = nullptr;
   const AddressBook* addresses_ = nullptr;
   Joins joins_;
   uint64_t trace_number_ = 0;
   std::vector<Unanswered> unanswered_;
-  // Calls by (address that the caller named, service that answered).
-  std::map<std::pair<telemetry::EntityId, telemetry::EntityId>, uint64_t> pairs_;
+  // Calls by address that the caller named, operation, and service that answered.
+  std::map<std::tuple<telemetry::EntityId, telemetry::StringId, telemetry::EntityId>, Pair> pairs_;
 };
 
 }  // namespace tomograph::correlate

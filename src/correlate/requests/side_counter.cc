@@ -49,23 +49,24 @@ void SideCounter::Count(Nanos until, TraceAssembler* traces, const AddressBook& 
   by_operation_.Age();
   for (const auto& [pair, times] : answers)
     by_operation_.Observe(pair.first, pair.second, static_cast<double>(times));
-  CountUnanswered(unanswered, addresses, senders, &set->sides);
+  CountUnanswered(unanswered, addresses, senders, set);
   set->sides_until = until;
 }
 
 void SideCounter::CountUnanswered(const Counts& unanswered, const AddressBook& addresses,
-                                  const std::unordered_set<EntityId>& senders, Sides* sides) const {
+                                  const std::unordered_set<EntityId>& senders,
+                                  telemetry::WindowSet* set) const {
   // Fractions are added up below: in an order that is always the same.
   const std::map<Kind, uint64_t> in_order(unanswered.begin(), unanswered.end());
   for (const auto& [kind, calls] : in_order) {
     std::map<EntityId, double> callees;
-    if (kind.called != kNoEntity) callees[addresses.Resolve(kind.called).entity] = 1;
+    if (kind.called != kNoEntity) callees[addresses.OwnerOrSelf(kind.called, set->start)] = 1;
     const bool unclear = callees.empty() || senders.count(callees.begin()->first) == 0;
     // A peer that has a name and never sends spans is a database.
-    if (unclear && !kind.named) callees = by_operation_.SharesOf(OperationOf(kind));
+    if (unclear && !kind.named) callees = by_operation_.Of(OperationOf(kind));
     for (const auto& [callee, share] : callees) {
       if (senders.count(callee) == 0) continue;
-      telemetry::CallSides& edge = (*sides)[WindowKey{callee, kind.caller}];
+      telemetry::CallSides& edge = set->sides[WindowKey{callee, kind.caller}];
       if (share > kSureShare) {
         (kind.failed ? edge.failed_unanswered : edge.unanswered) += calls;
       } else if (!kind.failed) {

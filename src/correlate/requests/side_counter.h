@@ -22,6 +22,7 @@
 #include <unordered_set>
 
 #include "correlate/entities/address_book.h"
+#include "correlate/requests/answer_shares.h"
 #include "correlate/requests/trace_assembler.h"
 #include "telemetry/window.h"
 
@@ -51,9 +52,10 @@ class SideCounter {
   using Sides = std::map<telemetry::WindowKey, telemetry::CallSides>;
   static telemetry::EntityId OperationOf(const Kind& kind);
   void CountUnanswered(const Counts& unanswered, const AddressBook& addresses,
-                       const std::unordered_set<telemetry::EntityId>& senders, Sides* sides) const;
+                       const std::unordered_set<telemetry::EntityId>& senders,
+                       telemetry::WindowSet* set) const;
 
-  AddressBook by_operation_;  // who answers an operation of a client; keys are no entities
+  AnswerShares by_operation_;  // who answers an operation of a client; keys are no entities
 };
 
 }  // namespace tomograph::correlate

@@ -56,8 +56,9 @@ void StepCounter::CollectCalls(const JoinedTrace& trace, size_t parent, const Op
     if (child.end > request.end) continue;
     Point point{child.outgoing() ? child.peer : child.service, child.operation};
     if (child.outgoing() && point.peer != kNoEntity) {
-      point.peer = addresses.Resolve(point.peer).entity;
-      if (child.peer_is_address && point.peer == child.peer) point.peer = kNoEntity;
+      const telemetry::EntityId owner = addresses.OwnerOrSelf(point.peer, child.start);
+      const bool only_key = child.peer_is_address && owner == child.peer;
+      point.peer = only_key ? kNoEntity : owner;
     }
     if (point.peer == kNoEntity && point.operation == telemetry::kEmptyString)
       point.peer = AnswererOf(trace, static_cast<size_t>(c));

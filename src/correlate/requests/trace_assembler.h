@@ -27,7 +27,8 @@ struct OpenSpan {
   Nanos raw_start = 0;                              // as its host's clock showed it
   telemetry::EntityId host = telemetry::kNoEntity;  // whose clock that was
   telemetry::EntityId service = telemetry::kNoEntity;
-  telemetry::EntityId peer = telemetry::kNoEntity;
+  telemetry::EntityId peer = telemetry::kNoEntity;  // callee; of an incoming span: who called
+  telemetry::StringId operation = telemetry::kEmptyString;
   float weight = 1;  // >= 1
   telemetry::SpanKind kind = telemetry::SpanKind::kUnspecified;
   bool failed : 1 = false;

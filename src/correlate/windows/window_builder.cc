@@ -69,6 +69,14 @@ WindowBuilder::Cell* WindowBuilder::Find(telemetry::WindowKey key) {
   return nullptr;
 }
 
+bool WindowBuilder::Has(telemetry::WindowKey key) const {
+  const size_t mask = table_.size() - 1;
+  for (size_t at = HashOf(key) & mask; table_[at] != 0; at = (at + 1) & mask) {
+    if (cells_[table_[at] - 1].window.key == key) return true;
+  }
+  return false;
+}
+
 void WindowBuilder::OpenTrace(Cell* cell) {
   if (cell->trace == trace_) return;
   CloseTrace(cell);
@@ -124,13 +132,6 @@ void WindowBuilder::AddTaking(Cell* cell, const OpenSpan& span, Nanos waited) {
   ++cell->window.spans.takings;
 }
 
-void WindowBuilder::Witness(Cell* cell, EdgeBasis basis, double confidence) {
-  if (cell->witnessed && basis < cell->basis) return;
-  cell->witnessed = true;
-  cell->basis = basis;
-  cell->confidence = confidence;
-}
-
 telemetry::WindowSet WindowBuilder::Finish(std::vector<EdgeSeen>* edges) {
   telemetry::WindowSet set;
   set.start = start_;
@@ -144,8 +145,11 @@ telemetry::WindowSet WindowBuilder::Finish(std::vector<EdgeSeen>* edges) {
   for (Cell* cell : ordered) {
     CloseTrace(cell);
     for (const Example& e : cell->examples) cell->window.examples.push_back(e.span);
-    if (cell->witnessed)
-      edges->push_back(EdgeSeen{cell->window.key, cell->basis, cell->confidence});
+    for (size_t by = 0; by < cell->sights.size(); ++by) {
+      if (cell->sights[by].confidence > 0)
+        edges->push_back(
+            EdgeSeen{cell->window.key, static_cast<EdgeWitness>(by), cell->sights[by]});
+    }
     set.windows.push_back(std::move(cell->window));
   }
   return set;

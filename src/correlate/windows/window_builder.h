@@ -9,6 +9,7 @@
 // thread-safe.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <vector>
@@ -33,14 +34,12 @@ class WindowBuilder {
     double calls = 0, failed = 0, busy = 0;  // sums of y w sqrt(1 - 1/w)
     double taking = 0;                       // sum of w y
     std::vector<Example> examples;
-    bool witnessed = false;  // an edge that spans or metrics speak of
-    EdgeBasis basis = EdgeBasis::kClientMetrics;
-    double confidence = 0;
+    std::array<EdgeSight, telemetry::kEdgeWitnessCount> sights;  // of an edge: who speaks of it
   };
   struct EdgeSeen {
     telemetry::WindowKey key;
-    EdgeBasis basis;
-    double confidence;
+    EdgeWitness by;
+    EdgeSight sight;
   };
 
   WindowBuilder(Nanos start, Nanos length, size_t max_windows);
@@ -58,7 +57,16 @@ class WindowBuilder {
   void AddExclusive(Cell* cell, const OpenSpan& span, Nanos exclusive);
   /// A wait for a connection, `waited` of it in this interval.
   void AddTaking(Cell* cell, const OpenSpan& span, Nanos waited);
-  void Witness(Cell* cell, EdgeBasis basis, double confidence);
+  /// The call, which `by` tells of, went from this edge's caller to its callee with that
+  /// confidence.
+  void Witness(Cell* cell, EdgeWitness by, double confidence, const OpenSpan& call) {
+    const bool by_callee = by == EdgeWitness::kSpans && !call.outgoing();
+    Sight(cell, by).Add(confidence, Ended(call) ? call.weight : 0, by_callee);
+  }
+  static EdgeSight& Sight(Cell* cell, EdgeWitness by) {
+    return cell->sights[static_cast<size_t>(by)];
+  }
+  bool Has(telemetry::WindowKey key) const;
 
   Nanos start() const { return start_; }
   Nanos end() const { return start_ + length_; }

@@ -23,6 +23,7 @@ using telemetry::Signal;
 
 using Row = std::vector<std::string_view>;
 constexpr int kAbsent = -1;
+constexpr size_t kMaxAddress = 256;
 
 /// The fields that name who sent a row, and the attribute that each becomes.
 struct ResourceField {
@@ -86,6 +87,8 @@ class CsvDecoder : public StreamDecoder {
         return OnSpan(row, timed, time);
       case Signal::kLog:
         return OnLog(row, timed, time);
+      case Signal::kFlow:
+        return OnFlow(row, timed, time);
       default:
         return mapping_.wide ? OnWideRow(row, timed, time) : OnSample(row, timed, time);
     }
@@ -159,6 +162,15 @@ class CsvDecoder : public StreamDecoder {
     at_.status = PlaceOf("status");
     at_.severity = PlaceOf("severity");
     at_.body = PlaceOf("body");
+    at_.client_address = PlaceOf("client_address");
+    at_.source_address = PlaceOf("source_address");
+    at_.source_port = PlaceOf("source_port");
+    at_.destination_address = PlaceOf("destination_address");
+    at_.destination_port = PlaceOf("destination_port");
+    at_.protocol = PlaceOf("protocol");
+    at_.bytes = PlaceOf("bytes");
+    at_.packets = PlaceOf("packets");
+    at_.sampling = PlaceOf("sampling");
   }
 
   ResourceId FindResource(const Row& row) {
@@ -251,15 +263,18 @@ class CsvDecoder : public StreamDecoder {
   void OnSpan(const Row& row, bool timed, Nanos start) {
     telemetry::TraceId trace_id;
     uint64_t span_id = 0;
-    if (!ParseTraceHex(at_.trace_id.In(row), &trace_id) ||
-        !ParseSpanHex(at_.span_id.In(row), &span_id))
+    ++spans_read_;
+    const bool without_ids = at_.trace_id.In(row).empty() && at_.span_id.In(row).empty();
+    if (!without_ids && (!ParseTraceHex(at_.trace_id.In(row), &trace_id) ||
+                         !ParseSpanHex(at_.span_id.In(row), &span_id)))
       return tally_.Lose(Reason::kMissingId);
     Nanos end = 0;
     if (!timed || !EndOf(row, start, &end)) return tally_.Lose(Reason::kBadTime);
     const ResourceId resource = FindResource(row);
     if (resource == telemetry::kNoResource) return tally_.Lose(Reason::kResourceLimit);
+    if (without_ids) MakeIds(row, &trace_id, &span_id);
     uint64_t parent = 0;
-    (void)ParseSpanHex(at_.parent.In(row), &parent);
+    if (!without_ids) (void)ParseSpanHex(at_.parent.In(row), &parent);
 
     telemetry::SpanBatch& out = batch_.spans;
     out.trace_id.push_back(trace_id);
@@ -273,8 +288,59 @@ class CsvDecoder : public StreamDecoder {
     out.name.push_back(strings_.Intern(CutText(at_.name.In(row), context_.limits.max_text_bytes),
                                        context_.identities->resources.Get(resource).share));
     out.trace_state.push_back(telemetry::kEmptyString);
-    std::optional<Reason> repaired = WriteLabels(row, &out.attributes);
+    std::optional<Reason> repaired = WriteLabels(row, &out.attributes, at_.client_address.In(row));
     if (out.name.back() == telemetry::kOverflow) repaired = Reason::kNameLimit;
+    if (without_ids && at_.trace_id.present()) repaired = Reason::kNoIds;
+    if (end < start) repaired = Reason::kNegativeDuration;
+    CountKept(repaired);
+  }
+
+  /// The same for the same file, and others for equal rows of it or of another sender.
+  void MakeIds(const Row& row, telemetry::TraceId* trace_id, uint64_t* span_id) {
+    for (const std::string_view field : row)
+      key_.append(1, '\0').append(field);  // after the sender
+    const Fingerprint made = telemetry::FingerprintOf(key_, spans_read_);
+    *trace_id = {made.hi, made.lo | 1};
+    *span_id = made.lo | 1;
+  }
+
+  void OnFlow(const Row& row, bool timed, Nanos start) {
+    Nanos end = start;
+    const bool ends = at_.end.present() || at_.duration.present();
+    if (!timed || (ends && !EndOf(row, start, &end))) return tally_.Lose(Reason::kBadTime);
+    const std::string_view source = at_.source_address.In(row);
+    const std::string_view destination = at_.destination_address.In(row);
+    uint16_t source_port = 0, destination_port = 0;
+    double sampling = 1;
+    if (source.empty() || destination.empty() || source.size() > kMaxAddress ||
+        destination.size() > kMaxAddress || !ParseWhole(at_.source_port.In(row), &source_port) ||
+        !ParseWhole(at_.destination_port.In(row), &destination_port) ||
+        (!at_.sampling.In(row).empty() &&
+         (!ParseDouble(at_.sampling.In(row), &sampling) || !(sampling > 0 && sampling <= 1))))
+      return tally_.Lose(Reason::kMalformed);
+    const ResourceId resource = FindResource(row);
+    if (resource == telemetry::kNoResource) return tally_.Lose(Reason::kResourceLimit);
+    const telemetry::Share share = context_.identities->resources.Get(resource).share;
+
+    telemetry::FlowBatch& out = batch_.flows;
+    out.start_ns.push_back(start);
+    out.end_ns.push_back(std::max(start, end));
+    out.resource.push_back(resource);
+    out.source_address.push_back(strings_.Intern(source, share));
+    out.destination_address.push_back(strings_.Intern(destination, share));
+    out.source_port.push_back(source_port);
+    out.destination_port.push_back(destination_port);
+    out.protocol.push_back(ParseProtocol(at_.protocol.In(row)));
+    uint64_t bytes = 0, packets = 0;
+    (void)ParseWhole(at_.bytes.In(row), &bytes);
+    (void)ParseWhole(at_.packets.In(row), &packets);
+    out.bytes.push_back(bytes);
+    out.packets.push_back(packets);
+    out.weight.push_back(static_cast<float>(1 / sampling));
+    std::optional<Reason> repaired;
+    if (out.source_address.back() == telemetry::kOverflow ||
+        out.destination_address.back() == telemetry::kOverflow)
+      repaired = Reason::kNameLimit;
     if (end < start) repaired = Reason::kNegativeDuration;
     CountKept(repaired);
   }
@@ -306,13 +372,15 @@ class CsvDecoder : public StreamDecoder {
     const std::string_view body = CutText(at_.body.In(row), context_.limits.max_body_bytes);
     out.bodies.append(body);
     out.body_end.push_back(out.bodies.size());
-    std::optional<Reason> repaired = WriteLabels(row, &out.attributes);
+    std::optional<Reason> repaired = WriteLabels(row, &out.attributes, {});
     if (body.size() < at_.body.In(row).size()) repaired = Reason::kTruncatedValue;
     CountKept(repaired);
   }
 
-  std::optional<Reason> WriteLabels(const Row& row, telemetry::AttributeTable* table) {
+  std::optional<Reason> WriteLabels(const Row& row, telemetry::AttributeTable* table,
+                                    std::string_view client_address) {
     AttributeWriter attributes(table, &strings_, context_.limits);
+    if (!client_address.empty()) attributes.Text("client.address", client_address);
     for (const size_t column : label_columns_) {
       if (!row[column].empty()) attributes.Text(header_[column], row[column]);
     }
@@ -352,8 +420,10 @@ class CsvDecoder : public StreamDecoder {
   std::vector<std::pair<std::string_view, Place>> resource_places_;
   struct {
     Place metric, value, unit, name, trace_id, span_id, parent, end, duration, kind, status,
-        severity, body;
+        severity, body, client_address, source_address, source_port, destination_address,
+        destination_port, protocol, bytes, packets, sampling;
   } at_;
+  uint64_t spans_read_ = 0;
 };
 
 }  // namespace

@@ -31,7 +31,7 @@ std::string_view WithoutPrefix(std::string_view text, std::string_view prefix) {
 }
 
 template <typename Number>
-bool ParseWhole(std::string_view text, Number* number) {
+bool ParseAll(std::string_view text, Number* number) {
   const char* end = text.data() + text.size();
   const auto [stopped, error] = std::from_chars(text.data(), end, *number);
   return !text.empty() && error == std::errc() && stopped == end;
@@ -63,7 +63,7 @@ bool ParseHex(std::string_view text, size_t digits, telemetry::TraceId* id) {
 
 bool ParseDouble(std::string_view text, double* value) {
   text = WithoutPrefix(Trim(text), "+");
-  return ParseWhole(text, value);
+  return ParseAll(text, value);
 }
 
 bool ParseLengthIn(std::string_view text, std::string_view unit, Nanos* length) {
@@ -72,13 +72,13 @@ bool ParseLengthIn(std::string_view text, std::string_view unit, Nanos* length) 
   // The fraction apart from the whole: one double can't hold today's time to the nanosecond.
   const size_t dot = text.find('.');
   int64_t whole = 0;
-  if (dot == std::string_view::npos ? ParseWhole(text, &whole)
-                                    : dot > 0 && ParseWhole(text.substr(0, dot), &whole)) {
+  if (dot == std::string_view::npos ? ParseAll(text, &whole)
+                                    : dot > 0 && ParseAll(text.substr(0, dot), &whole)) {
     const bool overflow = __builtin_mul_overflow(whole, scale, length);
     double fraction = 0;
     if (dot == std::string_view::npos) return !overflow;
     if (!overflow && std::isdigit(static_cast<unsigned char>(text.back())) &&
-        ParseWhole(text.substr(dot), &fraction) && fraction < 1) {
+        ParseAll(text.substr(dot), &fraction) && fraction < 1) {
       const Nanos rest = std::llround(fraction * static_cast<double>(scale));
       return !__builtin_add_overflow(*length, text.front() == '-' ? -rest : rest, length);
     }
@@ -111,6 +111,17 @@ bool ParseSpanHex(std::string_view text, uint64_t* id) {
   return true;
 }
 
+bool ParseWhole(std::string_view text, uint16_t* number) { return ParseAll(Trim(text), number); }
+bool ParseWhole(std::string_view text, uint64_t* number) { return ParseAll(Trim(text), number); }
+
+uint8_t ParseProtocol(std::string_view text) {
+  const std::string word = Lower(text);
+  if (word == "tcp") return 6;
+  if (word == "udp") return 17;
+  uint8_t number = 0;
+  return ParseAll(std::string_view(word), &number) ? number : 0;
+}
+
 SpanKind ParseSpanKind(std::string_view text) {
   const std::string lower = Lower(text);
   const std::string_view word = WithoutPrefix(lower, "span_kind_");
@@ -127,13 +138,13 @@ SpanStatus ParseSpanStatus(std::string_view text) {
   const std::string_view word = WithoutPrefix(lower, "status_code_");
   if (word == "error" || word == "2" || word == "true") return SpanStatus::kError;
   if (word == "ok" || word == "1") return SpanStatus::kOk;
-  if (int code; ParseWhole(word, &code) && code >= 500 && code < 600) return SpanStatus::kError;
+  if (int code; ParseAll(word, &code) && code >= 500 && code < 600) return SpanStatus::kError;
   return SpanStatus::kUnset;
 }
 
 Severity ParseSeverity(std::string_view text) {
   const std::string word = Lower(text);
-  if (int number; ParseWhole(std::string_view(word), &number))
+  if (int number; ParseAll(std::string_view(word), &number))
     return number >= 1 && number <= 24 ? static_cast<Severity>((number - 1) / 4 * 4 + 1)
                                        : Severity::kUnknown;
   if (word == "trace") return Severity::kTrace;

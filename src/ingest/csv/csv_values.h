@@ -10,6 +10,11 @@
 namespace tomograph::ingest::csv {
 
 bool ParseDouble(std::string_view text, double* value);
+/// A whole number from 0 on, nothing else around it.
+bool ParseWhole(std::string_view text, uint16_t* number);
+bool ParseWhole(std::string_view text, uint64_t* number);
+/// "tcp", "UDP", "6"; 0 when it is none of these.
+uint8_t ParseProtocol(std::string_view text);
 /// `unit`: s ms us ns (a number since the epoch, not 0) or rfc3339, where "2024-01-02 03:04:05"
 /// (UTC) is also read.
 bool ParseTimeIn(std::string_view text, std::string_view unit, Nanos* time);

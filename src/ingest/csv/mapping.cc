@@ -11,11 +11,37 @@ namespace {
 using telemetry::Signal;
 
 constexpr std::array<std::string_view, 5> kTimeUnits = {"s", "ms", "us", "ns", "rfc3339"};
-constexpr std::array<std::string_view, 22> kFields = {
-    "service",     "instance",       "pod",   "host", "namespace", "version",
-    "environment", "metric",         "value", "unit", "name",      "trace_id",
-    "span_id",     "parent_span_id", "start", "end",  "duration",  "kind",
-    "status",      "severity",       "body",  "time"};
+constexpr std::array<std::string_view, 31> kFields = {"service",
+                                                      "instance",
+                                                      "pod",
+                                                      "host",
+                                                      "namespace",
+                                                      "version",
+                                                      "environment",
+                                                      "metric",
+                                                      "value",
+                                                      "unit",
+                                                      "name",
+                                                      "trace_id",
+                                                      "span_id",
+                                                      "parent_span_id",
+                                                      "start",
+                                                      "end",
+                                                      "duration",
+                                                      "kind",
+                                                      "status",
+                                                      "severity",
+                                                      "body",
+                                                      "time",
+                                                      "client_address",
+                                                      "source_address",
+                                                      "source_port",
+                                                      "destination_address",
+                                                      "destination_port",
+                                                      "protocol",
+                                                      "bytes",
+                                                      "packets",
+                                                      "sampling"};
 
 constexpr char kResourcePrefix[] = "resource.";
 
@@ -33,8 +59,10 @@ Status ReadSignal(const std::string& text, Signal* signal) {
     *signal = Signal::kSpan;
   else if (text == "logs")
     *signal = Signal::kLog;
+  else if (text == "flows")
+    *signal = Signal::kFlow;
   else
-    return Wrong("signal is samples, spans or logs, not '" + text + "'");
+    return Wrong("signal is samples, spans, logs or flows, not '" + text + "'");
   return Status::Ok();
 }
 
@@ -88,8 +116,14 @@ Status Check(const Mapping& m) {
         return Wrong("samples need metric and value columns, or 'values: all'");
       return Status::Ok();
     case Signal::kSpan:
-      if (!has("trace_id") || !has("span_id")) return Wrong("spans need trace_id and span_id");
+      if (has("trace_id") != has("span_id"))
+        return Wrong("spans need trace_id and span_id, or neither");
       if (!has("end") && !has("duration")) return Wrong("spans need end or duration");
+      return Status::Ok();
+    case Signal::kFlow:
+      for (const char* field :
+           {"source_address", "source_port", "destination_address", "destination_port"})
+        if (!has(field)) return Wrong(std::string("flows need ") + field);
       return Status::Ok();
     default:
       return has("body") ? Status::Ok() : Wrong("logs need a body column");

@@ -122,7 +122,7 @@ telemetry::EntityId OwnerOf(const Series& series, Identities* identities) {
   return resource.service_entity;
 }
 
-telemetry::EntityId CalleeOf(const Series& series, const Labels& labels, Identities* identities) {
+void NameCallee(const Labels& labels, Identities* identities, Series* series) {
   PeerFacts facts;
   facts.db_system = labels.First({"db.system.name", "db.system"});
   facts.db_namespace = labels.First({"db.namespace", "db.name"});
@@ -132,9 +132,13 @@ telemetry::EntityId CalleeOf(const Series& series, const Labels& labels, Identit
   facts.peer_service = labels.First({"peer.service", "service.peer.name"});
   facts.address = labels.First({"server.address", "net.peer.name"});
   facts.port = labels.First({"server.port", "net.peer.port"});
-  const Resource& resource = identities->resources.Get(series.resource);
-  return FindPeer(facts, identities->strings.Get(resource.service_namespace),
-                  &identities->entities);
+  const Resource& resource = identities->resources.Get(series->resource);
+  series->peer =
+      FindPeer(facts, identities->strings.Get(resource.service_namespace), &identities->entities);
+  if (series->peer != telemetry::kNoEntity) return;
+  const std::string address = AddressOf(facts);
+  series->peer_is_address = !address.empty();
+  if (series->peer_is_address) series->peer = telemetry::AddressKey(address);
 }
 
 }  // namespace
@@ -150,7 +154,7 @@ void CompleteSeriesMeaning(Series* series, Identities* identities) {
   ApplyState(labels, series);
   ApplyQuantile(labels, series);
   series->entity = OwnerOf(*series, identities);
-  if (meaning.client_side) series->peer = CalleeOf(*series, labels, identities);
+  if (meaning.client_side) NameCallee(labels, identities, series);
 }
 
 }  // namespace tomograph::normalize

@@ -120,6 +120,10 @@ SpanMeaning::Marks SpanMeaning::MarksOfCall() const {
   return marks;
 }
 
+std::string_view SpanMeaning::CallerAddress() const {
+  return Text(Has(Key::kNetworkPeerAddress) ? Key::kNetworkPeerAddress : Key::kClientAddress);
+}
+
 bool SpanMeaning::OnlyConnects(std::string_view name) const {
   if (!Has(Key::kDbSystem) || IsCalleeSide(spans_->kind[row_])) return false;
   for (const Key asked :

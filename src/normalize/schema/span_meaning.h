@@ -34,6 +34,9 @@ class SpanMeaning {
     float bytes_in = 0, bytes_out = 0;  // of the bodies of request and answer
   };
   Marks MarksOfCall() const;
+  /// For a callee's span: the address of who called, else of the client that it called for; may be
+  /// empty.
+  std::string_view CallerAddress() const;
   /// Does a span, called `name`, take a connection to a database instead of asking it something?
   /// Instrumented pools show this as a span beside the query's own; nothing in it says what was
   /// asked.

@@ -48,6 +48,13 @@ std::string Canonical(const Series& s, uint32_t resource, const telemetry::Inter
   return text;
 }
 
+/// The keys of addresses are registered nowhere, or for the address itself.
+bool IsAddress(EntityId peer, const telemetry::EntityRegistry& entities) {
+  if (peer == telemetry::kNoEntity) return false;
+  const telemetry::Entity entity = entities.Get(peer);
+  return entity.id == telemetry::kNoEntity || entity.kind == telemetry::EntityKind::kLink;
+}
+
 telemetry::Quantity QuantityOf(std::string_view name) {
   for (int i = 0; i < telemetry::kQuantityCount; ++i) {
     const auto quantity = static_cast<telemetry::Quantity>(i);
@@ -360,6 +367,7 @@ Status Dictionaries::ReadSeries(Connection& connection) {
         s.statistic = static_cast<telemetry::Statistic>(rows->Get<uint8_t>(8, i));
         s.entity = ToEntity(rows->Get<uint64_t>(9, i));
         s.peer = ToEntity(rows->Get<uint64_t>(10, i));
+        s.peer_is_address = IsAddress(s.peer, identities_->entities);
         s.scale = rows->Get<double>(11, i);
         return s;
       });

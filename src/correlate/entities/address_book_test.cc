@@ -1,0 +1,126 @@
+#include "correlate/entities/address_book.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/random.h"
+
+namespace tomograph::correlate {
+namespace {
+
+using telemetry::EntityId;
+using telemetry::kNoEntity;
+using Certainty = AddressBook::Certainty;
+
+constexpr EntityId kAddress{100}, kA{1}, kB{2};
+
+/// `owner` is seen at kAddress at each of `seconds`, window by window of 5 s.
+void See(AddressBook* book, EntityId owner, int from_s, int to_s) {
+  for (int s = from_s; s < to_s; ++s) {
+    book->Observe(kAddress, owner, s * kSecond, s * kSecond);
+    if (s % 5 == 4) book->Settle();
+  }
+  book->Settle();
+}
+
+Certainty At(const AddressBook& book, int s) {
+  return book.Resolve(kAddress, s * kSecond).certainty;
+}
+EntityId OwnerAt(const AddressBook& book, int s) {
+  return book.Resolve(kAddress, s * kSecond).entity;
+}
+
+TEST(AddressBook, ChangesHandsOnce) {
+  AddressBook book;
+  EXPECT_EQ(At(book, 0), Certainty::kNobody);
+  See(&book, kA, 0, 30);
+  See(&book, kB, 40, 70);
+  EXPECT_EQ(OwnerAt(book, 10), kA);
+  EXPECT_EQ(At(book, 10), Certainty::kKnown);
+  EXPECT_EQ(OwnerAt(book, 35), kNoEntity);
+  EXPECT_EQ(At(book, 35), Certainty::kUnknown) << "nobody knows when it changed hands";
+  EXPECT_EQ(OwnerAt(book, 50), kB);
+  EXPECT_EQ(OwnerAt(book, 90), kB);
+  EXPECT_EQ(At(book, 90), Certainty::kBelieved);
+  EXPECT_LT(book.Resolve(kAddress, 10 * kHour).confidence,
+            book.Resolve(kAddress, 90 * kSecond).confidence);
+  EXPECT_EQ(book.Resolve(kAddress, 25 * kSecond, 45 * kSecond).certainty, Certainty::kUnknown);
+  EXPECT_EQ(book.Resolve(kAddress, 41 * kSecond, 45 * kSecond).entity, kB);
+}
+
+TEST(AddressBook, SharedIsNobodysAndBecomesOnesAgain) {
+  AddressBook book;
+  for (int s = 0; s < 60; ++s) {
+    book.Observe(kAddress, s % 2 == 0 ? kA : kB, s * kSecond, s * kSecond);
+    if (s % 5 == 4) book.Settle();
+  }
+  EXPECT_TRUE(book.Shared(kAddress));
+  EXPECT_EQ(At(book, 30), Certainty::kShared);
+  EXPECT_EQ(OwnerAt(book, 30), kNoEntity);
+  See(&book, kB, 60, 100);
+  EXPECT_FALSE(book.Shared(kAddress));
+  EXPECT_EQ(OwnerAt(book, 90), kB);
+  EXPECT_EQ(At(book, 30), Certainty::kShared) << "what was, was";
+}
+
+TEST(AddressBook, OneStrayAnswerDoesNotTakeAnAddressAway) {
+  AddressBook book;
+  See(&book, kA, 0, 60);
+  book.Observe(kAddress, kB, 59 * kSecond, 59 * kSecond);
+  See(&book, kA, 60, 65);
+  EXPECT_EQ(OwnerAt(book, 62), kA);
+}
+
+TEST(AddressBook, IsBoundedAndCountsWhatItRefuses) {
+  AddressBook book(10);
+  for (uint64_t i = 1; i <= 20; ++i) {
+    book.Observe(EntityId{i}, kA, kSecond, kSecond);
+    book.Settle();
+  }
+  EXPECT_EQ(book.size(), 10u);
+  EXPECT_EQ(book.refused(), 10u);
+  book.Observe(EntityId{30}, kA, 30 * kHour, 30 * kHour);
+  book.Settle();
+  EXPECT_NE(book.Resolve(EntityId{30}, 30 * kHour).certainty, Certainty::kNobody)
+      << "what nobody answered at for a day makes room";
+}
+
+/// Random tenancies: whoever is named as known was the tenant at that instant.
+TEST(AddressBook, NeverNamesAnotherThanTheTenant) {
+  Random random(3);
+  int named = 0;
+  for (int round = 0; round < 300; ++round) {
+    AddressBook book;
+    std::vector<std::pair<double, EntityId>> tenants;  // since
+    for (double t = 0; t < 600;) {
+      tenants.emplace_back(t, EntityId{1 + random.Next() % 5});
+      t += 5 + 200 * random.Uniform() * random.Uniform();
+    }
+    const auto tenant = [&](double t) {
+      EntityId who = kNoEntity;
+      for (const auto& [since, entity] : tenants) who = since <= t ? entity : who;
+      return who;
+    };
+    const double pause = 0.2 + 10 * random.Uniform();
+    int window = 0;
+    for (double t = 0; t < 600; t += 2 * pause * random.Uniform()) {
+      for (; window < static_cast<int>(t / 5); ++window) book.Settle();
+      book.Observe(kAddress, tenant(t), FromSeconds(t), FromSeconds(t));
+    }
+    book.Settle();
+    for (int i = 0; i < 200; ++i) {
+      const double t = 600 * random.Uniform();
+      const AddressBook::Answer answer = book.Resolve(kAddress, FromSeconds(t));
+      if (answer.certainty != Certainty::kKnown) continue;
+      // A tenancy may have come and gone between two sights; no sights, no knowledge.
+      const bool hidden = tenant(t) != tenant(t - 2 * pause) || tenant(t) != tenant(t + 2 * pause);
+      if (hidden) continue;
+      ++named;
+      EXPECT_EQ(answer.entity, tenant(t)) << round << " at " << t;
+    }
+  }
+  EXPECT_GT(named, 10'000);
+}
+
+}  // namespace
+}  // namespace tomograph::correlate

@@ -1,0 +1,159 @@
+#include "correlate/topology/call_placer.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/random.h"
+
+namespace tomograph::correlate {
+
+using telemetry::EntityId;
+using telemetry::EntityKind;
+using telemetry::kNoEntity;
+using telemetry::StringId;
+using Certainty = AddressBook::Certainty;
+
+namespace {
+
+constexpr double kOwnName = 0.9;    // what nobody answers for is an entity of its own
+constexpr double kOfItsHost = 0.8;  // who lives at a host answers at its ports, as far as one knows
+constexpr Nanos kPatience = 5 * kMinute;
+constexpr size_t kMaxWaiting = 50'000;
+constexpr size_t kMaxNames = 500'000;
+
+/// Stands for the calls of one operation to an address.
+EntityId KeyOfOperation(EntityId address, StringId operation) {
+  return static_cast<EntityId>(
+      MixBits(static_cast<uint64_t>(address) ^ MixBits(static_cast<uint64_t>(operation))));
+}
+
+}  // namespace
+
+EntityId CallPlacer::KeyOf(StringId address) {
+  if (const auto found = keys_.find(address); found != keys_.end()) return found->second;
+  const std::string_view text = identities_->strings.Get(address);
+  const EntityId key = telemetry::AddressKey(text);
+  if (keys_.size() < kMaxNames) {
+    keys_.emplace(address, key);
+    names_.emplace(key, Name{address, telemetry::HomeKey(telemetry::HostOfAddress(text))});
+  }
+  return key;
+}
+
+CallPlacer::Place CallPlacer::Find(const Call& call, const IsKnown& known) const {
+  const AddressBook::Answer answer = Resolve(call);
+  switch (answer.certainty) {
+    case Certainty::kKnown:
+      return {answer.entity, answer.confidence};
+    case Certainty::kBelieved:
+      return Believe(call, answer, known);
+    case Certainty::kShared:
+      return OfShared(call, known);
+    case Certainty::kNobody:
+      return OfNobody(call, known);
+    case Certainty::kUnknown:
+      break;
+  }
+  return call.by_address ? Place{} : Place{call.other, kOwnName};
+}
+
+AddressBook::Answer CallPlacer::Resolve(const Call& call) const {
+  const AddressBook::Answer answer = addresses_->Resolve(call.other, call.from, call.to);
+  if (answer.certainty != Certainty::kBelieved) return answer;
+  const EntityId host = HomeOf(call);
+  if (host == kNoEntity) return answer;
+  // Somebody else lives now where its owner did.
+  const AddressBook::Answer home = addresses_->Resolve(host, call.from, call.to);
+  const bool moved = home.certainty == Certainty::kKnown && home.entity != answer.entity &&
+                     addresses_->Answered(host, answer.entity);
+  return moved ? AddressBook::Answer{kNoEntity, 0, Certainty::kUnknown, false} : answer;
+}
+
+EntityId CallPlacer::HomeOf(const Call& call) const {
+  if (call.home != kNoEntity || call.incoming) return call.home;
+  const auto name = names_.find(call.other);
+  return name == names_.end() ? kNoEntity : name->second.home;
+}
+
+CallPlacer::Place CallPlacer::Believe(const Call& call, const AddressBook::Answer& answer,
+                                      const IsKnown& known) const {
+  const auto [caller, callee] =
+      call.incoming ? std::pair(answer.entity, call.teller) : std::pair(call.teller, answer.entity);
+  const bool carries_on = edges_->Has(caller, callee) || known(caller, callee);
+  return {answer.entity, answer.confidence, !carries_on && call.by_address, answer.sole};
+}
+
+CallPlacer::Place CallPlacer::OfShared(const Call& call, const IsKnown& known) const {
+  if (!call.by_address) return {call.other, kOwnName};
+  if (call.incoming) return {};
+  const AddressBook::Answer answer =
+      addresses_->Resolve(KeyOfOperation(call.other, call.operation), call.from, call.to);
+  if (answer.certainty == Certainty::kKnown) return {answer.entity, answer.confidence};
+  if (answer.certainty == Certainty::kBelieved) return Believe(call, answer, known);
+  const auto name = names_.find(call.other);
+  if (name == names_.end()) return {};
+  const EntityId entity = identities_->entities.FindOrAdd(
+      EntityKind::kLink, {}, identities_->strings.Get(name->second.address));
+  if (entity == kNoEntity) return {};
+  identities_->entities.Seen(entity, call.to);
+  return {entity, kOwnName};
+}
+
+/// Nobody was seen to answer at that port; somebody may be known to live at the host.
+CallPlacer::Place CallPlacer::OfNobody(const Call& call, const IsKnown& known) const {
+  if (!call.by_address) return {call.other, kOwnName};
+  const EntityId home = HomeOf(call);
+  if (home == kNoEntity) return {};
+  AddressBook::Answer answer = addresses_->Resolve(home, call.from, call.to);
+  answer.confidence *= kOfItsHost;
+  if (answer.certainty == Certainty::kKnown) return {answer.entity, answer.confidence};
+  return answer.certainty == Certainty::kBelieved ? Believe(call, answer, known) : Place{};
+}
+
+void CallPlacer::Later(const Call& call, EdgeWitness by, const EdgeSight& sight, TimeRange window) {
+  const WaitingKey key(window.from, call.teller, call.other, by, call.incoming, call.operation);
+  auto found = waiting_.find(key);
+  if (found == waiting_.end()) {
+    if (waiting_.size() >= kMaxWaiting) {
+      CountUnplaced(static_cast<uint64_t>(sight.records));
+      return;
+    }
+    waiting_.emplace(key, Waiting{call, sight, window});
+    return;
+  }
+  Waiting& w = found->second;
+  w.call.from = std::min(w.call.from, call.from);
+  w.call.to = std::max(w.call.to, call.to);
+  w.sight.records += sight.records;
+  w.sight.calls += sight.calls;
+}
+
+void CallPlacer::Settle(Nanos now) {
+  const IsKnown nobody = [](EntityId, EntityId) { return false; };
+  for (auto at = waiting_.begin(); at != waiting_.end();) {
+    Waiting& w = at->second;
+    const Place place = Find(w.call, nobody);
+    if (place.later && now - w.window.to < kPatience) {
+      ++at;
+      continue;
+    }
+    bool drawn = false;
+    if (place.entity != kNoEntity && (!place.later || place.sole)) {
+      w.sight.confidence = place.confidence;
+      const auto [caller, callee] = w.call.incoming ? std::pair(place.entity, w.call.teller)
+                                                    : std::pair(w.call.teller, place.entity);
+      drawn = edges_->Observe(caller, callee, std::get<EdgeWitness>(at->first), w.sight,
+                              w.window.from, w.window.to);
+    }
+    if (!drawn) CountUnplaced(static_cast<uint64_t>(w.sight.records));
+    at = waiting_.erase(at);
+  }
+}
+
+void CallPlacer::ObserveShared(EntityId address, StringId operation, EntityId service, Nanos first,
+                               Nanos last, double times) {
+  if (addresses_->Shared(address))
+    addresses_->Observe(KeyOfOperation(address, operation), service, first, last, times);
+}
+
+}  // namespace tomograph::correlate

@@ -1,0 +1,94 @@
+// CallPlacer: whose a call is that no two joined spans tell of, by the name or address in it and
+// what the AddressBook knows of that address at that time.
+//
+// An address that was seen to be somebody's before and after the call is his. One that is only
+// believed to be somebody's still may carry on an edge that is there, but does not begin one: such
+// a call waits (`Later`) until the next sight of the address confirms it or contradicts it. When
+// none comes for five minutes and nobody else was ever seen there, the belief is all there is, and
+// the edge is drawn with its confidence. What is shared is told apart by the operation where every
+// operation has its own owner, and else goes to an entity that stands for the address. What was
+// between two owners goes nowhere. Bounded; what no edge is drawn for is counted. Not thread-safe.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <tuple>
+#include <unordered_map>
+
+#include "correlate/entities/address_book.h"
+#include "correlate/requests/trace_assembler.h"
+#include "correlate/topology/edge_book.h"
+#include "telemetry/identities.h"
+
+namespace tomograph::correlate {
+
+class CallPlacer {
+ public:
+  struct Place {
+    telemetry::EntityId entity = telemetry::kNoEntity;  // none: nobody can be named
+    double confidence = 0;
+    bool later = false;  // only believed: hand it to Later
+    bool sole = false;   // nobody else was ever seen there
+  };
+  struct Call {
+    telemetry::EntityId teller =
+        telemetry::kNoEntity;                          // the caller; of an incoming call the callee
+    telemetry::EntityId other = telemetry::kNoEntity;  // by name or key: who is asked for
+    telemetry::StringId operation = telemetry::kEmptyString;
+    bool by_address = true;                           // `other` is a key
+    telemetry::EntityId home = telemetry::kNoEntity;  // of that address, where KeyOf was not told
+    bool incoming = false;                            // `other` is the caller's
+    Nanos from = 0, to = 0;  // when it was made; of several calls the first and the last
+  };
+  /// Has this edge (caller, callee) been seen in the window at hand?
+  using IsKnown = std::function<bool(telemetry::EntityId, telemetry::EntityId)>;
+
+  /// All outlive it.
+  CallPlacer(AddressBook* addresses, EdgeBook* edges, telemetry::Identities* identities)
+      : addresses_(addresses), edges_(edges), identities_(identities) {}
+
+  /// The key of an address, which from now on can be named.
+  telemetry::EntityId KeyOf(telemetry::StringId address);
+
+  Place Find(const Call& call, const IsKnown& known) const;
+  /// Takes a call of the window [from, to) that has to wait.
+  void Later(const Call& call, EdgeWitness by, const EdgeSight& sight, TimeRange window);
+  /// Draws the edges of what waited and is confirmed by now, or has waited long enough.
+  void Settle(Nanos now);
+
+  /// A joined call with this operation to an address that several share was answered by `service`.
+  void ObserveShared(telemetry::EntityId address, telemetry::StringId operation,
+                     telemetry::EntityId service, Nanos first, Nanos last, double times);
+
+  uint64_t unplaced() const { return unplaced_; }  // records that no edge was drawn for
+  void CountUnplaced(uint64_t records) { unplaced_ += records; }
+
+ private:
+  struct Name {
+    telemetry::StringId address = telemetry::kEmptyString;
+    telemetry::EntityId home = telemetry::kNoEntity;
+  };
+  struct Waiting {
+    Call call;
+    EdgeSight sight;
+    TimeRange window;
+  };
+  using WaitingKey = std::tuple<Nanos, telemetry::EntityId, telemetry::EntityId, EdgeWitness, bool,
+                                telemetry::StringId>;
+
+  AddressBook::Answer Resolve(const Call& call) const;
+  telemetry::EntityId HomeOf(const Call& call) const;
+  Place OfShared(const Call& call, const IsKnown& known) const;
+  Place OfNobody(const Call& call, const IsKnown& known) const;
+  Place Believe(const Call& call, const AddressBook::Answer& answer, const IsKnown& known) const;
+
+  AddressBook* const addresses_;
+  EdgeBook* const edges_;
+  telemetry::Identities* const identities_;
+  std::unordered_map<telemetry::StringId, telemetry::EntityId> keys_;  // of addresses
+  std::unordered_map<telemetry::EntityId, Name> names_;                // of these keys
+  std::map<WaitingKey, Waiting> waiting_;                              // the oldest first
+  uint64_t unplaced_ = 0;
+};
+
+}  // namespace tomograph::correlate
