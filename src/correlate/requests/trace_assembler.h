@@ -28,7 +28,6 @@ struct OpenSpan {
   telemetry::EntityId host = telemetry::kNoEntity;  // whose clock that was
   telemetry::EntityId service = telemetry::kNoEntity;
   telemetry::EntityId peer = telemetry::kNoEntity;  // callee; of an incoming span: who called
-  telemetry::StringId operation = telemetry::kEmptyString;
   float weight = 1;  // >= 1
   telemetry::SpanKind kind = telemetry::SpanKind::kUnspecified;
   bool failed : 1 = false;
