@@ -332,7 +332,9 @@ struct Correlator::Impl {
     for (const InferredEdge& e : requests.TakeEdges()) {
       EdgeSight sight;
       sight.Add(e.posterior, 1, false);
-      edges.Observe(e.caller, e.callee, EdgeWitness::kInferredJoins, sight, e.time, e.time);
+      const Nanos window = StartOfWindow(e.time);
+      edges.Observe(e.caller, e.callee, EdgeWitness::kInferredJoins, sight, window,
+                    window + options.window_length);
       if (e.address != kNoEntity)
         addresses.Observe(e.address, e.callee, e.time, e.time, e.posterior);
     }

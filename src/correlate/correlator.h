@@ -70,7 +70,8 @@ class Correlator {
     uint64_t calls_refused = 0;         // of entities or edges beyond max_windows
     uint64_t edges_refused = 0;
     uint64_t late_spans = 0;
-    uint64_t calls_unplaced = 0;  // by an address that was nobody's, somebody's by belief, or shared
+    uint64_t calls_unplaced =
+        0;  // by an address that was nobody's, somebody's by belief, or shared
     uint64_t flows_unplaced = 0;  // connections, likewise
     uint64_t sights_refused = 0;  // of who answers where, beyond the address book's room
   };

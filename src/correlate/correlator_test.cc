@@ -972,8 +972,9 @@ class TopologyTest : public CorrelatorTest {
 /// Whatever the schedule, no edge is drawn between two that never talked.
 TEST_F(TopologyTest, NeverAnEdgeBetweenServicesThatNeverTalked) {
   std::vector<EntityId> tenants, callers;
-  for (const char* name : {"t0", "t1", "t2", "t3"}) tenants.push_back(Service(name));
-  for (const char* name : {"c0", "c1", "c2"}) callers.push_back(Service(name));
+  for (const char* name : {"t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7"})
+    tenants.push_back(Service(name));
+  for (int i = 0; i < 12; ++i) callers.push_back(Service(("c" + std::to_string(i)).c_str()));
   size_t drawn = 0, talked = 0;
   for (uint64_t round = 0; round < 60; ++round) {
     Random random(round);
@@ -987,13 +988,12 @@ TEST_F(TopologyTest, NeverAnEdgeBetweenServicesThatNeverTalked) {
       for (double t = 0; t < 300; t += random.Exponential(0.5)) {
         if (t >= moves) {
           tenant = tenants[random.Below(tenants.size())];
-          moves = t + 5 + random.Exponential(60);
+          moves = t + 10 + random.Exponential(30);
         }
-        const bool witnessed = random.Uniform() < 0.5;
-        const EntityId caller = witnessed ? web_ : callers[random.Below(callers.size())];
+        const bool witnessed = random.Uniform() < 0.3;
         // Each caller talks in its own part of the time, so that it does not talk to all.
-        const auto part = static_cast<uint64_t>(t / 60) + static_cast<uint64_t>(a);
-        if (!witnessed && callers[part % callers.size()] != caller) continue;
+        const auto part = static_cast<uint64_t>(t / 7) + static_cast<uint64_t>(a);
+        const EntityId caller = witnessed ? web_ : callers[part % callers.size()];
         truth.emplace(caller, tenant);
         if (witnessed) {
           Joined(++trace, t, caller, tenant, address, &rows);

@@ -1,6 +1,7 @@
 #include "ingest/decoder_harness.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include "base/random.h"
@@ -21,6 +22,7 @@ class Speller {
     Histograms(batch.samples.histograms);
     Spans(batch.spans);
     Logs(batch.logs);
+    Flows(batch.flows);
     Events(batch.events);
     return std::move(out_);
   }
@@ -108,6 +110,15 @@ class Speller {
           .Text("severity=" + std::to_string(static_cast<int>(l.severity[i])));
       Resource(l.resource[i]).Text(ToHex(l.trace_id[i])).Text(telemetry::SpanIdToHex(l.span_id[i]));
       Text(l.body(i)).Attributes(l.attributes, i).End();
+    }
+  }
+  void Flows(const telemetry::FlowBatch& f) {
+    for (size_t i = 0; i < f.rows(); ++i) {
+      Line("flow ").Time(f.start_ns[i]).Time(f.end_ns[i]);
+      Resource(f.resource[i]).Id(f.source_address[i]).Text(std::to_string(f.source_port[i]));
+      Id(f.destination_address[i]).Text(std::to_string(f.destination_port[i]));
+      Text(std::to_string(f.protocol[i])).Text(std::to_string(f.bytes[i]));
+      Text(std::to_string(f.packets[i])).Text(std::to_string(std::lround(f.weight[i]))).End();
     }
   }
   void Events(const telemetry::EventBatch& e) {

@@ -167,6 +167,29 @@ TEST_F(NormalizerTest, NamesServiceAndPeer) {
   EXPECT_EQ(cart.last_seen, s.start_ns.back());
 }
 
+TEST_F(NormalizerTest, ACalleeSaysWhereItWasCalledAndByWhom) {
+  AddSpan(SpanKind::kServer, "a",
+          {{"server.address", "10.0.0.9"},
+           {"server.port", 8080},
+           {"network.peer.address", "::ffff:10.0.0.7"},
+           {"client.address", "203.0.113.9"}});
+  AddSpan(SpanKind::kServer, "b", {{"http.client_ip", "203.0.113.9"}, {"server.address", "shop"}});
+  AddSpan(SpanKind::kServer, "c",
+          {{"network.local.address", "10.0.0.9"},
+           {"network.local.port", 8080},
+           {"client.address", "a browser"}});
+  AddSpan(SpanKind::kClient, "d", {{"server.address", "10.0.0.9"}, {"server.port", 8080}});
+  normalizer_.Normalize(&batch_);
+  const auto& s = batch_.spans;
+  EXPECT_EQ(s.own_address[0], telemetry::AddressKey("10.0.0.9:8080"));
+  EXPECT_EQ(s.caller_address[0], telemetry::HomeKey("10.0.0.7")) << "who called, not for whom";
+  EXPECT_EQ(s.own_address[1], telemetry::kNoEntity) << "no port";
+  EXPECT_EQ(s.caller_address[1], telemetry::HomeKey("203.0.113.9"));
+  EXPECT_EQ(s.own_address[2], s.own_address[0]);
+  EXPECT_EQ(s.caller_address[2], telemetry::kNoEntity) << "no address";
+  EXPECT_EQ(s.own_address[3], telemetry::kNoEntity);
+}
+
 TEST_F(NormalizerTest, KnowsFailure) {
   const auto add = [&](SpanKind kind, const char* key, int code,
                        SpanStatus status = SpanStatus::kUnset) {

@@ -88,6 +88,31 @@ TEST_F(ApiTest, PictureHoldsAllThatThePageLoadsFirst) {
   }
 }
 
+TEST_F(ApiTest, TopologyIsOfAnInstantWhenAsked) {
+  auto picture = std::make_shared<Picture>(IncidentPicture());
+  telemetry::Edge& edge = picture->edges[0];
+  const Nanos start = SamplePicture::kStart;
+  edge.sources[0].stretches = {
+      {start + 100 * kSecond, start + 200 * kSecond, 50, telemetry::EdgeState::kStopped},
+      {start + 400 * kSecond, start + 500 * kSecond, 70, telemetry::EdgeState::kActive}};
+  edge.sources[0].calls = 120;
+  picture_ = picture;
+  const auto at = [&](int second) {
+    return Answer("/api/v1/topology?at=" + std::to_string((start / kSecond + second) * 1000));
+  };
+  EXPECT_EQ(at(50)["edges"].size(), 10u) << "not yet seen";
+  EXPECT_EQ(at(50)["nodes"].size(), 11u);
+  const Json stopped = at(300)["edges"][0];
+  EXPECT_EQ(stopped["state"], "stopped");
+  EXPECT_EQ(stopped["since_ms"], (start + 200 * kSecond) / kMillisecond);
+  EXPECT_EQ(stopped["sources"][0]["calls"], 50);
+  EXPECT_EQ(at(450)["edges"][0]["state"], "active");
+  EXPECT_EQ(at(450)["edges"][0]["sources"][0]["calls"], 85);
+  EXPECT_FALSE(at(450)["nodes"][0]["figures"]["silent"]);
+  EXPECT_EQ(Ask("/api/v1/topology?at=1000").status, 404) << "before the history";
+  EXPECT_EQ(Ask("/api/v1/topology?at=soon").status, 400);
+}
+
 TEST_F(ApiTest, StatusSaysWhichScrapesFailAndWhy) {
   const Json scrapes = Answer("/api/v1/status")["scrapes"];
   ASSERT_EQ(scrapes.size(), 3u);

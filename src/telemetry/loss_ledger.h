@@ -70,7 +70,7 @@ std::string_view SignalName(Signal s);
   X(kNoSubject, kRepaired, "a change that names no service: kept, evidence against none")         \
   X(kUnknownService, kRepaired,                                                                   \
     "a change of a service that was not known then: kept, matched when its telemetry comes")      \
-  X(kNoIds, kRepaired, "a span without ids, where others have them: made-up ones join nothing")    \
+  X(kNoIds, kRepaired, "a span without ids, where others have them: made-up ones join nothing")   \
   X(kTooLate, kSetAside, "came after the windows of its time were closed")                        \
   X(kTooOld, kSetAside, "from before what is analysed, or than the recording can be")             \
   X(kFromTheFuture, kSetAside, "later than the clock or the recording can be")                    \

@@ -305,5 +305,33 @@ TEST(WindowSet, FindsByKey) {
   EXPECT_EQ(set.Find({EntityId{5}, kNoEntity}), nullptr);
 }
 
+TEST(Addresses, AHomeIsAnAddressThatOthersSeeToo) {
+  EXPECT_EQ(HomeKey("::ffff:10.0.0.7"), HomeKey("10.0.0.7"));
+  EXPECT_EQ(HomeKey("[fd00::7]"), HomeKey("fd00::7"));
+  EXPECT_NE(HomeKey("10.0.0.7"), HomeKey("10.0.0.8"));
+  EXPECT_NE(HomeKey("10.0.0.7"), AddressKey("10.0.0.7"));
+  for (const char* nobodys : {"", "127.0.0.1", "::1", "fe80::1", "169.254.1.1", "0.0.0.0", "cart",
+                              "10.0.0", "(too many distinct values)"})
+    EXPECT_EQ(HomeKey(nobodys), kNoEntity) << nobodys;
+  EXPECT_EQ(HostOfAddress("10.0.0.7:80"), "10.0.0.7");
+  EXPECT_EQ(HostOfAddress("[fd00::7]:80"), "fd00::7");
+  EXPECT_EQ(HostOfAddress("fd00::7"), "fd00::7");
+  EXPECT_EQ(HostOfAddress("cart"), "cart");
+}
+
+TEST(Addresses, AResourceSaysWhereItLives) {
+  Interner strings;
+  Resource resource;
+  const auto say = [&](const char* key, const char* value) {
+    resource.attributes.emplace_back(strings.Intern(key), strings.Intern(value));
+  };
+  say("host.ip", "[\"10.0.0.7\",\"fe80::1\",\"127.0.0.1\"]");
+  say("k8s.pod.ip", "10.0.0.7");
+  say("ip", "10.0.0.9");
+  say("service.name", "10.0.0.8");
+  EXPECT_EQ(HomesOf(resource, strings),
+            (std::vector<EntityId>{HomeKey("10.0.0.7"), HomeKey("10.0.0.9")}));
+}
+
 }  // namespace
 }  // namespace tomograph::telemetry

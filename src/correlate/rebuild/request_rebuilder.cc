@@ -152,7 +152,8 @@ struct RequestRebuilder::Impl {
     }
     const OpenSpan* answer = AnswerTo(trace.joined, i);
     EntityId callee = answer != nullptr ? answer->service : span.peer;
-    if (answer == nullptr && span.peer != kNoEntity) callee = addresses.OwnerOrSelf(span.peer, span.start);
+    if (answer == nullptr && span.peer != kNoEntity)
+      callee = addresses.OwnerOrSelf(span.peer, span.start);
     if (callee == kNoEntity || !missing.IntoOpen(callee)) return;
     Note(trace, i, SpanPart::kSent, RecordOf(trace.id, span, SpanPart::kSent, callee), i, false,
          span.peer_is_address ? span.peer : kNoEntity);

@@ -41,8 +41,8 @@ Nanos SelfTime(const JoinedTrace& trace, size_t i, TimeRange range) {
 }  // namespace
 
 CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addresses,
-                                      CallPlacer* placer, WindowBuilder* windows,
-                                      Hearing* hearing, MissingJoins* missing) {
+                                      CallPlacer* placer, WindowBuilder* windows, Hearing* hearing,
+                                      MissingJoins* missing) {
   windows_ = windows;
   hearing_ = hearing;
   missing_ = missing;

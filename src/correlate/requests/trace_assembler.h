@@ -28,7 +28,7 @@ struct OpenSpan {
   telemetry::EntityId host = telemetry::kNoEntity;  // whose clock that was
   telemetry::EntityId service = telemetry::kNoEntity;
   telemetry::EntityId peer = telemetry::kNoEntity;  // callee; of an incoming span: who called
-  float weight = 1;  // >= 1
+  float weight = 1;                                 // >= 1
   telemetry::SpanKind kind = telemetry::SpanKind::kUnspecified;
   bool failed : 1 = false;
   bool weight_known : 1 = false;

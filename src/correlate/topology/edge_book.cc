@@ -19,9 +19,7 @@ constexpr double kMayHide = 0.1;          // of an edge's usual calls among thos
 constexpr Nanos kForgotten = 24 * kHour;  // when room is needed
 
 /// Joins by inference are decided up to so long after the call.
-Nanos PatienceWith(EdgeWitness by) {
-  return by == EdgeWitness::kInferredJoins ? 2 * kMinute : 0;
-}
+Nanos PatienceWith(EdgeWitness by) { return by == EdgeWitness::kInferredJoins ? 2 * kMinute : 0; }
 
 void MergeNearest(std::vector<EdgeStretch>* stretches) {
   auto nearest = stretches->begin();
@@ -118,7 +116,8 @@ void EdgeBook::Judge(const Hearing& hearing, Nanos from, Nanos to) {
                             : std::max(1.0, ToSeconds(to - judged_until_) / ToSeconds(to - from));
   for (auto& [key, between] : edges_) {
     for (Known& k : between.known) {
-      if (k.source.last_seen < to - PatienceWith(k.source.by)) JudgeSilence(HeardOf(key, k, hearing), passed, &k);
+      if (k.source.last_seen < to - PatienceWith(k.source.by))
+        JudgeSilence(HeardOf(key, k, hearing), passed, &k);
       if (k.source.stretches.back().then == EdgeState::kActive) active_s_ += ToSeconds(to - from);
     }
   }

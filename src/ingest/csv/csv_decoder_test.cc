@@ -89,6 +89,58 @@ TEST(Csv, ReadsSpans) {
   EXPECT_EQ(ledger, "csv span received=5 accepted=2 missing_id=1 bad_time=1 negative_duration=1\n");
 }
 
+TEST(Csv, AnAccessLogHasNoIdsAndGetsSome) {
+  const std::string mapping =
+      "signal: spans\ntime: {column: t, unit: s}\nduration: {column: took, unit: ms}\n"
+      "service: {constant: gate}\nkind: {constant: server}\nstatus: code\n"
+      "client_address: client\n";
+  const std::string row = "1700000000,12,200,10.0.0.7\n";
+  std::string ledger;
+  const std::string spans = Read(mapping, "t,took,code,client\n" + row + row, &ledger);
+  EXPECT_EQ(ledger, "csv span received=2 accepted=2\n");
+  EXPECT_THAT(spans, HasSubstr("{\"client.address\":\"10.0.0.7\"}"));
+  const size_t first = spans.find("span "), second = spans.find("span ", first + 1);
+  ASSERT_NE(second, std::string::npos);
+  EXPECT_NE(spans.substr(first, 54), spans.substr(second, 54)) << "equal rows are two calls";
+  EXPECT_EQ(Read(mapping, "t,took,code,client\n" + row + row), spans) << "and the same ones again";
+}
+
+TEST(Csv, WithoutIdsWhereOthersHaveThemIsARepair) {
+  std::string ledger;
+  Read("signal: spans\ntime: {column: t, unit: s}\nend: e\nservice: s\ntrace_id: tr\nspan_id: sp\n",
+       "t,e,s,tr,sp\n1700000000,1700000001,a,,\n1700000000,1700000001,a,1,2\n"
+       "1700000000,1700000001,a,1,\n",
+       &ledger);
+  EXPECT_EQ(ledger, "csv span received=3 accepted=1 missing_id=1 no_ids=1\n");
+  EXPECT_THAT(Mapping::FromYaml("signal: spans\ntime: t\nend: e\ntrace_id: x\n").status().message(),
+              HasSubstr("or neither"));
+}
+
+TEST(Csv, ReadsFlows) {
+  const std::string mapping =
+      "signal: flows\ntime: {column: t, unit: s}\nend: e\nservice: {constant: probe}\n"
+      "source_address: src\nsource_port: sport\ndestination_address: dst\n"
+      "destination_port: dport\nprotocol: proto\nbytes: b\npackets: p\nsampling: rate\n";
+  std::string ledger;
+  EXPECT_EQ(Read(mapping,
+                 "t,e,src,sport,dst,dport,proto,b,p,rate\n"
+                 "1700000000,1700000001,10.0.0.1,40000,fd00::2,443,TCP,900,7,0.01\n"
+                 "1700000000,1699999999,10.0.0.1,40000,10.0.0.2,53,17,,,\n"
+                 "1700000000,1700000001,10.0.0.1,70000,10.0.0.2,80,tcp,1,1,\n"
+                 "1700000000,1700000001,,1,10.0.0.2,80,tcp,1,1,\n"
+                 "1700000000,1700000001,10.0.0.1,1,10.0.0.2,80,tcp,1,1,0\n"
+                 ",1700000001,10.0.0.1,1,10.0.0.2,80,tcp,1,1,1\n",
+                 &ledger),
+            "batch csv\n"
+            "flow 1700000000000000000 1700000001000000000 {service.name=probe,} 10.0.0.1 40000 "
+            "fd00::2 443 6 900 7 100\n"
+            "flow 1700000000000000000 1700000000000000000 {service.name=probe,} 10.0.0.1 40000 "
+            "10.0.0.2 53 17 0 0 1\n");
+  EXPECT_EQ(ledger, "csv flow received=6 accepted=1 malformed=3 bad_time=1 negative_duration=1\n");
+  EXPECT_THAT(Mapping::FromYaml("signal: flows\ntime: t\nsource_address: a\n").status().message(),
+              HasSubstr("flows need source_port"));
+}
+
 TEST(Csv, ReadsLogs) {
   EXPECT_EQ(Read("signal: logs\ntime: {column: t, unit: rfc3339}\nbody: message\nseverity: level\n"
                  "service: {constant: cart}\ntrace_id: trace\nresource.cloud.region: region\n",
