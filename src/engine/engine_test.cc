@@ -18,6 +18,7 @@
 #include "engine/recorded_run.h"
 #include "engine/recorded_time.h"
 #include "net/http_client.h"
+#include "net/inflate.h"
 #include "store/duckdb/duckdb_store.h"
 
 namespace tomograph::engine {
@@ -548,6 +549,33 @@ TEST_F(Live, ListensWhileItReplays) {
   const auto loss = Call(page, "/api/v1/loss", "");
   EXPECT_THAT(loss.body, testing::HasSubstr("\"accepted\":1,"));
   EXPECT_THAT(loss.body, testing::HasSubstr("\"set_aside\":0,"));
+}
+
+TEST_F(Live, WhatIsTooLargeIsAnsweredInOtlpsWordsAndCounted) {
+  Config config = ConfigFor("");
+  config.max_request_bytes = 10'000;
+  auto engine = LiveEngine::Start(config);
+  ASSERT_TRUE(engine.ok()) << engine.status().ToString();
+  const auto post = [&](std::string body, const std::string& encoding) {
+    net::HttpCall call;
+    call.method = "POST";
+    call.url = "http://127.0.0.1:" + std::to_string((*engine)->otlp_http_port()) + "/v1/traces";
+    call.headers = {{"content-type", "application/json"}};
+    if (!encoding.empty()) call.headers.emplace_back("content-encoding", encoding);
+    call.body = std::move(body);
+    return net::Fetch(call).value();
+  };
+  const std::string bomb = net::Gzip(std::string(1'000'000, ' ')).value();
+  for (const auto& answer : {post(std::string(20'000, ' '), ""), post(bomb, "gzip")}) {
+    EXPECT_EQ(answer.status, 413);
+    EXPECT_EQ(answer.content_type, "application/json");
+    EXPECT_THAT(answer.body, testing::HasSubstr("\"code\":3"));
+  }
+  EXPECT_EQ(post("no gzip", "gzip").status, 400);
+  const auto loss = [&] { return Call((*engine)->http_port(), "/api/v1/loss", "").body; };
+  while (loss().find("\"dropped\":3") == std::string::npos) std::this_thread::yield();
+  EXPECT_THAT(loss(), testing::HasSubstr("too_large"));
+  EXPECT_THAT(loss(), testing::HasSubstr("malformed"));
 }
 
 TEST_F(Live, ShowsWhatArrived) {

@@ -109,25 +109,29 @@ Status LiveEngine::Listen() {
   limits.max_inflated_bytes = 4 * config_.max_request_bytes;
   limits.body_budget = body_budget_;
   const int threads = static_cast<int>(config_.io_threads);
-  const auto listen = [&](const std::string& text, net::HttpServer::Handler handler,
+  const auto listen = [&](const std::string& text, net::HttpLimits limits,
+                          net::HttpServer::Handler handler,
                           std::unique_ptr<net::HttpServer>* server) {
     const auto address = ParseAddress(text);
     if (!address.ok()) return address.status();
-    auto started =
-        net::HttpServer::Start(address->host, address->port, threads, limits, std::move(handler));
+    auto started = net::HttpServer::Start(address->host, address->port, threads, std::move(limits),
+                                          std::move(handler));
     if (!started.ok()) return started.status();
     *server = std::move(started).value();
     return Status::Ok();
   };
   TG_RETURN_IF_ERROR(listen(
-      config_.http_address,
+      config_.http_address, limits,
       [this](net::HttpRequest&& request, std::shared_ptr<net::Responder> responder) {
         publisher_->HandleHttp(std::move(request), std::move(responder));
       },
       &page_server_));
   if (!config_.otlp_http_address.empty()) {
+    limits.refusal = [this](const net::HttpRequest& request, int status, const std::string& why) {
+      return receiver_->Refuse(request, status, why);
+    };
     TG_RETURN_IF_ERROR(listen(
-        config_.otlp_http_address,
+        config_.otlp_http_address, limits,
         [this](net::HttpRequest&& request, std::shared_ptr<net::Responder> responder) {
           receiver_->HandleHttp(std::move(request), std::move(responder));
         },

@@ -1,5 +1,7 @@
 #include "engine/recorded_run.h"
 
+#include <map>
+#include <string>
 #include <utility>
 
 #include "engine/merge.h"
@@ -22,6 +24,25 @@ ingest::DecodeContext ContextOf(telemetry::Identities* identities, telemetry::Lo
   context.complete_resource = [=](telemetry::Resource* r) { normalizer->CompleteResource(r); };
   context.complete_series = [=](telemetry::Series* s) { normalizer->CompleteSeries(s); };
   return context;
+}
+
+/// An error that names the reasons when all that was there is lost: no picture says that better.
+Status SomethingWasKept(const telemetry::LossLedger& ledger, const std::string& path) {
+  std::map<telemetry::Reason, uint64_t> dropped;
+  uint64_t kept = 0;
+  for (const auto& row : ledger.Rows()) {
+    kept += row.kept();
+    for (const auto& [reason, n] : row.reasons) {
+      if (telemetry::OutcomeOf(reason) == telemetry::Outcome::kDropped) dropped[reason] += n;
+    }
+  }
+  if (kept > 0 || dropped.empty()) return Status::Ok();
+  std::string why;
+  for (const auto& [reason, n] : dropped) {
+    why += (why.empty() ? "" : "; ") + std::to_string(n) +
+           " dropped: " + std::string(telemetry::ReasonSentence(reason));
+  }
+  return Status::InvalidArgument(path + ": nothing in it can be kept (" + why + ")");
 }
 
 }  // namespace
@@ -78,6 +99,7 @@ Result<RecordedResult> ReconstructRecording(
     if (progress) progress(bytes, total_bytes);
   });
   if (!read.ok()) return read;
+  TG_RETURN_IF_ERROR(SomethingWasKept(ledger, path));
   analysis.Finish();
   if (result.store != nullptr) {
     TG_RETURN_IF_ERROR(stored);

@@ -358,6 +358,20 @@ void Receiver::HandleHttp(net::HttpRequest&& request, std::shared_ptr<net::Respo
       });
 }
 
+net::HttpResponse Receiver::Refuse(const net::HttpRequest& request, int status,
+                                   const std::string& why) {
+  const Route* route = FindRoute(kRoutes, request.path);
+  if (route != nullptr) {
+    const Reason reason = status == 503   ? Reason::kBackPressure
+                          : status == 413 ? Reason::kTooLarge
+                                          : Reason::kMalformed;
+    CountUnread(FormatOf(route->kind), reason, context_.ledger);
+  }
+  return ErrorAnswer(status, why,
+                     EncodingOf(route == nullptr ? kRoutes[0] : *route,
+                                MediaType(request.Header("content-type"))));
+}
+
 void Receiver::HandleGrpc(std::string_view method, std::string_view peer, ByteView request,
                           net::GrpcServer::Reply reply) {
   const Route* route = FindRoute(kMethods, method);

@@ -49,7 +49,8 @@ std::string PeerName(const asio::ip::tcp::socket& socket) {
   return (v6 ? "[" + address + "]" : address) + ":" + std::to_string(endpoint.port());
 }
 
-HttpRequest Convert(http::request<http::string_body>&& message, const std::string& peer) {
+HttpRequest ConvertHeader(const http::request<http::string_body>& message,
+                          const std::string& peer) {
   HttpRequest request;
   request.method =
       message.method() == http::verb::head ? "GET" : std::string(message.method_string());
@@ -62,7 +63,6 @@ HttpRequest Convert(http::request<http::string_body>&& message, const std::strin
         LowerCase({field.name_string().data(), field.name_string().size()}),
         std::string(field.value()));
   }
-  request.body = std::move(message.body());
   request.peer = peer;
   return request;
 }
@@ -181,14 +181,17 @@ void HttpConnection::OnBody(error_code error) {
 
 void HttpConnection::Dispatch() {
   stream_.expires_never();
-  HttpRequest request = Convert(parser_->release(), peer_);
+  http::request<http::string_body> message = parser_->release();
+  HttpRequest request = ConvertHeader(message, peer_);
+  request.body = std::move(message.body());
   request.share = std::move(share_);
   parser_.reset();
   const Status decoded = UndoEncoding(&request, shared_->limits.max_inflated_bytes);
   if (!decoded.ok()) {
     const bool too_large = decoded.code() == StatusCode::kResourceExhausted;
     const int status = decoded.retryable() ? 503 : too_large ? 413 : 400;
-    return Write(PlainAnswer(status, decoded.message()));
+    request.body.clear();
+    return RefuseBody(request, status, decoded.message());
   }
   shared_->handler(std::move(request), std::make_shared<HttpResponder>(shared_->shared_from_this(),
                                                                        shared_from_this()));
@@ -198,7 +201,9 @@ void HttpConnection::Dispatch() {
 void HttpConnection::RefuseRequest(error_code error) {
   closing_ = true;
   share_.ShrinkTo(0);
-  if (error == http::error::body_limit) return Write(PlainAnswer(413, "the body is too large"));
+  if (error == http::error::body_limit) {
+    return RefuseBody(ConvertHeader(parser_->get(), peer_), 413, "the body is too large");
+  }
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
     return Write(PlainAnswer(431, "the header is too large"));
   }
@@ -211,9 +216,15 @@ void HttpConnection::RefuseRequest(error_code error) {
 
 void HttpConnection::RefuseForNow() {
   closing_ = true;
+  const HttpRequest request = ConvertHeader(parser_->get(), peer_);
   parser_.reset();
   share_.ShrinkTo(0);
-  Write(PlainAnswer(503, "too many bytes of requests are in memory, try again"));
+  RefuseBody(request, 503, "too many bytes of requests are in memory, try again");
+}
+
+void HttpConnection::RefuseBody(const HttpRequest& request, int status, const std::string& why) {
+  const HttpRefusal& refusal = shared_->limits.refusal;
+  Write(refusal ? refusal(request, status, why) : PlainAnswer(status, why));
 }
 
 void HttpConnection::Write(HttpResponse answer) {

@@ -76,6 +76,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void RefuseRequest(boost::system::error_code error);
   /// The body was not read, or not to its end.
   void RefuseForNow();
+  /// In the words of HttpLimits::refusal.
+  void RefuseBody(const HttpRequest& request, int status, const std::string& why);
   void Write(HttpResponse response);
   void OnWritten(boost::system::error_code error);
   void Linger();

@@ -62,6 +62,11 @@ class Responder {
   virtual std::shared_ptr<EventStream> OpenEventStream() = 0;
 };
 
+/// The answer to a request whose body was not taken: 413 too large, 400 not what its encoding says,
+/// 503 no room for now. `request` has no body. Called on the I/O threads; must not block.
+using HttpRefusal =
+    std::function<HttpResponse(const HttpRequest& request, int status, const std::string& why)>;
+
 struct HttpLimits {
   size_t max_body_bytes = 16u << 20;      // as received; 413 beyond
   size_t max_inflated_bytes = 64u << 20;  // after gzip; 413 beyond
@@ -73,6 +78,7 @@ struct HttpLimits {
   // For the bodies of all connections, as received and as inflated; 503 with Retry-After beyond,
   // before the body is read where its length is known. Null: none.
   std::shared_ptr<BodyBudget> body_budget;
+  HttpRefusal refusal;  // none: plain text
 };
 
 class HttpServer {

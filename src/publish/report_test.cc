@@ -76,6 +76,17 @@ TEST(TerminalReport, DoesNotCallHealthyWhatNobodyJudged) {
   EXPECT_THAT(report, Not(HasSubstr("Nothing is out of its normal")));
 }
 
+TEST(TerminalReport, SaysWhyRecordsWereLost) {
+  Picture picture = NormalPicture();
+  telemetry::LossLedger ledger;
+  ledger.Received(telemetry::Format::kOtlpFile, telemetry::Signal::kMessage, 7);
+  ledger.Lost(telemetry::Format::kOtlpFile, telemetry::Signal::kMessage,
+              telemetry::Reason::kMalformed, 7);
+  picture.loss = ledger.Rows();
+  EXPECT_THAT(TerminalReport(picture, 100, false),
+              HasSubstr("7 dropped: the bytes are not what the format allows."));
+}
+
 TEST(TerminalReport, DoesNotLetTelemetryDriveTheTerminal) {
   Picture picture = IncidentPicture();
   picture.entities[0].name = "evil\033[2J\r\nname";

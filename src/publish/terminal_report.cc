@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 
 #include "publish/figures.h"
 #include "publish/json.h"
@@ -21,6 +22,7 @@ constexpr double kLeastOutweighed = 0.1;
 constexpr size_t kEvidence = 4;
 constexpr size_t kServices = 8;
 constexpr size_t kMovements = 5;
+constexpr size_t kReasons = 5;
 constexpr int kMinWidth = 80;
 constexpr int kBarWidth = 20;
 
@@ -325,9 +327,30 @@ class Terminal {
     Text("Records: " + std::to_string(received) + " received, " + std::to_string(repaired) +
          " repaired, " + std::to_string(dropped) + " dropped." +
          (set_aside > 0 ? " Kept, but in no window: " + std::to_string(set_aside) + "." : "") +
-         " Spans joined: " + Percent(picture_.join_match_rate) + ". Up to " +
+         " Parents found by id: " + Percent(picture_.join_match_rate) + ". Up to " +
          FormatTime(picture_.watermark) + ".");
+    ShowReasons();
     ShowJoins();
+  }
+
+  // Why records were repaired, dropped or set aside: the most frequent reasons.
+  void ShowReasons() {
+    std::map<telemetry::Reason, uint64_t> counts;
+    for (const auto& row : picture_.loss) {
+      for (const auto& [reason, n] : row.reasons) counts[reason] += n;
+    }
+    std::vector<std::pair<telemetry::Reason, uint64_t>> reasons(counts.begin(), counts.end());
+    std::stable_sort(reasons.begin(), reasons.end(),
+                     [](const auto& a, const auto& b) { return a.second > b.second; });
+    if (reasons.size() > kReasons) reasons.resize(kReasons);
+    for (const auto& [reason, n] : reasons) {
+      const telemetry::Outcome outcome = telemetry::OutcomeOf(reason);
+      const bool set_aside = outcome == telemetry::Outcome::kSetAside;
+      Text(std::to_string(n) + " " +
+               (set_aside ? "in no window" : std::string(telemetry::OutcomeName(outcome))) + ": " +
+               std::string(telemetry::ReasonSentence(reason)) + ".",
+           4, "  ");
+    }
   }
 
   void ShowJoins() {

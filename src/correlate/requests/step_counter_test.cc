@@ -109,7 +109,8 @@ TEST_F(StepCounterTest, TheStepsOfARequestCoverWhatItsCallsDoNot) {
       std::fill(covered.begin() + from, covered.begin() + to, true);
     }
     double hidden = 0;
-    for (const StepStats& s : Run(rows)[0].Find({web_, kNoEntity})->steps)
+    const auto windows = Run(rows);  // outlives the loop
+    for (const StepStats& s : windows[0].Find({web_, kNoEntity})->steps)
       hidden += s.duration.sum() / s.calls * static_cast<double>(s.seen);
     const auto free = std::count(covered.begin(), covered.end(), false);
     EXPECT_NEAR(hidden, static_cast<double>(free) / 1e3, 1e-5);
