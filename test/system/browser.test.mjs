@@ -570,11 +570,11 @@ describe('what came first', () => {
     const whole = fixture('incident');
     const of = (name) => whole.topology.nodes.find((n) => n.name === name).id;
     const step = (name, onset, error, more) => ({ entity: of(name), name, quantity: 'latency_p50', direction: 'up', onset_ms: 1760000820000 + onset,
-      lower_ms: 1760000820000 + onset - error, upper_ms: 1760000820000 + onset + error, from: null, from_name: null, lag_s: null, p_order: null, ...more });
+      lower_ms: 1760000820000 + onset - error, upper_ms: 1760000820000 + onset + error, from: null, from_name: null, lag_s: null, p_order: null, order: 'none', ...more });
     whole.incidents[0].propagation = [
-      step('checkout', 6000, 5000, { from: of('payment'), from_name: 'payment', lag_s: 6, p_order: 0.93 }),
+      step('checkout', 6000, 5000, { from: of('payment'), from_name: 'payment', lag_s: 6, p_order: 0.93, order: 'clear' }),
       step('payment', 0, 4000),
-      step('frontend', 7000, 12000, { from: of('checkout'), from_name: 'checkout', lag_s: 1, p_order: 0.52 }),
+      step('frontend', 7000, 12000, { from: of('checkout'), from_name: 'checkout', lag_s: 1, p_order: 0.52, order: 'unclear' }),
     ];
     return whole;
   };
