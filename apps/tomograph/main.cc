@@ -1,6 +1,71 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <numeric>
+#include <string>
+#include <vector>
 
 #include "commands.h"
+
+namespace {
+
+/// Edits of one character that make `b` of `a` (Levenshtein).
+size_t Distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i + 1);
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({row[j] + 1, row[j + 1] + 1, replaced});
+    }
+  }
+  return row.back();
+}
+
+/// The name that `word` was meant to be, most likely; empty when none is near.
+std::string Nearest(const std::string& word, const std::vector<std::string>& names) {
+  std::string nearest;
+  size_t least = word.size() / 3 + 2;
+  for (const std::string& name : names) {
+    const bool part = word.size() >= 3 && name.find(word) != std::string::npos;
+    const size_t distance = part ? 1 : Distance(word, name);
+    if (distance < least) {
+      least = distance;
+      nearest = name;
+    }
+  }
+  return nearest;
+}
+
+std::string DidYouMean(const std::string& dashes, const std::string& nearest) {
+  return nearest.empty() ? "" : "; did you mean " + dashes + nearest + "?";
+}
+
+/// CLI11 says of an unknown word neither which one it is nor what would be near. Empty: its own
+/// message will do.
+std::string WhatIsUnknown(const CLI::App& app) {
+  const CLI::App* command = &app;
+  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+  std::vector<std::string> words = app.remaining(true);
+  const auto word = std::find_if(words.begin(), words.end(),
+                                 [](const std::string& w) { return w.rfind("--", 0) == 0; });
+  if (word != words.end()) {
+    const std::string name = word->substr(2, word->find('=') - 2);
+    std::vector<std::string> names;
+    for (const CLI::Option* option : command->get_options({})) {
+      for (const std::string& n : option->get_lnames()) names.push_back(n);
+    }
+    return "there is no option --" + name + DidYouMean("--", Nearest(name, names));
+  }
+  std::vector<std::string> names;
+  for (const CLI::App* sub : command->get_subcommands({})) names.push_back(sub->get_name());
+  if (words.empty() || names.empty()) return "";
+  return "there is no command '" + words[0] + "'" + DidYouMean("", Nearest(words[0], names));
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app(
@@ -13,6 +78,11 @@ int main(int argc, char** argv) {
   tomograph::app::AddReconstruct(app, &run);
   tomograph::app::AddEvaluate(app, &run);
   tomograph::app::AddCheck(app, &run);
+  app.failure_message([&](const CLI::App* of, const CLI::Error& error) {
+    const std::string unknown = WhatIsUnknown(app);
+    const std::string what = unknown.empty() ? error.what() : unknown;
+    return "tomograph: " + what + "\n" + of->get_name() + " --help says what there is\n";
+  });
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -144,6 +144,10 @@ Status LiveEngine::Listen() {
     grpc_limits.body_budget = body_budget_;
     grpc_limits.max_message_bytes =
         static_cast<int>(std::min<uint64_t>(config_.max_request_bytes, INT32_MAX));
+    grpc_limits.max_inflated_bytes = limits.max_inflated_bytes;
+    grpc_limits.on_refused = [this](std::string_view method, const Status& why) {
+      receiver_->CountRefused(method, why);
+    };
     auto started =
         net::GrpcServer::Start(address->host, address->port, grpc_limits,
                                [this](std::string_view method, std::string_view peer,

@@ -372,6 +372,14 @@ net::HttpResponse Receiver::Refuse(const net::HttpRequest& request, int status,
                                 MediaType(request.Header("content-type"))));
 }
 
+void Receiver::CountRefused(std::string_view method, const Status& why) {
+  if (FindRoute(kMethods, method) == nullptr) return;
+  const Reason reason = why.retryable()                                ? Reason::kBackPressure
+                        : why.code() == StatusCode::kResourceExhausted ? Reason::kTooLarge
+                                                                       : Reason::kMalformed;
+  CountUnread(Format::kOtlpGrpc, reason, context_.ledger);
+}
+
 void Receiver::HandleGrpc(std::string_view method, std::string_view peer, ByteView request,
                           net::GrpcServer::Reply reply) {
   const Route* route = FindRoute(kMethods, method);

@@ -35,6 +35,8 @@ class Receiver {
   /// The answer to a request whose body the server did not take (net::HttpRefusal), in the type
   /// that OTLP asks for; counted as a message that nobody could read.
   net::HttpResponse Refuse(const net::HttpRequest& request, int status, const std::string& why);
+  /// The same of a gRPC call that the server refused.
+  void CountRefused(std::string_view method, const Status& why);
   void HandleGrpc(std::string_view method, std::string_view peer, ByteView request,
                   net::GrpcServer::Reply reply);
   /// Is it one of the paths above? (The engine may serve publish/ on the same port.)

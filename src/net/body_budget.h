@@ -1,6 +1,6 @@
 // BodyBudget: how many bytes of requests may be in memory at once, over all connections and
-// listeners that share it. A share is taken before the bytes are read (or inflated) and given back
-// when the request is done with. Thread-safe, lock-free.
+// listeners that share it. A share is taken as the bytes arrive and before they are inflated, and
+// given back when the request is done with. Thread-safe, lock-free.
 #pragma once
 
 #include <atomic>
@@ -23,6 +23,11 @@ class BodyBudget {
 
  private:
   friend class BodyShare;
+  bool HasRoomFor(size_t bytes) {
+    if (bytes <= limit_ - in_use()) return true;
+    refusals_.fetch_add(1, std::memory_order_relaxed);
+    return false;
+  }
   bool Take(size_t bytes) {
     size_t now = in_use_.load(std::memory_order_relaxed);
     do {
@@ -55,6 +60,9 @@ class BodyShare {
   ~BodyShare() { ShrinkTo(0); }
 
   size_t bytes() const { return bytes_; }
+  /// Could it grow so far right now? Takes nothing, so a sender that only says how much will come
+  /// keeps nobody out.
+  bool HasRoomFor(size_t bytes) const { return budget_ == nullptr || budget_->HasRoomFor(bytes); }
   /// False, and nothing changes, when the budget does not have that much left.
   [[nodiscard]] bool GrowTo(size_t bytes) {
     if (bytes <= bytes_) return true;

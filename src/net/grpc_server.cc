@@ -1,6 +1,7 @@
 #include "net/grpc_server.h"
 
 #include <grpc/support/log.h>
+#include <grpcpp/alarm.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 
@@ -14,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "net/inflate.h"
 #include "net/percent.h"
 
 namespace tomograph::net {
@@ -59,6 +61,12 @@ std::string PeerName(const std::string& peer) {
   const std::string decoded = PercentDecode(peer, PlusMeans::kPlus);
   const bool has_scheme = decoded.rfind("ipv4:", 0) == 0 || decoded.rfind("ipv6:", 0) == 0;
   return has_scheme ? decoded.substr(5) : decoded;
+}
+
+/// grpc would inflate a message before it looks how large it is; so it is told not to, and hands on
+/// the bytes as they came, without its flag. No protobuf message begins with gzip's two bytes.
+bool IsGzip(ByteView message) {
+  return message.size() >= 2 && message[0] == '\x1f' && message[1] == '\x8b';
 }
 
 class Call;
@@ -113,17 +121,24 @@ class Calls {
 class Call : public grpc::ServerGenericBidiReactor {
  public:
   Call(std::shared_ptr<Calls> calls, grpc::GenericCallbackServerContext* context,
-       const GrpcServer::Handler* handler, std::shared_ptr<BodyBudget> budget)
+       const GrpcServer::Handler* handler, const GrpcLimits* limits)
       : calls_(std::move(calls)),
         answer_(std::make_shared<Answer>(this)),
         context_(context),
         handler_(handler),
-        share_(std::move(budget)) {
-    if (calls_->Add(this)) {
-      calls_->Read(this);
-    } else {
-      AnswerOnce(answer_, Status::Unavailable("too many calls under way, try again"));
+        limits_(limits),
+        share_(limits->body_budget) {
+    if (!calls_->Add(this)) {
+      Refuse(answer_, Status::Unavailable("too many calls under way, try again"));
+      return;
     }
+    const auto timeout = std::chrono::nanoseconds(limits->read_timeout);
+    late_.Set(std::chrono::system_clock::now() +
+                  std::chrono::duration_cast<std::chrono::system_clock::duration>(timeout),
+              [answer = answer_](bool expired) {
+                if (expired) Refuse(answer, Status::Unavailable("no message came in time"));
+              });
+    calls_->Read(this);
   }
 
   BodyShare* share() { return &share_; }
@@ -140,29 +155,49 @@ class Call : public grpc::ServerGenericBidiReactor {
 
   void OnDone() override { delete this; }
 
-  /// Made under the lock of Calls, while the call is open; may be run when it no longer is.
+  // Both are made under the lock of Calls, while the call is open; they may be run when it no
+  // longer is.
   std::function<void()> Refusal(std::string why) {
+    return [answer = answer_, why = std::move(why)] { Refuse(answer, Status::Unavailable(why)); };
+  }
+  std::function<void()> End(std::string why) {
     return
         [answer = answer_, why = std::move(why)] { AnswerOnce(answer, Status::Unavailable(why)); };
   }
 
  private:
   void HandleRead(bool ok, BodyShare* share) {
+    late_.Cancel();
     const std::shared_ptr<Answer> answer = answer_;
-    if (!ok) return AnswerOnce(answer, Status::InvalidArgument("a call without a message"));
+    if (answer->given) return;
+    if (!ok) return Refuse(answer, Status::InvalidArgument("a call without a message"));
     grpc::Slice slice;
     if (!request_.TrySingleSlice(&slice).ok() && !request_.DumpToSingleSlice(&slice).ok()) {
-      return AnswerOnce(answer, Status::InvalidArgument("the message could not be read"));
+      return Refuse(answer, Status::InvalidArgument("the message could not be read"));
     }
     // The message goes with this reactor, which may end as soon as the answer is there.
     request_.Clear();
     share->ShrinkTo(slice.size());
+    ByteView message(reinterpret_cast<const char*>(slice.begin()), slice.size());
+    std::string plain;
+    if (IsGzip(message)) {
+      Result<std::string> inflated =
+          Inflate(message, limits_->max_inflated_bytes,
+                  [&](size_t bytes) { return share->GrowTo(message.size() + bytes); });
+      if (!inflated.ok()) return Refuse(answer, WhyNotInflated(inflated.status()));
+      plain = std::move(*inflated);
+      message = plain;
+    }
     const auto last_copy = std::make_shared<Unanswered>(answer);
-    (*handler_)(context_->method(), PeerName(context_->peer()),
-                ByteView(reinterpret_cast<const char*>(slice.begin()), slice.size()),
+    (*handler_)(context_->method(), PeerName(context_->peer()), message,
                 [last_copy](Result<std::string> result) {
                   AnswerOnce(last_copy->answer, std::move(result));
                 });
+  }
+
+  static Status WhyNotInflated(const Status& status) {
+    const bool is_limit = status.retryable() || status.code() == StatusCode::kResourceExhausted;
+    return is_limit ? status : Status::InvalidArgument(status.message());
   }
 
   struct Answer {
@@ -176,21 +211,33 @@ class Call : public grpc::ServerGenericBidiReactor {
     const std::shared_ptr<Answer> answer;
   };
 
-  static void AnswerOnce(const std::shared_ptr<Answer>& answer, Result<std::string> result) {
+  static void Refuse(const std::shared_ptr<Answer>& answer, const Status& why) {
     if (answer->given.exchange(true)) return;
     Call* const call = answer->call;
-    const std::shared_ptr<Calls> calls = call->calls_;
-    calls->Remove(call);
-    if (!result.ok()) return call->Finish(ToGrpc(result.status()));
+    if (call->limits_->on_refused) call->limits_->on_refused(call->context_->method(), why);
+    call->Give(why);
+  }
+
+  static void AnswerOnce(const std::shared_ptr<Answer>& answer, Result<std::string> result) {
+    if (!answer->given.exchange(true)) answer->call->Give(std::move(result));
+  }
+
+  /// Whoever set Answer::given, once. grpc may delete the call from then on.
+  void Give(Result<std::string> result) {
+    const std::shared_ptr<Calls> calls = calls_;
+    calls->Remove(this);
+    if (!result.ok()) return Finish(ToGrpc(result.status()));
     const grpc::Slice slice(result->data(), result->size());
-    call->response_ = grpc::ByteBuffer(&slice, 1);
-    call->StartWriteAndFinish(&call->response_, grpc::WriteOptions(), grpc::Status::OK);
+    response_ = grpc::ByteBuffer(&slice, 1);
+    StartWriteAndFinish(&response_, grpc::WriteOptions(), grpc::Status::OK);
   }
 
   const std::shared_ptr<Calls> calls_;
   const std::shared_ptr<Answer> answer_;
   grpc::GenericCallbackServerContext* const context_;
   const GrpcServer::Handler* const handler_;
+  const GrpcLimits* const limits_;
+  grpc::Alarm late_;
   BodyShare share_;
   grpc::ByteBuffer request_;
   grpc::ByteBuffer response_;
@@ -238,7 +285,7 @@ void Calls::Stop() {
     std::unique_lock lock(mutex_);
     stopping_ = true;
     changed_.wait_for(lock, kStopGrace, [&] { return open_.empty(); });
-    for (Call* call : open_) refusals.push_back(call->Refusal("the server is stopping"));
+    for (Call* call : open_) refusals.push_back(call->End("the server is stopping"));
   }
   for (const auto& refuse : refusals) refuse();
 }
@@ -256,6 +303,8 @@ class GenericServer : public GrpcServer, private grpc::CallbackGenericService {
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT,
                                0);  // a port that is taken must be an error
     builder.SetMaxReceiveMessageSize(limits_.max_message_bytes);
+    builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+    builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
     builder.AddListeningPort(target, grpc::InsecureServerCredentials(), &bound);
     builder.RegisterCallbackGenericService(this);
     server_ = builder.BuildAndStart();
@@ -278,7 +327,7 @@ class GenericServer : public GrpcServer, private grpc::CallbackGenericService {
  private:
   grpc::ServerGenericBidiReactor* CreateReactor(
       grpc::GenericCallbackServerContext* context) override {
-    return new Call(calls_, context, &handler_, limits_.body_budget);
+    return new Call(calls_, context, &handler_, &limits_);
   }
 
   const GrpcLimits limits_;

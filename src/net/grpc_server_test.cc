@@ -97,6 +97,7 @@ TEST_F(GrpcServerTest, UndoesGzip) {
 TEST_F(GrpcServerTest, RefusesMessagesBeyondTheLimitCompressedOrNot) {
   GrpcLimits limits;
   limits.max_message_bytes = 10'000;
+  limits.max_inflated_bytes = 10'000;
   Start(limits);
   EXPECT_EQ(Call("/s/Size", std::string(10'000, 'a')).body, "10000");
   EXPECT_EQ(Call("/s/Size", std::string(10'001, 'a')).status.error_code(),
@@ -104,6 +105,49 @@ TEST_F(GrpcServerTest, RefusesMessagesBeyondTheLimitCompressedOrNot) {
   EXPECT_EQ(Call("/s/Size", std::string(10'000, 'a'), true).body, "10000");
   EXPECT_EQ(Call("/s/Size", std::string(5 << 20, 'a'), true).status.error_code(),
             grpc::RESOURCE_EXHAUSTED);
+}
+
+TEST_F(GrpcServerTest, InflatesNoFurtherThanTheLimit) {
+  GrpcLimits limits;
+  limits.max_message_bytes = 1'000'000;
+  limits.max_inflated_bytes = 2'000'000;
+  std::vector<std::string> refused;
+  limits.on_refused = [&](std::string_view method, const Status& why) {
+    refused.push_back(std::string(method) + ": " + why.message());
+  };
+  Start(limits);
+  EXPECT_EQ(Call("/s/Size", std::string(2'000'000, 'a'), true).body, "2000000");
+  // The words are ours: grpc itself inflates all of it before it says anything.
+  const grpc::Status bomb = Call("/s/Size", std::string(100'000'000, 'a'), true).status;
+  EXPECT_EQ(bomb.error_code(), grpc::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(bomb.error_message(), "inflates to more than the limit");
+  EXPECT_EQ(Call("/s/Size", "\x1f\x8b no gzip").status.error_code(), grpc::INVALID_ARGUMENT);
+  ASSERT_EQ(refused.size(), 2u);
+  EXPECT_EQ(refused[0], "/s/Size: inflates to more than the limit");
+}
+
+TEST_F(GrpcServerTest, ACallThatSendsNothingKeepsNobodyOutForGood) {
+  GrpcLimits limits;
+  limits.max_message_bytes = 500'000;
+  limits.body_budget = std::make_shared<BodyBudget>(500'000);  // one at once
+  limits.read_timeout = 300 * kMillisecond;
+  Start(limits);
+  grpc::GenericStub stub(channel_);
+  grpc::CompletionQueue queue;
+  grpc::ClientContext context;
+  void* tag = nullptr;
+  bool ok = false;
+  const auto silent = stub.PrepareCall(&context, "/s/Echo", &queue);
+  silent->StartCall(nullptr);
+  ASSERT_TRUE(queue.Next(&tag, &ok));
+  grpc::Status status;
+  silent->Finish(&status, nullptr);
+  ASSERT_TRUE(queue.Next(&tag, &ok));
+  EXPECT_EQ(status.error_code(), grpc::UNAVAILABLE);
+  EXPECT_EQ(status.error_message(), "no message came in time");
+  EXPECT_EQ(Call("/s/Echo", "x").body, "x");
+  server_->Stop();
+  EXPECT_EQ(limits.body_budget->in_use(), 0u);
 }
 
 TEST_F(GrpcServerTest, MapsStatuses) {
@@ -157,7 +201,10 @@ TEST_F(GrpcServerTest, RefusesWhatTheBudgetHasNoRoomForUntilItHas) {
   EXPECT_EQ(limits.body_budget->refusals(), 1u);
   others.ShrinkTo(500'000);
   EXPECT_EQ(Call("/s/Size", std::string(500'000, 'a')).body, "500000");
-  EXPECT_EQ(Call("/s/Size", std::string(500'000, 'a'), true).body, "500000");
+  // Beside the compressed form, for a moment.
+  EXPECT_EQ(Call("/s/Size", std::string(490'000, 'a'), true).body, "490000");
+  EXPECT_EQ(Call("/s/Size", std::string(500'000, 'a'), true).status.error_code(),
+            grpc::UNAVAILABLE);
   server_->Stop();
   EXPECT_EQ(limits.body_budget->in_use(), 500'000u);
 }

@@ -141,7 +141,7 @@ void HttpConnection::OnHeader(error_code error) {
   if (error) return RefuseRequest(error);
   busy_ = true;
   head_ = parser_->get().method() == http::verb::head;
-  if (!share_.GrowTo(parser_->content_length().value_or(0))) return RefuseForNow();
+  if (!share_.HasRoomFor(parser_->content_length().value_or(0))) return RefuseForNow();
   const auto expect = parser_->get()[http::field::expect];
   if (!beast::iequals(expect, "100-continue")) return ReadBody();
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -161,16 +161,18 @@ void HttpConnection::ReadBody() {
 
 void HttpConnection::ReadMoreOfBody() {
   if (parser_->is_done()) return OnBody({});
-  http::async_read_some(
-      stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) {
-        if (error) return self->OnBody(error);
-        // Chunks say their length one by one.
-        const bool chunked = !self->parser_->content_length();
-        if (chunked && !self->share_.GrowTo(self->parser_->get().body().capacity())) {
-          return self->RefuseForNow();
-        }
-        self->ReadMoreOfBody();
-      });
+  http::async_read_some(stream_, buffer_, *parser_,
+                        [self = shared_from_this()](error_code error, size_t) {
+                          if (error) return self->OnBody(error);
+                          // Of a body whose length was told, room for all of it is reserved but not
+                          // yet touched.
+                          const std::string& body = self->parser_->get().body();
+                          const bool chunked = !self->parser_->content_length();
+                          if (!self->share_.GrowTo(chunked ? body.capacity() : body.size())) {
+                            return self->RefuseForNow();
+                          }
+                          self->ReadMoreOfBody();
+                        });
 }
 
 void HttpConnection::OnBody(error_code error) {

@@ -75,8 +75,8 @@ struct HttpLimits {
   Nanos idle_timeout = 60 * kSecond;  // for the header, again for the body, again for the answer
   Nanos heartbeat_period = 15 * kSecond;  // of event streams
   size_t max_event_queue_bytes = 1u << 20;
-  // For the bodies of all connections, as received and as inflated; 503 with Retry-After beyond,
-  // before the body is read where its length is known. Null: none.
+  // For the bodies of all connections, as they arrive and as inflated; 503 with Retry-After beyond,
+  // before the body is read where its length says that it has no room. Null: none.
   std::shared_ptr<BodyBudget> body_budget;
   HttpRefusal refusal;  // none: plain text
 };

@@ -248,6 +248,18 @@ TEST_F(HttpServerTest, CountsChunksAndWhatIsInflatedAgainstTheBudget) {
   EXPECT_THAT(small.ReadUntil("ccc"), StartsWith("HTTP/1.1 200"));
 }
 
+TEST_F(HttpServerTest, BodiesThatAreOnlyToldKeepNobodyOut) {
+  HttpLimits limits;
+  limits.body_budget = std::make_shared<BodyBudget>(100'000);
+  Start(limits);
+  RawClient silent(server_->port());
+  silent.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" +
+              std::string(10, 'a'));
+  while (limits.body_budget->in_use() == 0) std::this_thread::yield();
+  EXPECT_EQ(limits.body_budget->in_use(), 10u);
+  EXPECT_EQ(Post(std::string(90'000, 'a'))->status, 200);
+}
+
 // The handler's side: kept as long as the request is, and not longer.
 TEST_F(HttpServerTest, GivesTheBudgetBackWithTheRequest) {
   HttpLimits limits;

@@ -23,7 +23,9 @@ void TakeEstimate(const Estimate& e, Figures* f) {
   if (e.state == "error_ratio") f->error_ratio = FromEstimate(e, 1);
   if (e.state == "in_flight") f->in_flight = FromEstimate(e, 1);
   if (e.state == "queue_depth") f->queue_depth = FromEstimate(e, 1);
-  if (e.basis != Basis::kMissing) f->silent = false;
+  if (e.basis == Basis::kMissing) return;
+  f->silent = false;
+  if (e.state == "call_volume" || e.state == "error_ratio") f->judged = true;
 }
 
 size_t NewestWhole(const telemetry::Picture& picture) {
@@ -55,6 +57,10 @@ size_t NewestValue(const std::vector<double>& values, size_t newest, Nanos windo
 void TakeLine(const TimeLine& line, size_t newest, Nanos window_length, Figures* f) {
   const size_t at = NewestValue(line.values, newest, window_length);
   if (at == line.values.size()) return;
+  if (line.name == "call_rate" || line.name == "error_ratio" ||
+      line.name.rfind("latency", 0) == 0) {
+    f->judged = true;
+  }
   const Figure observed{line.values[at], {std::nan(""), std::nan("")}, Basis::kObserved};
   f->silent = false;
   const auto fill = [&](std::string_view name, Figure* figure) {
@@ -69,7 +75,7 @@ void TakeLine(const TimeLine& line, size_t newest, Nanos window_length, Figures*
   fill("queue_depth", &f->queue_depth);
 }
 
-/// failed calls over calls where no model gave the share itself. Without an interval: the two
+/// failed calls over calls where neither a model nor a line gives the share itself. Without an interval: the two
 /// estimates depend on each other in a way that only a model knows.
 void TakeFailed(const Estimate& failed, Figures* f) {
   if (failed.basis == Basis::kMissing || failed.length <= 0) return;
@@ -100,14 +106,14 @@ void FigureTable::Fill(const telemetry::Picture& picture, size_t whole) {
   for (const auto& e : picture.estimates) {
     if (e.start == newest) TakeEstimate(e, &figures_[{e.entity, e.caller}]);
   }
-  for (const auto& e : picture.estimates) {
-    if (e.start == newest && e.state == "failed_calls") {
-      TakeFailed(e, &figures_[{e.entity, e.caller}]);
-    }
-  }
   for (const auto& line : picture.lines) {
     if (line.values.size() == picture.window_starts.size()) {
       TakeLine(line, whole, picture.window_length, &figures_[{line.entity, line.caller}]);
+    }
+  }
+  for (const auto& e : picture.estimates) {
+    if (e.start == newest && e.state == "failed_calls") {
+      TakeFailed(e, &figures_[{e.entity, e.caller}]);
     }
   }
   MarkSeenByCallers(picture);

@@ -30,6 +30,8 @@ struct Figures {
   // Sends nothing itself, as databases and third parties do; its callers tell of it (edges'
   // figures).
   bool only_callers = false;
+  // Tells calls, failures or latency, one of which is enough for a normal range.
+  bool judged = false;
 };
 
 /// Is it a place of its own on a map and in a table? Instances, pods and hosts are parts of one:

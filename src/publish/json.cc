@@ -105,7 +105,8 @@ Json FiguresJson(const Figures& figures) {
           {"in_flight", FigureJson(figures.in_flight)},
           {"queue_depth", FigureJson(figures.queue_depth)},
           {"silent", figures.silent},
-          {"only_callers", figures.only_callers}};
+          {"only_callers", figures.only_callers},
+          {"judged", figures.judged}};
 }
 
 }  // namespace

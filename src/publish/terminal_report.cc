@@ -144,19 +144,18 @@ class Terminal {
     } else {
       const auto [services, unjudged] = CountServices();
       if (unjudged > 0 && unjudged == services) {
-        Text("Not judged: no service tells how often it is called.");
+        Text("Not judged: no service tells its calls, failures or latency.");
         return;
       }
       Text("Nothing is out of its normal range.");
       if (unjudged > 0) {
         Text(std::to_string(unjudged) + " of " + std::to_string(services) +
-             " services not judged: they do not tell how often they are called.");
+             " services not judged: they tell neither calls nor failures nor latency.");
       }
     }
   }
 
-  /// Those that speak, and those of them whose calls nobody counts: without them a service has no
-  /// normal range.
+  /// Those that speak, and those of them that tell nothing that has a normal range.
   std::pair<size_t, size_t> CountServices() const {
     const FigureTable figures(picture_);
     size_t services = 0, unjudged = 0;
@@ -165,7 +164,7 @@ class Terminal {
       const Figures& f = figures.Of({entity.id, telemetry::kNoEntity});
       if (f.silent) continue;
       ++services;
-      unjudged += !f.only_callers && std::isnan(f.call_rate.value) ? 1 : 0;
+      unjudged += !f.only_callers && !f.judged ? 1 : 0;
     }
     return {services, unjudged};
   }

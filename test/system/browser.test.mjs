@@ -155,9 +155,9 @@ describe('states of the page', () => {
       assert.equal(await page.locator('svg .node').count(), 11);
     }));
 
-  test('no counts of calls: not judged is not healthy', async () => {
+  test('nothing with a normal range: not judged is not healthy', async () => {
     const picture = fixture('normal');
-    const without = (nodes) => nodes.forEach((n) => (n.figures.call_rate = { value: null, basis: 'missing' }));
+    const without = (nodes) => nodes.forEach((n) => (n.figures.judged = false));
     const services = picture.topology.nodes.filter((n) => n.kind === 'service' && !n.figures.silent);
     without(services.slice(0, 1));
     await withFixture(picture, {}, async (page) => {
@@ -165,7 +165,7 @@ describe('states of the page', () => {
     });
     without(services);
     await withFixture(picture, {}, async (page) => {
-      await page.getByText('Not judged: no service tells how often it is called').waitFor();
+      await page.getByText('Not judged: no service tells its calls, failures or latency').waitFor();
       assert.equal(await page.getByText('Nothing is out of its normal range').count(), 0);
     });
   });

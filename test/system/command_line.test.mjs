@@ -12,6 +12,19 @@ import { binary, repository } from './tomograph.mjs';
 const folder = mkdtempSync(join(tmpdir(), 'tomograph-command-line-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
+test('a word that is none is named, with what is near', () => {
+  const said = (...words) => {
+    const run = spawnSync(binary, words, { encoding: 'utf8', timeout: 20_000 });
+    assert.equal(run.status, 1);
+    return run.stderr;
+  };
+  assert.match(said('serv'), /there is no command 'serv'; did you mean serve\?/);
+  assert.match(said('evaluate', 'request'), /there is no command 'request'; did you mean requests\?/);
+  assert.match(said('serve', '--store', 'x'), /there is no option --store; did you mean --store-dir\?/);
+  assert.match(said('serve', '--qqqqqqqq'), /there is no option --qqqqqqqq\n/);
+  assert.match(said(), /subcommand is required/);
+});
+
 describe('tomograph reconstruct', () => {
   // There is no such recording: what is named first was looked at first.
   const refused = (...flags) => {
