@@ -94,14 +94,14 @@ struct RequestRebuilder::Impl {
 
   // ---- what comes in ----
 
-  void Take(const LeavingTrace& trace, const MissingJoins& missing, const AddressBook& addresses) {
+  void Take(const LeavingTrace& trace, const MissingJoins& missing, const CallPlacer& placer) {
     lost_spans.Learn(trace);
     for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
       if (trace.Leaves(i) && trace.joined.parent(i) != JoinedTrace::kNone) ++totals.by_id;
     }
     records.clear();
     refs_made.clear();
-    if (missing.any()) MakeRecords(trace, missing, addresses);
+    if (missing.any()) MakeRecords(trace, missing, placer);
     const bool all_leave = AllLeave(trace);
     const bool known = (all_leave ? judged.erase(trace.id) : judged.count(trace.id)) > 0;
     if (records.empty() && shelf.traces().count(trace.id) == 0) {
@@ -139,14 +139,14 @@ struct RequestRebuilder::Impl {
   }
 
   void MakeRecords(const LeavingTrace& trace, const MissingJoins& missing,
-                   const AddressBook& addresses) {
+                   const CallPlacer& placer) {
     for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
       const OpenSpan& span = trace.joined.spans()[i];
       if (!trace.Leaves(i) || span.service == kNoEntity) continue;
       if (span.incoming()) {
         Received(trace, i, missing);
       } else if (span.outgoing() && !span.takes_connection && !HasInnerCall(trace.joined, i)) {
-        Sent(trace, i, missing, addresses);
+        Sent(trace, i, missing, placer);
       }
     }
   }
@@ -171,7 +171,7 @@ struct RequestRebuilder::Impl {
   }
 
   void Sent(const LeavingTrace& trace, size_t i, const MissingJoins& missing,
-            const AddressBook& addresses) {
+            const CallPlacer& placer) {
     const OpenSpan& span = trace.joined.spans()[i];
     if (missing.WithinOpen(span.service)) {
       const WayUp way = WayUpFrom(trace.joined, i);
@@ -184,9 +184,7 @@ struct RequestRebuilder::Impl {
         Note(trace, i, SpanPart::kCall, record, way.top, !way.found, kNoEntity);
     }
     const OpenSpan* answer = AnswerTo(trace.joined, i);
-    EntityId callee = answer != nullptr ? answer->service : span.peer;
-    if (answer == nullptr && span.peer != kNoEntity)
-      callee = addresses.OwnerOrSelf(span.peer, span.start);
+    const EntityId callee = answer != nullptr ? answer->service : placer.CalleeOf(span);
     if (callee == kNoEntity || !missing.IntoOpen(callee)) return;
     Note(trace, i, SpanPart::kSent, RecordOf(trace.id, span, SpanPart::kSent, callee), i, false,
          span.peer_is_address ? span.peer : kNoEntity);
@@ -382,8 +380,8 @@ RequestRebuilder::~RequestRebuilder() = default;
 
 void RequestRebuilder::OnJoin(JoinSink sink) { impl_->on_join = std::move(sink); }
 void RequestRebuilder::Take(const LeavingTrace& trace, const MissingJoins& missing,
-                            const AddressBook& addresses) {
-  impl_->Take(trace, missing, addresses);
+                            const CallPlacer& placer) {
+  impl_->Take(trace, missing, placer);
 }
 void RequestRebuilder::Advance(Nanos until) { impl_->Advance(until); }
 void RequestRebuilder::Finish() { impl_->Finish(); }

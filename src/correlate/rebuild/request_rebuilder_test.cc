@@ -43,6 +43,7 @@ struct Damage {
   double lose_shop_client = 0;   // share of shop's client spans that never come
   double outside_of_pay = 0;     // further requests to pay that nobody traced
   bool by_address = false;       // shop names pay by its address, and pay says its own
+  const char* host = "";         // that shop names as pay's, which says nothing of the kind
 };
 
 class Rebuilding : public ::testing::Test {
@@ -69,8 +70,10 @@ class Rebuilding : public ::testing::Test {
          "POST /buy"});
     const bool lost = random_.Uniform() < damage.lose_shop_client;
     const char* address = damage.by_address ? "10.0.0.7:8080" : "";
+    const bool named = !damage.by_address && *damage.host == 0;
     Put({context, shop_call, damage.context_in_shop ? 0 : shop, shop_sent, shop_got,
-         SpanKind::kClient, shop_, damage.by_address ? kNoEntity : pay_, "POST", lost, address});
+         SpanKind::kClient, shop_, named ? pay_ : kNoEntity, "POST", lost,
+         damage.by_address ? address : damage.host});
     Put({at_pay, pay, damage.hop_into_pay ? 0 : shop_call, pay_start, pay_end, SpanKind::kServer,
          pay_, kNoEntity, "POST /pay", false, address});
     parent_of_[shop_call] = shop;
@@ -150,6 +153,21 @@ class Rebuilding : public ::testing::Test {
     s.failed.push_back(0);
     s.weight.push_back(1);
     s.weight_known.push_back(0);
+    if (senders_named_) s.resource.push_back(SenderOf(m.service));
+  }
+  telemetry::ResourceId SenderOf(EntityId service) {
+    const std::string name = ids_.entities.Name(service);
+    return ids_.resources.FindOrAdd(telemetry::FingerprintOf(name), [&] {
+      telemetry::Resource r;
+      r.service = ids_.strings.Intern(name);
+      r.service_entity = service;
+      return r;
+    });
+  }
+  bool HasEdge(EntityId caller, EntityId callee) const {
+    for (const auto& e : correlator_->Edges())
+      if (e.caller == caller && e.callee == callee) return true;
+    return false;
   }
   std::shared_ptr<const RebuiltRequest> RecentWith(uint64_t span) const {
     for (const auto& r : requests().Recent())
@@ -167,6 +185,7 @@ class Rebuilding : public ::testing::Test {
   std::map<uint64_t, uint64_t> parent_of_;  // of what ids may not tell
   std::map<uint64_t, uint64_t> lost_;       // lost span -> its parent
   std::vector<uint64_t> outside_;
+  bool senders_named_ = false;
   CorrelatorOptions options_;
   std::unique_ptr<Correlator> correlator_;
   std::map<uint64_t, InferredJoin> joins_;
@@ -209,6 +228,26 @@ TEST_F(Rebuilding, WhereNothingPropagatesTheCalleesOwnAddressTellsWhoIsCalled) {
   Run();
   EXPECT_GT(joins_.size(), made_.size() / 5 * 9 / 10);
   EXPECT_GT(ShareRight(), .97);
+}
+
+TEST_F(Rebuilding, ACalleeMayBeNamedByItsHost) {
+  senders_named_ = true;
+  Traffic(120, 50, {.hop_into_pay = true, .host = "Pay.shop.svc:8080"});
+  Run();
+  EXPECT_GT(joins_.size(), made_.size() / 5 * 9 / 10);
+  EXPECT_GT(ShareRight(), .97);
+  EXPECT_TRUE(HasEdge(shop_, pay_));
+}
+
+TEST_F(Rebuilding, AHostThatIsNoServicesNameIsNobody) {
+  senders_named_ = true;
+  for (const char* host : {"localhost:8080", "ledger:8080", "pay.example.com:8080"}) {
+    made_.clear();
+    Traffic(60, 20, {.hop_into_pay = true, .host = host});
+    Run();
+    EXPECT_TRUE(joins_.empty()) << host;
+    EXPECT_EQ(correlator_->Edges().size(), 1u) << host;  // web's to shop
+  }
 }
 
 TEST_F(Rebuilding, ContextLostInsideAServiceIsJoinedByTime) {
