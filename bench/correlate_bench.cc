@@ -94,5 +94,33 @@ void AddAndAdvance(benchmark::State& state) {
 }
 BENCHMARK(AddAndAdvance)->Unit(benchmark::kMillisecond);
 
+/// A minute of one trace: 20,000 client spans that nobody answers, all below one span or each below
+/// the one before.
+void OneLongTrace(benchmark::State& state, bool deep) {
+  constexpr uint64_t kSpans = 20'000;
+  telemetry::Identities ids;
+  const auto service = ids.entities.FindOrAdd(telemetry::EntityKind::kService, "", "long");
+  Random random(1);
+  telemetry::Batch batch;
+  for (uint64_t i = 0; i <= kSpans; ++i) {
+    const auto into = static_cast<Nanos>(i) * kMinute / (2 * kSpans);
+    const Nanos end = deep ? kMinute - into : 2 * into + kMillisecond;
+    Append(&batch.spans, {1, 1}, i + 1,
+           i == 0 ? 0
+           : deep ? i
+                  : 1,
+           kT0 + into, kT0 + (i == 0 ? kMinute : end),
+           i == 0 ? telemetry::SpanKind::kServer : telemetry::SpanKind::kClient, service, &random);
+  }
+  for (auto _ : state) {
+    Correlator correlator({}, &ids);
+    correlator.Add(batch);
+    correlator.Finish([](telemetry::WindowSet&&) {});
+  }
+  state.SetItemsProcessed(static_cast<int64_t>(kSpans) * state.iterations());
+}
+BENCHMARK_CAPTURE(OneLongTrace, wide, false)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(OneLongTrace, deep, true)->Unit(benchmark::kMillisecond);
+
 }  // namespace
 }  // namespace tomograph::correlate

@@ -326,7 +326,7 @@ struct Correlator::Impl {
   void Leave(Nanos before, bool cut_off = false) {
     traces.Evict(before, [&](LeavingTrace t) {
       t.cut_off = cut_off;
-      requests.Take(t, missing_joins, addresses);
+      requests.Take(t, missing_joins, placer);
     });
     cut_off ? requests.Finish() : requests.Advance(before);
     for (const InferredEdge& e : requests.TakeEdges()) {

@@ -9,13 +9,6 @@
 
 namespace tomograph::ingest {
 
-/// At most `max_bytes`, not breaking a UTF-8 character.
-inline std::string_view CutText(std::string_view text, size_t max_bytes) {
-  if (text.size() <= max_bytes) return text;
-  while (max_bytes > 0 && (static_cast<unsigned char>(text[max_bytes]) & 0xc0) == 0x80) --max_bytes;
-  return text.substr(0, max_bytes);
-}
-
 class AttributeWriter {
  public:
   AttributeWriter(telemetry::AttributeTable* table, telemetry::Interner* strings,
@@ -25,7 +18,7 @@ class AttributeWriter {
   void Text(std::string_view key, std::string_view text,
             telemetry::ValueType type = telemetry::ValueType::kString) {
     if (!Room()) return;
-    std::string_view fit = CutText(text, limits_.max_text_bytes);
+    std::string_view fit = telemetry::CutText(text, limits_.max_text_bytes);
     if (fit.size() < text.size()) {
       Repaired(telemetry::Reason::kTruncatedValue);
       if (type == telemetry::ValueType::kJson)

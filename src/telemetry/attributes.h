@@ -66,6 +66,8 @@ class AttributeTable {
   std::string arena_;
 };
 
+/// At most `max_bytes`, not breaking a UTF-8 character.
+std::string_view CutText(std::string_view text, size_t max_bytes);
 /// Appends `text` as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD.
 void AppendJsonString(std::string_view text, std::string* out);
 

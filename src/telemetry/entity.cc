@@ -63,6 +63,20 @@ EntityId HomeKey(std::string_view ip) {
   return MakeEntityId(EntityKind::kLink, "home", ip);
 }
 
+EntityId HostKey(std::string_view host) {
+  if (host.ends_with('.')) host.remove_suffix(1);
+  for (const std::string_view suffix : {".svc.cluster.local", ".svc"}) {
+    if (!host.ends_with(suffix)) continue;
+    host = host.substr(0, host.find('.'));
+    break;
+  }
+  if (host.find_first_of(".:") != std::string_view::npos) return kNoEntity;
+  std::string label(host);
+  for (char& c : label) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  if (label.empty() || label == "localhost") return kNoEntity;
+  return MakeEntityId(EntityKind::kLink, "home", label);
+}
+
 std::string_view HostOfAddress(std::string_view address) {
   if (address.starts_with('[')) return address.substr(1, address.find(']') - 1);
   const size_t colon = address.find(':');

@@ -51,6 +51,10 @@ EntityId AddressKey(std::string_view address);
 /// Stands for a host's address as the place where somebody lives and calls from. Loopback and
 /// link-local addresses, and what is no IP address, are nobody's: kNoEntity.
 EntityId HomeKey(std::string_view ip);
+/// Likewise for a host by name, as containers call each other: a name of one label ("payment"), and
+/// the first label of a Kubernetes service's ("payment.shop.svc.cluster.local"), in lower case.
+/// Other names, "localhost" and IP addresses: kNoEntity.
+EntityId HostKey(std::string_view host);
 /// "host" of "host", "host:port", "[v6]:port" and "v6".
 std::string_view HostOfAddress(std::string_view address);
 

@@ -39,7 +39,8 @@ std::string ClockHostOf(const Resource& resource, const Interner& strings);
 /// The id of such a name: of kind host, as metrics of that host have it too.
 EntityId ClockHostId(std::string_view clock_host);
 
-/// HomeKeys of the addresses that it says to live at (k8s.pod.ip, host.ip and such), at most 16.
+/// Where it lives, at most 16: the HomeKeys of the addresses that it tells (k8s.pod.ip, host.ip and
+/// such), and the HostKey of its service's name.
 std::vector<EntityId> HomesOf(const Resource& resource, const Interner& strings);
 
 /// 128 bits over the raw wire bytes of a resource or a series: equal bytes need not be parsed

@@ -319,6 +319,18 @@ TEST(Addresses, AHomeIsAnAddressThatOthersSeeToo) {
   EXPECT_EQ(HostOfAddress("cart"), "cart");
 }
 
+TEST(Addresses, AServiceIsCalledByItsHostsName) {
+  EXPECT_NE(HostKey("payment"), kNoEntity);
+  for (const char* same : {"Payment", "payment.svc", "payment.shop.svc", "payment.shop.svc.",
+                           "payment.shop.svc.cluster.local"})
+    EXPECT_EQ(HostKey(same), HostKey("payment")) << same;
+  EXPECT_NE(HostKey("payment"), HostKey("cart"));
+  EXPECT_NE(HostKey("payment"), AddressKey("payment"));
+  for (const char* nobodys : {"", ".", ".svc", "localhost", "db.example.com", "payment.shop",
+                              "payment.svc.example.com", "10.0.0.7", "fd00::7"})
+    EXPECT_EQ(HostKey(nobodys), kNoEntity) << nobodys;
+}
+
 TEST(Addresses, AResourceSaysWhereItLives) {
   Interner strings;
   Resource resource;
@@ -331,6 +343,9 @@ TEST(Addresses, AResourceSaysWhereItLives) {
   say("service.name", "10.0.0.8");
   EXPECT_EQ(HomesOf(resource, strings),
             (std::vector<EntityId>{HomeKey("10.0.0.7"), HomeKey("10.0.0.9")}));
+  resource.service = strings.Intern("cart");
+  EXPECT_EQ(HomesOf(resource, strings),
+            (std::vector<EntityId>{HostKey("cart"), HomeKey("10.0.0.7"), HomeKey("10.0.0.9")}));
 }
 
 }  // namespace

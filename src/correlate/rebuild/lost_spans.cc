@@ -9,10 +9,9 @@ namespace {
 
 using telemetry::JoinBasis;
 
-constexpr double kUnseen = .05;  // weight of a pair that was never seen
-constexpr double kNone = .1;     // weight of none of those that came
+constexpr double kUnseen = .05;  // calls, of a pair that was never seen
+constexpr double kNone = .06;    // weight of none of those that came
 constexpr float kLikelier = .5;  // than not; below, a place would be a guess
-constexpr int kDeepest = 10'000;
 
 uint64_t PairOf(uint64_t grandparent, uint64_t child) {
   return MixBits(grandparent ^ MixBits(child));
@@ -27,14 +26,37 @@ Nanos SlackOf(const OpenSpan& span) {
   return span.clock_bound_s < 0 ? kMillisecond : FromSeconds(span.clock_bound_s);
 }
 
-/// Does `child` stand below the one at `from`, or is it that one?
-bool Below(const ShelvedTrace& trace, int from, const std::vector<int32_t>& children) {
-  for (int depth = 0; from >= 0 && depth < kDeepest; ++depth) {
-    if (std::find(children.begin(), children.end(), from) != children.end()) return true;
-    const Above& above = trace.spans[static_cast<size_t>(from)].above;
-    from = above.basis == JoinBasis::kId ? trace.Find(above.parent.span) : -1;
+/// Of every span: is it one of `children`, or does it stand below one?
+std::vector<bool> BelowOrOf(const std::vector<int32_t>& children, const ShelvedTrace& trace) {
+  const size_t n = trace.spans.size();
+  std::vector<bool> below(n, false), known(n, false);
+  for (const int32_t c : children)
+    below[static_cast<size_t>(c)] = known[static_cast<size_t>(c)] = true;
+  std::vector<size_t> way;
+  for (size_t i = 0; i < n; ++i) {
+    way.clear();
+    size_t at = i;
+    while (!known[at]) {
+      known[at] = true;  // ids that run in a circle end here
+      way.push_back(at);
+      const Above& above = trace.spans[at].above;
+      const int parent = above.basis == JoinBasis::kId ? trace.Find(above.parent.span) : -1;
+      if (parent < 0) break;
+      at = static_cast<size_t>(parent);
+    }
+    if (!below[at]) continue;
+    for (const size_t passed : way) below[passed] = true;
   }
-  return false;
+  return below;
+}
+
+void Count(uint64_t key, std::unordered_map<uint64_t, uint32_t>* counts) {
+  if (counts->size() < LostSpans::kMaxPairs || counts->count(key) > 0) ++(*counts)[key];
+}
+
+double CountOf(uint64_t key, const std::unordered_map<uint64_t, uint32_t>& counts) {
+  const auto at = counts.find(key);
+  return at == counts.end() ? 0 : at->second;
 }
 
 }  // namespace
@@ -52,20 +74,22 @@ void LostSpans::Learn(const LeavingTrace& trace) {
     if (parent == JoinedTrace::kNone || !trace.Leaves(i)) continue;
     const int32_t grandparent = trace.joined.parent(static_cast<size_t>(parent));
     if (grandparent == JoinedTrace::kNone) continue;
-    const uint64_t pair = PairOf(KeyOf(trace.joined.spans()[static_cast<size_t>(grandparent)]),
-                                 KeyOf(trace.joined.spans()[i]));
-    if (pairs_.size() >= kMaxPairs && pairs_.count(pair) == 0) continue;
-    ++pairs_[pair];
+    const uint64_t child = KeyOf(trace.joined.spans()[i]);
+    Count(PairOf(KeyOf(trace.joined.spans()[static_cast<size_t>(grandparent)]), child), &pairs_);
+    Count(child, &children_);
   }
 }
 
-double LostSpans::Seen(const OpenSpan& grandparent, const OpenSpan& child) const {
-  const auto at = pairs_.find(PairOf(KeyOf(grandparent), KeyOf(child)));
-  return at == pairs_.end() ? 0 : at->second;
+double LostSpans::Weight(const OpenSpan& grandparent, const OpenSpan& child) const {
+  const uint64_t key = KeyOf(child);
+  return (CountOf(PairOf(KeyOf(grandparent), key), pairs_) + kUnseen) /
+         (CountOf(key, children_) + 1);
 }
 
 Above LostSpans::Place(telemetry::TraceId id, const ShelvedTrace& trace,
                        const std::vector<int32_t>& children) const {
+  Above above{JoinBasis::kNone, {}, 0, 1, {}, 0};
+  if (trace.spans.size() > kMaxSpans) return above;
   Hull hull;
   for (const int32_t c : children) {
     const OpenSpan& child = trace.spans[static_cast<size_t>(c)].span;
@@ -80,18 +104,18 @@ Above LostSpans::Place(telemetry::TraceId id, const ShelvedTrace& trace,
   };
   std::vector<Candidate> candidates;
   double sum = kNone;
+  const std::vector<bool> below = BelowOrOf(children, trace);
   for (size_t g = 0; g < trace.spans.size(); ++g) {
     const OpenSpan& span = trace.spans[g].span;
     const Nanos slack = hull.slack + SlackOf(span);
     if (span.start > hull.start + slack || span.end < hull.end - slack) continue;
-    if (Below(trace, static_cast<int>(g), children)) continue;
-    double weight = kUnseen;
+    if (below[g]) continue;
+    double weight = 0;
     for (const int32_t c : children)
-      weight = std::max(weight, Seen(span, trace.spans[static_cast<size_t>(c)].span) + kUnseen);
+      weight = std::max(weight, Weight(span, trace.spans[static_cast<size_t>(c)].span));
     candidates.push_back({weight, span.end - span.start, static_cast<int>(g)});
     sum += weight;
   }
-  Above above{JoinBasis::kNone, {}, 0, 1, {}, 0};
   if (candidates.empty()) return above;
   std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
     return a.weight != b.weight   ? a.weight > b.weight

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -31,16 +32,36 @@ const OpenSpan* AnswerTo(const JoinedTrace& trace, size_t i) {
   return nullptr;
 }
 
-bool MissesParent(const LeavingTrace& trace) {
-  if (trace.trimmed || trace.cut_off) return false;
-  for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
-    if (!trace.Leaves(i)) return false;  // it goes on: what is missing may still come
+bool AllLeave(const LeavingTrace& trace) {
+  for (size_t i = 0; i < trace.joined.spans().size(); ++i)
+    if (!trace.Leaves(i)) return false;
+  return true;
+}
+
+/// How the ids of a trace hang together, as far as it has come.
+struct Shape {
+  bool misses_parent = false;  // a span names one that is not there
+  bool circle = false;         // ids run in one
+  /// Every span stands below a root.
+  bool whole() const { return !misses_parent && !circle; }
+};
+
+Shape ShapeOf(const JoinedTrace& trace, std::vector<int32_t>* below) {
+  Shape shape;
+  below->clear();
+  for (size_t i = 0; i < trace.spans().size(); ++i) {
+    if (trace.parent(i) != JoinedTrace::kNone) continue;
+    const OpenSpan& top = trace.spans()[i];
+    if (top.parent == top.id) shape.circle = true;
+    if (top.parent != 0 && top.parent != top.id) shape.misses_parent = true;
+    below->push_back(static_cast<int32_t>(i));
   }
-  for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
-    if (trace.joined.spans()[i].parent != 0 && trace.joined.parent(i) == JoinedTrace::kNone)
-      return true;
+  for (size_t k = 0; k < below->size(); ++k) {
+    const auto children = trace.children(static_cast<size_t>((*below)[k]));
+    below->insert(below->end(), children.begin(), children.end());
   }
-  return false;
+  if (below->size() < trace.spans().size()) shape.circle = true;
+  return shape;
 }
 
 }  // namespace
@@ -73,27 +94,39 @@ struct RequestRebuilder::Impl {
 
   // ---- what comes in ----
 
-  void Take(const LeavingTrace& trace, const MissingJoins& missing, const AddressBook& addresses) {
+  void Take(const LeavingTrace& trace, const MissingJoins& missing, const CallPlacer& placer) {
     lost_spans.Learn(trace);
     for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
       if (trace.Leaves(i) && trace.joined.parent(i) != JoinedTrace::kNone) ++totals.by_id;
     }
     records.clear();
     refs_made.clear();
-    if (missing.any()) MakeRecords(trace, missing, addresses);
-    if (records.empty()) {
-      if (MissesParent(trace) || Wanted(trace)) ShowAtOnce(trace);
+    if (missing.any()) MakeRecords(trace, missing, placer);
+    const bool all_leave = AllLeave(trace);
+    const bool known = (all_leave ? judged.erase(trace.id) : judged.count(trace.id)) > 0;
+    if (records.empty() && shelf.traces().count(trace.id) == 0) {
+      if (!known) TakeAsItIs(trace, all_leave);
       return;
     }
     if (!shelf.Add(trace)) {
       refused += records.size();
       return;
     }
+    if (known) shelf.traces().at(trace.id).shown = true;
     for (size_t k = 0; k < records.size(); ++k) {
-      refs.emplace(records[k].id, refs_made[k]);
+      if (!refs.emplace(records[k].id, refs_made[k]).second) continue;  // it was sent again
       if (refs_made[k].undecided) ++undecided[refs_made[k].start];
+      linker.Add({&records[k], 1});
     }
-    linker.Add(records);
+  }
+
+  /// Nothing is to be inferred. It is judged once: when it is whole, although some of it may leave
+  /// later, or, for what is wrong with it, when nothing more can come.
+  void TakeAsItIs(const LeavingTrace& trace, bool all_leave) {
+    const Shape shape = ShapeOf(trace.joined, &below);
+    const bool lost = shape.misses_parent && all_leave && !trace.trimmed && !trace.cut_off;
+    if (lost || shape.circle || (shape.whole() && Wanted(trace))) ShowAtOnce(trace);
+    if (!all_leave && (shape.circle || shape.whole())) judged.insert(trace.id);
   }
 
   void Note(const LeavingTrace& trace, size_t i, SpanPart part, CallRecord record, size_t joined,
@@ -106,14 +139,14 @@ struct RequestRebuilder::Impl {
   }
 
   void MakeRecords(const LeavingTrace& trace, const MissingJoins& missing,
-                   const AddressBook& addresses) {
+                   const CallPlacer& placer) {
     for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
       const OpenSpan& span = trace.joined.spans()[i];
       if (!trace.Leaves(i) || span.service == kNoEntity) continue;
       if (span.incoming()) {
         Received(trace, i, missing);
       } else if (span.outgoing() && !span.takes_connection && !HasInnerCall(trace.joined, i)) {
-        Sent(trace, i, missing, addresses);
+        Sent(trace, i, missing, placer);
       }
     }
   }
@@ -138,7 +171,7 @@ struct RequestRebuilder::Impl {
   }
 
   void Sent(const LeavingTrace& trace, size_t i, const MissingJoins& missing,
-            const AddressBook& addresses) {
+            const CallPlacer& placer) {
     const OpenSpan& span = trace.joined.spans()[i];
     if (missing.WithinOpen(span.service)) {
       const WayUp way = WayUpFrom(trace.joined, i);
@@ -151,9 +184,7 @@ struct RequestRebuilder::Impl {
         Note(trace, i, SpanPart::kCall, record, way.top, !way.found, kNoEntity);
     }
     const OpenSpan* answer = AnswerTo(trace.joined, i);
-    EntityId callee = answer != nullptr ? answer->service : span.peer;
-    if (answer == nullptr && span.peer != kNoEntity)
-      callee = addresses.OwnerOrSelf(span.peer, span.start);
+    const EntityId callee = answer != nullptr ? answer->service : placer.CalleeOf(span);
     if (callee == kNoEntity || !missing.IntoOpen(callee)) return;
     Note(trace, i, SpanPart::kSent, RecordOf(trace.id, span, SpanPart::kSent, callee), i, false,
          span.peer_is_address ? span.peer : kNoEntity);
@@ -173,14 +204,10 @@ struct RequestRebuilder::Impl {
     join.trace = call.span.trace;
     join.span = call.span.span;
     const auto request = refs.find(link.request);
-    if (link.request == 0 || request == refs.end()) {
+    if (link.request == 0 || request == refs.end() ||
+        !Somebody(call, request->second, link, &join)) {
       join.none = link.request == 0 ? link.posterior : 1;
       Nobody(call, join);
-    } else {
-      join.posterior = link.posterior;
-      join.parent_trace = request->second.span.trace;
-      join.parent_span = request->second.span.span;
-      Somebody(call, request->second, link, &join);
     }
     if (on_join) on_join(join);
   }
@@ -195,7 +222,8 @@ struct RequestRebuilder::Impl {
       shelf.Join(call.joined, above);
   }
 
-  void Somebody(const Ref& call, const Ref& request, const Link& link, InferredJoin* join) {
+  /// False: it is not here any more, or would stand above itself.
+  bool Somebody(const Ref& call, const Ref& request, const Link& link, InferredJoin* join) {
     Above above{JoinBasis::kInferred, request.span, link.posterior, 0, {}, 0};
     for (const Link::Choice& other : link.others) {
       if (other.posterior <= 0) break;
@@ -207,20 +235,28 @@ struct RequestRebuilder::Impl {
         above.runner_up_posterior = other.posterior;
       }
     }
+    // Several calls below one root may disagree on where it belongs: the surest is believed.
+    const ShelvedSpan* present = shelf.Find(call.joined);
+    if (present == nullptr) return false;
+    const bool replaces = present->above.basis == JoinBasis::kInferred;
+    const float before = replaces ? present->above.posterior : 0;
+    if (!replaces || before < link.posterior) {
+      if (!shelf.Join(call.joined, above)) return false;
+      if (!replaces) ++totals.inferred;
+      posterior_sum += link.posterior - before;
+      if (call.part == SpanPart::kArrived) {
+        edges.push_back(
+            {request.service, call.service, request.address, call.start, link.posterior});
+      }
+    }
+    join->posterior = link.posterior;
+    join->parent_trace = request.span.trace;
+    join->parent_span = request.span.span;
     join->none = above.none;
     join->runner_up_trace = above.runner_up.trace;
     join->runner_up_span = above.runner_up.span;
     join->runner_up_posterior = above.runner_up_posterior;
-    ++totals.inferred;
-    posterior_sum += link.posterior;
-    // Several calls below one root may disagree on where it belongs: the surest is believed.
-    const ShelvedSpan* present = shelf.Find(call.joined);
-    const bool surer = present != nullptr && (present->above.basis != JoinBasis::kInferred ||
-                                              present->above.posterior < link.posterior);
-    if (surer) shelf.Join(call.joined, above);
-    if (call.part == SpanPart::kArrived) {
-      edges.push_back({request.service, call.service, request.address, call.start, link.posterior});
-    }
+    return true;
   }
 
   void Advance(Nanos until) {
@@ -246,7 +282,9 @@ struct RequestRebuilder::Impl {
 
   void ShowAtOnce(const LeavingTrace& trace) {
     TraceShelf alone(SIZE_MAX);
-    alone.Add(trace);
+    LeavingTrace all = trace;
+    all.before = INT64_MAX;
+    alone.Add(all);
     RequestTrees trees(alone, lost_spans, strings);
     Show(trees.RootedIn(trace.id), alone);
   }
@@ -265,7 +303,7 @@ struct RequestRebuilder::Impl {
     if (!undecided.empty()) frontier = std::min(frontier, undecided.begin()->first);
     std::vector<TraceId> settled;
     for (const auto& [id, trace] : shelf.traces())
-      if (trace.end < frontier) settled.push_back(id);
+      if (trace.end < frontier && !trace.awaits_more) settled.push_back(id);
     if (settled.empty()) return;
     std::vector<TraceId> gone;
     {
@@ -286,7 +324,7 @@ struct RequestRebuilder::Impl {
              std::map<TraceId, bool>* known) {
     const auto [at, fresh] = known->try_emplace(id, true);
     if (!fresh) return at->second;
-    bool may = shelf.traces().at(id).end < frontier;
+    bool may = shelf.traces().at(id).end < frontier && !shelf.traces().at(id).awaits_more;
     for (const TraceId above : trees.TracesAbove(id))
       may = may && MayGo(above, frontier, trees, known);
     (*known)[id] = may;
@@ -324,6 +362,7 @@ struct RequestRebuilder::Impl {
   JoinSink on_join;
   std::unordered_map<uint64_t, Ref> refs;  // by record
   std::map<Nanos, uint32_t> undecided;     // calls by start
+  std::set<TraceId> judged;                // and shown, if it is to be; more of them will leave
   std::vector<InferredEdge> edges;
   telemetry::RebuildStats totals;
   double posterior_sum = 0;
@@ -331,6 +370,7 @@ struct RequestRebuilder::Impl {
   // Of the trace at hand:
   std::vector<CallRecord> records;
   std::vector<Ref> refs_made;
+  std::vector<int32_t> below;
 };
 
 RequestRebuilder::RequestRebuilder(const RebuilderOptions& options,
@@ -340,8 +380,8 @@ RequestRebuilder::~RequestRebuilder() = default;
 
 void RequestRebuilder::OnJoin(JoinSink sink) { impl_->on_join = std::move(sink); }
 void RequestRebuilder::Take(const LeavingTrace& trace, const MissingJoins& missing,
-                            const AddressBook& addresses) {
-  impl_->Take(trace, missing, addresses);
+                            const CallPlacer& placer) {
+  impl_->Take(trace, missing, placer);
 }
 void RequestRebuilder::Advance(Nanos until) { impl_->Advance(until); }
 void RequestRebuilder::Finish() { impl_->Finish(); }

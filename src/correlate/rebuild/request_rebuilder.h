@@ -18,11 +18,11 @@
 #include <memory>
 #include <vector>
 
-#include "correlate/entities/address_book.h"
 #include "correlate/linking/request_linker.h"
 #include "correlate/rebuild/missing_joins.h"
 #include "correlate/rebuild/request_gallery.h"
 #include "correlate/requests/trace_assembler.h"
+#include "correlate/topology/call_placer.h"
 #include "telemetry/interner.h"
 #include "telemetry/rebuilt_request.h"
 
@@ -55,7 +55,7 @@ class RequestRebuilder {
   /// Every inferred join, as it is decided.
   void OnJoin(JoinSink sink);
   /// One of the traces that leave with a window.
-  void Take(const LeavingTrace& trace, const MissingJoins& missing, const AddressBook& addresses);
+  void Take(const LeavingTrace& trace, const MissingJoins& missing, const CallPlacer& placer);
   /// All spans that ended before `until` have been taken.
   void Advance(Nanos until);
   /// No more traces will come.

@@ -43,6 +43,7 @@ struct Damage {
   double lose_shop_client = 0;   // share of shop's client spans that never come
   double outside_of_pay = 0;     // further requests to pay that nobody traced
   bool by_address = false;       // shop names pay by its address, and pay says its own
+  const char* host = "";         // that shop names as pay's, which says nothing of the kind
 };
 
 class Rebuilding : public ::testing::Test {
@@ -69,8 +70,10 @@ class Rebuilding : public ::testing::Test {
          "POST /buy"});
     const bool lost = random_.Uniform() < damage.lose_shop_client;
     const char* address = damage.by_address ? "10.0.0.7:8080" : "";
+    const bool named = !damage.by_address && *damage.host == 0;
     Put({context, shop_call, damage.context_in_shop ? 0 : shop, shop_sent, shop_got,
-         SpanKind::kClient, shop_, damage.by_address ? kNoEntity : pay_, "POST", lost, address});
+         SpanKind::kClient, shop_, named ? pay_ : kNoEntity, "POST", lost,
+         damage.by_address ? address : damage.host});
     Put({at_pay, pay, damage.hop_into_pay ? 0 : shop_call, pay_start, pay_end, SpanKind::kServer,
          pay_, kNoEntity, "POST /pay", false, address});
     parent_of_[shop_call] = shop;
@@ -104,8 +107,7 @@ class Rebuilding : public ::testing::Test {
       if (!m.lost) spans.push_back(m);
     std::sort(spans.begin(), spans.end(),
               [](const Made& a, const Made& b) { return a.end < b.end; });
-    CorrelatorOptions options;
-    correlator_ = std::make_unique<Correlator>(options, &ids_);
+    correlator_ = std::make_unique<Correlator>(options_, &ids_);
     joins_.clear();
     correlator_->OnJoin([&](const InferredJoin& j) { joins_[j.span] = j; });
     const size_t n = spans.size() / static_cast<size_t>(chunks) + 1;
@@ -151,6 +153,27 @@ class Rebuilding : public ::testing::Test {
     s.failed.push_back(0);
     s.weight.push_back(1);
     s.weight_known.push_back(0);
+    if (senders_named_) s.resource.push_back(SenderOf(m.service));
+  }
+  telemetry::ResourceId SenderOf(EntityId service) {
+    const std::string name = ids_.entities.Name(service);
+    return ids_.resources.FindOrAdd(telemetry::FingerprintOf(name), [&] {
+      telemetry::Resource r;
+      r.service = ids_.strings.Intern(name);
+      r.service_entity = service;
+      return r;
+    });
+  }
+  bool HasEdge(EntityId caller, EntityId callee) const {
+    for (const auto& e : correlator_->Edges())
+      if (e.caller == caller && e.callee == callee) return true;
+    return false;
+  }
+  std::shared_ptr<const RebuiltRequest> RecentWith(uint64_t span) const {
+    for (const auto& r : requests().Recent())
+      for (const auto& s : r->spans)
+        if (s.id == span) return r;
+    return nullptr;
   }
 
   telemetry::Identities ids_;
@@ -162,6 +185,8 @@ class Rebuilding : public ::testing::Test {
   std::map<uint64_t, uint64_t> parent_of_;  // of what ids may not tell
   std::map<uint64_t, uint64_t> lost_;       // lost span -> its parent
   std::vector<uint64_t> outside_;
+  bool senders_named_ = false;
+  CorrelatorOptions options_;
   std::unique_ptr<Correlator> correlator_;
   std::map<uint64_t, InferredJoin> joins_;
 };
@@ -203,6 +228,26 @@ TEST_F(Rebuilding, WhereNothingPropagatesTheCalleesOwnAddressTellsWhoIsCalled) {
   Run();
   EXPECT_GT(joins_.size(), made_.size() / 5 * 9 / 10);
   EXPECT_GT(ShareRight(), .97);
+}
+
+TEST_F(Rebuilding, ACalleeMayBeNamedByItsHost) {
+  senders_named_ = true;
+  Traffic(120, 50, {.hop_into_pay = true, .host = "Pay.shop.svc:8080"});
+  Run();
+  EXPECT_GT(joins_.size(), made_.size() / 5 * 9 / 10);
+  EXPECT_GT(ShareRight(), .97);
+  EXPECT_TRUE(HasEdge(shop_, pay_));
+}
+
+TEST_F(Rebuilding, AHostThatIsNoServicesNameIsNobody) {
+  senders_named_ = true;
+  for (const char* host : {"localhost:8080", "ledger:8080", "pay.example.com:8080"}) {
+    made_.clear();
+    Traffic(60, 20, {.hop_into_pay = true, .host = host});
+    Run();
+    EXPECT_TRUE(joins_.empty()) << host;
+    EXPECT_EQ(correlator_->Edges().size(), 1u) << host;  // web's to shop
+  }
 }
 
 TEST_F(Rebuilding, ContextLostInsideAServiceIsJoinedByTime) {
@@ -274,6 +319,144 @@ TEST_F(Rebuilding, WhatBreaksOffWithTheRecordingIsNotLost) {
   for (Made& m : made_) m.lost = m.end > end;  // not over yet when the recording ended
   Run();
   EXPECT_EQ(requests().stats().lost_spans, 0u);
+}
+
+TEST_F(Rebuilding, WhatIsSentAgainDoesNotWaitForever) {
+  Traffic(120, 20, {.hop_into_pay = true});
+  const std::vector<Made> sent = made_;
+  for (Made again : sent) {
+    again.start += 25 * kSecond;
+    again.end += 25 * kSecond;
+    Put(again);
+  }
+  Run();
+  EXPECT_FALSE(joins_.empty());
+  EXPECT_EQ(requests().stats().waiting, 0u);
+}
+
+TEST_F(Rebuilding, ALongRequestIsShownOnceAndWhole) {
+  for (const double seconds : {3., 9., 14.}) {
+    Traffic(20, 20, {});
+    const TraceId trace{5, ++traces_};
+    const uint64_t root = NewId(), call = NewId();
+    const Nanos end = now_ + FromSeconds(seconds);
+    Put({trace, root, 0, now_, end, SpanKind::kServer, web_, kNoEntity, "GET /long"});
+    Put({trace, call, root, now_ + kMillisecond, now_ + kSecond, SpanKind::kClient, web_, shop_,
+         "POST"});
+    Put({trace, NewId(), call, now_ + 2 * kMillisecond, now_ + kSecond / 2, SpanKind::kServer,
+         shop_, kNoEntity, "POST /long"});
+    Traffic(seconds + 60, 20, {});
+    Run();
+    EXPECT_EQ(requests().stats().lost_spans, 0u) << seconds;
+    size_t shown = 0;
+    for (const auto& r : requests().Recent()) {
+      if (r->root().id != root) continue;
+      ++shown;
+      EXPECT_EQ(r->spans.size(), 3u) << seconds;
+    }
+    EXPECT_EQ(shown, 1u) << seconds;
+  }
+}
+
+TEST_F(Rebuilding, ALongRequestWithInferredJoinsWaitsForItsEnd) {
+  Traffic(120, 20, {.hop_into_pay = true});
+  Made& root = made_[5 * 1'000];  // of one request, which goes on far beyond all below it
+  root.end += 80 * kSecond;
+  root.operation = "GET /long";
+  const uint64_t id = root.id;
+  Traffic(90, 20, {.hop_into_pay = true});
+  Run(1);  // so that its end is known when the first of it leaves
+  EXPECT_EQ(requests().stats().lost_spans, 0u);
+  const auto request = RecentWith(id);
+  ASSERT_NE(request, nullptr);
+  EXPECT_EQ(request->spans.size(), 5u);
+  EXPECT_EQ(requests().stats().waiting, 0u);
+}
+
+TEST_F(Rebuilding, WhatHadNoRoomIsNotLost) {
+  Traffic(120, 20, {.hop_into_pay = true});
+  for (size_t i = 0; i < made_.size(); i += 5) made_[i].end += 5 * kSecond;  // leaves later
+  options_.rebuilder.max_waiting_spans = 1'000;
+  Run();
+  EXPECT_GT(requests().stats().refused, 0u);
+  EXPECT_EQ(requests().stats().lost_spans, 0u);
+}
+
+TEST_F(Rebuilding, OfCallsBelowOneSpanThatLacksItsRequestOneJoinCounts) {
+  size_t jobs = 0;
+  for (int i = 0; i < 600; ++i, ++jobs) {
+    const Nanos at = now_ + i * 200 * kMillisecond;
+    const uint64_t shop = NewId(), inner = NewId();
+    const TraceId received{1, ++traces_}, made{2, traces_};
+    Put({received, shop, 0, at, at + 50 * kMillisecond, SpanKind::kServer, shop_, kNoEntity,
+         "POST /buy"});
+    Put({made, inner, 0, at + kMillisecond, at + 40 * kMillisecond, SpanKind::kInternal, shop_,
+         kNoEntity, "work"});
+    for (int k = 0; k < 2; ++k) {
+      const Nanos sent = at + (10 * k + 2) * kMillisecond;
+      Put({made, NewId(), inner, sent, sent + 5 * kMillisecond, SpanKind::kClient, shop_, pay_,
+           k == 0 ? "reserve" : "commit"});
+    }
+  }
+  Run();
+  EXPECT_EQ(joins_.size(), 2 * jobs);
+  EXPECT_LE(requests().stats().inferred, jobs);
+  EXPECT_GT(requests().stats().inferred, jobs * 9 / 10);
+  EXPECT_LE(requests().stats().mean_posterior, 1);
+}
+
+TEST_F(Rebuilding, ACircleOfIdsIsShownWithoutItsRoot) {
+  Traffic(20, 20, {});
+  const auto put = [&](TraceId trace, uint64_t id, uint64_t parent, Nanos after) {
+    Put({trace, id, parent, now_ + after, now_ + kSecond - after, SpanKind::kInternal, pay_,
+         kNoEntity, "circle " + std::to_string(id)});
+  };
+  const TraceId alone{6, 1}, circle{6, 2}, beside{6, 3};
+  put(alone, 1'001, 1'001, 0);  // its own parent
+  put(circle, 1'002, 1'004, 1);
+  put(circle, 1'003, 1'002, 2);
+  put(circle, 1'004, 1'003, 3);
+  put(circle, 1'005, 1'003, 4);  // hangs below it
+  put(beside, 1'006, 0, 0);
+  put(beside, 1'007, 1'008, 1);
+  put(beside, 1'008, 1'007, 2);
+  Traffic(60, 20, {});
+  Run();
+  EXPECT_EQ(requests().stats().lost_spans, 0u);
+  for (const auto& [root, size] :
+       {std::pair(1'001u, 1u), {1'002u, 4u}, {1'006u, 1u}, {1'007u, 2u}}) {
+    const auto request = RecentWith(root);
+    ASSERT_NE(request, nullptr) << root;
+    EXPECT_EQ(request->root().id, root);
+    EXPECT_EQ(request->root().basis, root == 1'006 ? JoinBasis::kRoot : JoinBasis::kNone);
+    EXPECT_EQ(request->spans.size(), size);
+  }
+}
+
+TEST_F(Rebuilding, LostSpansDoNotHangBelowEachOther) {
+  const auto put = [&](uint64_t trace, uint64_t id, uint64_t parent, EntityId service) {
+    Put({{6, trace},
+         id,
+         parent,
+         now_,
+         now_ + kSecond,
+         SpanKind::kInternal,
+         service,
+         kNoEntity,
+         ""});
+  };
+  for (uint64_t trace = 1; trace <= 200; ++trace, now_ += 100 * kMillisecond) {
+    const EntityId chain[] = {pay_, web_, shop_, web_, pay_};  // each is the other's grandparent
+    for (uint64_t i = 0; i < 5; ++i) put(trace, i + 1, i, chain[i]);
+  }
+  put(999, 1'001, 501, pay_);
+  put(999, 1'002, 502, shop_);
+  now_ += kSecond;
+  Traffic(60, 20, {});
+  Run();
+  EXPECT_EQ(requests().stats().lost_spans, 2u);
+  EXPECT_NE(RecentWith(1'001), nullptr);
+  EXPECT_NE(RecentWith(1'002), nullptr);
 }
 
 TEST_F(Rebuilding, ChunksChangeNothing) {

@@ -15,6 +15,30 @@ bool MissesParent(const ShelvedTrace& trace, const ShelvedSpan& s) {
   return s.above.basis == JoinBasis::kId && trace.Find(s.above.parent.span) < 0;
 }
 
+/// Cuts every circle above its span that starts first, and tells those.
+std::vector<int32_t> OpenCircles(const ShelvedTrace& trace, std::vector<int32_t>* parents) {
+  const auto starts_before = [&](int32_t a, int32_t b) {
+    const OpenSpan& s = trace.spans[static_cast<size_t>(a)].span;
+    const OpenSpan& t = trace.spans[static_cast<size_t>(b)].span;
+    return std::pair(s.start, s.id) < std::pair(t.start, t.id);
+  };
+  std::vector<int32_t> opened;
+  std::vector<int32_t> passed(trace.spans.size(), -1);  // on the way up from which span
+  for (int32_t i = 0; i < static_cast<int32_t>(passed.size()); ++i) {
+    int32_t at = i;
+    for (; at >= 0 && passed[static_cast<size_t>(at)] < 0; at = (*parents)[static_cast<size_t>(at)])
+      passed[static_cast<size_t>(at)] = i;
+    if (at < 0 || passed[static_cast<size_t>(at)] != i) continue;
+    int32_t first = at;
+    for (int32_t c = (*parents)[static_cast<size_t>(at)]; c != at;
+         c = (*parents)[static_cast<size_t>(c)])
+      first = std::min(first, c, starts_before);
+    (*parents)[static_cast<size_t>(first)] = -1;
+    opened.push_back(first);
+  }
+  return opened;
+}
+
 bool IsRoot(const ShelvedTrace& trace, const ShelvedSpan& s) {
   switch (s.above.basis) {
     case JoinBasis::kRoot:
@@ -48,19 +72,24 @@ const RequestTrees::Local& RequestTrees::LocalOf(TraceId id) {
   Local& local = locals_[id];
   local.children.resize(trace.spans.size());
   std::map<uint64_t, std::vector<int32_t>> orphans;
+  std::vector<int32_t> parents(trace.spans.size(), -1);
   for (size_t i = 0; i < trace.spans.size(); ++i) {
     const Above& above = trace.spans[i].above;
     if (above.basis != JoinBasis::kId) continue;
-    const int parent = trace.Find(above.parent.span);
-    if (parent >= 0) {
-      local.children[static_cast<size_t>(parent)].push_back(static_cast<int32_t>(i));
-    } else if (!trace.trimmed) {
+    parents[i] = trace.Find(above.parent.span);
+    if (parents[i] < 0 && !trace.trimmed)
       orphans[above.parent.span].push_back(static_cast<int32_t>(i));
-    }
+  }
+  local.opened = OpenCircles(trace, &parents);
+  for (size_t i = 0; i < parents.size(); ++i) {
+    if (parents[i] >= 0)
+      local.children[static_cast<size_t>(parents[i])].push_back(static_cast<int32_t>(i));
   }
   for (auto& [lost, children] : orphans) {
     LostSpan span{lost, std::move(children), {}};
     span.above = lost_spans_.Place(id, trace, span.children);
+    if (HangsBelowItself(trace, parents, local.lost, span))
+      span.above = {JoinBasis::kNone, {}, 0, 1, {}, 0};
     if (span.above.basis == JoinBasis::kInferred)
       local.lost_below[span.above.parent.span].push_back(local.lost.size());
     local.lost.push_back(std::move(span));
@@ -68,11 +97,30 @@ const RequestTrees::Local& RequestTrees::LocalOf(TraceId id) {
   return local;
 }
 
+/// By way of other lost spans, which are ordered by id: LostSpans places each by itself.
+bool RequestTrees::HangsBelowItself(const ShelvedTrace& trace, const std::vector<int32_t>& parents,
+                                    const std::vector<LostSpan>& placed, const LostSpan& lost) {
+  const LostSpan* above = &lost;
+  while (above != nullptr && above->above.basis == JoinBasis::kInferred) {
+    auto at = static_cast<size_t>(trace.Find(above->above.parent.span));
+    while (parents[at] >= 0) at = static_cast<size_t>(parents[at]);
+    const uint64_t top = trace.spans[at].above.parent.span;
+    if (top == lost.id) return true;
+    above = FindLost(placed, top);
+  }
+  return false;
+}
+
+const RequestTrees::LostSpan* RequestTrees::FindLost(const std::vector<LostSpan>& lost,
+                                                     uint64_t id) {
+  const auto at =
+      std::lower_bound(lost.begin(), lost.end(), id,
+                       [](const LostSpan& l, uint64_t wanted) { return l.id < wanted; });
+  return at != lost.end() && at->id == id ? &*at : nullptr;
+}
+
 const RequestTrees::LostSpan* RequestTrees::FindLost(const SpanRef& ref) {
-  const Local& local = LocalOf(ref.trace);
-  const auto at = std::lower_bound(local.lost.begin(), local.lost.end(), ref.span,
-                                   [](const LostSpan& l, uint64_t id) { return l.id < id; });
-  return at != local.lost.end() && at->id == ref.span ? &*at : nullptr;
+  return FindLost(LocalOf(ref.trace).lost, ref.span);
 }
 
 std::vector<RequestTrees::Node> RequestTrees::Children(const Node& node) {
@@ -183,6 +231,8 @@ RebuiltRequest RequestTrees::Build(const Node& root) {
     }
     RebuiltSpan span = SpanOf(next.node);
     span.parent = next.parent;
+    // Its parent left before, or hangs below it.
+    if (span.parent < 0 && span.basis == JoinBasis::kId) span.basis = JoinBasis::kNone;
     if (span.lost) ++request.lost;
     if (span.parent >= 0) {
       ++(span.basis == JoinBasis::kInferred ? request.inferred : request.by_id);
@@ -206,6 +256,8 @@ std::vector<RebuiltRequest> RequestTrees::RootedIn(TraceId id) {
   for (const ShelvedSpan& s : trace.spans) {
     if (IsRoot(trace, s)) requests.push_back(Build({{id, s.span.id}, false}));
   }
+  for (const int32_t i : LocalOf(id).opened)
+    requests.push_back(Build({{id, trace.spans[static_cast<size_t>(i)].span.id}, false}));
   for (const LostSpan& lost : LocalOf(id).lost) {
     if (lost.above.basis == JoinBasis::kNone) requests.push_back(Build({{id, lost.id}, true}));
   }

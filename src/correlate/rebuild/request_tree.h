@@ -1,6 +1,7 @@
 // RequestTrees: from shelved traces and their joins to whole requests, with lost spans in place.
-// Made for one pass over the shelf; reads it only. A span stands in one request; what hangs in a
-// loop (which joins never make) or is left out for its number is not shown.
+// Made for one pass over the shelf; reads it only. A span stands in one request. Where ids run in a
+// circle, the span of it that starts first is shown as a root whose parent was not found. What is
+// left out for its number is not shown.
 #pragma once
 
 #include <map>
@@ -41,9 +42,13 @@ class RequestTrees {
   struct Local {
     std::vector<std::vector<int32_t>> children;  // by index of the parent
     std::vector<LostSpan> lost;
+    std::vector<int32_t> opened;                         // where circles of ids were
     std::map<uint64_t, std::vector<size_t>> lost_below;  // span -> lost spans below it
   };
 
+  static bool HangsBelowItself(const ShelvedTrace& trace, const std::vector<int32_t>& parents,
+                               const std::vector<LostSpan>& placed, const LostSpan& lost);
+  static const LostSpan* FindLost(const std::vector<LostSpan>& lost, uint64_t id);
   const Local& LocalOf(telemetry::TraceId trace);
   std::vector<Node> Children(const Node& node);
   const LostSpan* FindLost(const SpanRef& ref);

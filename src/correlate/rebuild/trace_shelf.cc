@@ -20,10 +20,19 @@ int ShelvedTrace::Find(uint64_t span) const {
 
 bool TraceShelf::Add(const LeavingTrace& leaving) {
   const auto spans = leaving.joined.spans();
-  if (span_count_ + spans.size() > max_spans_) return false;
+  size_t leave = 0;
+  for (size_t i = 0; i < spans.size(); ++i) leave += leaving.Leaves(i) ? 1 : 0;
+  const auto known = traces_.find(leaving.id);
+  const size_t here = known == traces_.end() ? 0 : known->second.spans.size();
+  if (span_count_ + leave > max_spans_ || here + leave > max_spans_ / 4) {
+    if (here == 0) return false;
+    known->second.trimmed = true;
+    known->second.awaits_more = false;
+    return false;
+  }
   ShelvedTrace& trace = traces_[leaving.id];
-  trace.trimmed = trace.trimmed || leaving.cut_off || (leaving.trimmed && trace.spans.empty());
-  const size_t before = trace.spans.size();
+  trace.trimmed = trace.trimmed || leaving.cut_off || (leaving.trimmed && here == 0);
+  trace.awaits_more = leave < spans.size();
   for (size_t i = 0; i < spans.size(); ++i) {
     if (!leaving.Leaves(i)) continue;
     ShelvedSpan shelved{spans[i], {}};
@@ -35,12 +44,16 @@ bool TraceShelf::Add(const LeavingTrace& leaving) {
     trace.end = std::max(trace.end, spans[i].end);
     trace.spans.push_back(shelved);
   }
-  span_count_ += trace.spans.size() - before;
   const auto by_id = [](const ShelvedSpan& a, const ShelvedSpan& b) {
     return a.span.id < b.span.id;
   };
-  std::inplace_merge(trace.spans.begin(), trace.spans.begin() + static_cast<ptrdiff_t>(before),
+  std::inplace_merge(trace.spans.begin(), trace.spans.begin() + static_cast<ptrdiff_t>(here),
                      trace.spans.end(), by_id);
+  const auto again = std::unique(
+      trace.spans.begin(), trace.spans.end(),
+      [](const ShelvedSpan& a, const ShelvedSpan& b) { return a.span.id == b.span.id; });
+  trace.spans.erase(again, trace.spans.end());
+  span_count_ += trace.spans.size() - here;
   return true;
 }
 
@@ -54,15 +67,14 @@ bool TraceShelf::IsAbove(const SpanRef& span, SpanRef from) const {
   return true;
 }
 
-void TraceShelf::Join(const SpanRef& ref, const Above& above) {
+bool TraceShelf::Join(const SpanRef& ref, const Above& above) {
   const auto trace = traces_.find(ref.trace);
-  if (trace == traces_.end()) return;
+  if (trace == traces_.end()) return false;
   const int at = trace->second.Find(ref.span);
-  if (at < 0) return;
-  Above& present = trace->second.spans[static_cast<size_t>(at)].above;
-  present = above;
-  if (above.basis == JoinBasis::kInferred && IsAbove(ref, above.parent))
-    present = {JoinBasis::kNone, {}, 0, 1, {}, 0};
+  if (at < 0) return false;
+  if (above.basis == JoinBasis::kInferred && IsAbove(ref, above.parent)) return false;
+  trace->second.spans[static_cast<size_t>(at)].above = above;
+  return true;
 }
 
 void TraceShelf::Remove(telemetry::TraceId id) {

@@ -1,6 +1,7 @@
 // TraceShelf: traces that wait until it is decided what their spans belong to. Spans come with the
-// joins that ids tell; joins by inference are added as they are decided. Bounded: beyond max_spans
-// nothing is taken (counted by the caller). Not thread-safe.
+// joins that ids tell; joins by inference are added as they are decided. Bounded: beyond max_spans,
+// and of one trace beyond a quarter of that, nothing is taken (counted by the caller). Not
+// thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +40,8 @@ struct ShelvedSpan {
 struct ShelvedTrace {
   Nanos start = INT64_MAX;
   Nanos end = INT64_MIN;
-  bool trimmed = false;            // a parent that is not there may have left before
+  bool trimmed = false;            // spans of it are not here: a parent that is not may be of them
+  bool awaits_more = false;        // spans of it have come and will leave later
   bool shown = false;              // its own roots have been built
   std::vector<ShelvedSpan> spans;  // by id
   /// Index; -1: not there.
@@ -50,10 +52,11 @@ class TraceShelf {
  public:
   explicit TraceShelf(size_t max_spans) : max_spans_(max_spans) {}
 
-  /// The spans that leave. False: there is no room.
+  /// The spans that leave, but for those that are here already. False: there is no room, and what
+  /// is here of the trace stays trimmed.
   bool Add(const LeavingTrace& trace);
-  /// Nothing if the span is not there, or if it would end up above itself.
-  void Join(const SpanRef& span, const Above& above);
+  /// False, and nothing is changed, if the span is not there, or if it would end up above itself.
+  bool Join(const SpanRef& span, const Above& above);
   void Remove(telemetry::TraceId trace);
   const ShelvedSpan* Find(const SpanRef& ref) const;
   std::map<telemetry::TraceId, ShelvedTrace>& traces() { return traces_; }

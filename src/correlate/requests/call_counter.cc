@@ -204,7 +204,7 @@ void CallCounter::CountOneSided(const OpenSpan& span, CallPlacer* placer) {
   const EdgeWitness by = incoming ? EdgeWitness::kAccessLogs : EdgeWitness::kClientSpans;
   if (incoming && ended) hearing_->Add(span.service, by, 1, span.weight);
   if (!incoming && ended) {
-    const EntityId callee = addresses_->OwnerOrSelf(span.peer, span.start);
+    const EntityId callee = placer->CalleeOf(span);
     if (SendsSpans(callee)) missing_->CountUnanswered(callee);
   }
   CallPlacer::Call call;

@@ -48,6 +48,24 @@ TEST_F(SideCounterTest, EachSideThatDoesNotComeIsCountedOnce) {
   EXPECT_THAT(Numbers(Sides(sets, {pay_, kNoEntity})), ElementsAre(0, 0, 0, 1));
 }
 
+// One library calls through another and goes on long after the call.
+TEST_F(SideCounterTest, ASpanWhoseCallWasAnsweredLongAgoIsNoneThatNobodyAnswers) {
+  std::vector<Row> rows;
+  rows.push_back(
+      {.id = 1, .start_s = 1, .end_s = 60, .kind = kClient, .service = web_, .peer = pay_});
+  rows.push_back(
+      {.id = 2, .parent = 1, .start_s = 1, .end_s = 2, .kind = kClient, .service = web_});
+  rows.push_back({.id = 3, .parent = 2, .start_s = 1, .end_s = 2, .service = pay_});
+  for (int s = 2; s < 100; ++s)
+    rows.push_back({.trace = 2,
+                    .id = 100u + static_cast<uint64_t>(s),
+                    .start_s = s + .1,
+                    .end_s = s + .2,
+                    .service = cart_});
+  const auto sets = Run(rows);
+  EXPECT_THAT(Numbers(Sides(sets, {pay_, web_})), ElementsAre(1, 0, 0, 0));
+}
+
 // The client's span ends after the server's, and comes with it or long after.
 TEST_F(SideCounterTest, ASpanThatIsStillRunningIsNotLost) {
   for (const double client_end : {1.6, 4.99, 5.01, 9., 14., 18.}) {

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "base/random.h"
+#include "telemetry/attributes.h"
 
 namespace tomograph::correlate {
 namespace {
@@ -141,7 +142,7 @@ std::string StepCounter::NameOf(const Point& point) const {
   const std::string_view operation = identities_->strings.Get(point.operation);
   if (!name.empty() && !operation.empty()) name += ' ';
   name += operation;
-  return name.empty() ? "(call)" : name.substr(0, kLongestName);
+  return name.empty() ? "(call)" : std::string(telemetry::CutText(name, kLongestName));
 }
 
 void StepCounter::Finish(WindowBuilder* windows) {
@@ -151,7 +152,8 @@ void StepCounter::Finish(WindowBuilder* windows) {
     if (cell == nullptr) continue;
     telemetry::Window one;
     telemetry::StepStats& stats = one.steps.emplace_back();
-    stats.operation = identities_->strings.Get(step.key.operation).substr(0, kLongestName);
+    stats.operation =
+        telemetry::CutText(identities_->strings.Get(step.key.operation), kLongestName);
     stats.after = NameOf(step.key.after);
     stats.before = NameOf(step.key.before);
     stats.seen = step.passed.size();

@@ -47,6 +47,22 @@ TEST_F(StepCounterTest, StretchesBetweenCallsAreSteps) {
   EXPECT_EQ(first.calls, 2);
 }
 
+TEST_F(StepCounterTest, LongNamesAreCutBetweenCharacters) {
+  std::string name = "a";
+  for (int i = 0; i < 100; ++i) name += "\u00e9";  // two bytes each
+  const auto sets = Run({{.id = 1, .end_s = 1, .service = web_, .operation = name.c_str()},
+                         {.id = 2,
+                          .parent = 1,
+                          .start_s = .1,
+                          .end_s = .3,
+                          .kind = kClient,
+                          .service = web_,
+                          .operation = name.c_str()}});
+  const StepStats& step = sets[0].Find({web_, kNoEntity})->steps[0];
+  EXPECT_EQ(step.operation, name.substr(0, 119));
+  EXPECT_EQ(step.before, name.substr(0, 119));
+}
+
 TEST_F(StepCounterTest, CallsThatOverlapLeaveTheStretchInWhichNoneRuns) {
   const auto sets = Run({{.id = 1, .start_s = 0, .end_s = 1, .service = web_},
                          {.id = 2,

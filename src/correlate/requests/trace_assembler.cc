@@ -155,8 +155,14 @@ void TraceAssembler::Sort(Trace* trace) {
   std::vector<OpenSpan>& spans = trace->spans;
   std::sort(spans.begin(), spans.end(), Before);
   const auto same_id = [](const OpenSpan& a, const OpenSpan& b) { return a.id == b.id; };
-  for (size_t i = 1; i < spans.size(); ++i)
-    if (same_id(spans[i - 1], spans[i])) ++duplicates_[spans[i].counted_as];
+  for (size_t i = spans.size(); i-- > 1;) {
+    if (!same_id(spans[i - 1], spans[i])) continue;
+    ++duplicates_[spans[i].counted_as];
+    // Whichever of the two was there when it was seen.
+    if (spans[i].settled) spans[i - 1].settled = true;
+    if (spans[i].calls_on) spans[i - 1].calls_on = true;
+    if (spans[i].told_parent) spans[i - 1].told_parent = true;
+  }
   const auto end = std::unique(spans.begin(), spans.end(), same_id);
   open_spans_ -= static_cast<size_t>(spans.end() - end);
   spans.erase(end, spans.end());
@@ -176,17 +182,11 @@ OpenSpan* TraceAssembler::Find(Trace* trace, uint64_t id) {
   return found == nullptr ? nullptr : trace->spans.data() + (found - trace->spans.data());
 }
 
-bool TraceAssembler::IsAlone(const Trace& trace, const OpenSpan& span) {
-  if (span.kind == telemetry::SpanKind::kClient) {
-    // Above another client span of its service it is no call of its own, and a span of another
-    // service below it is an answer of some kind.
-    const auto is_below = [&](const OpenSpan& s) {
-      return s.parent == span.id && s.id != span.id && (s.outgoing() || s.service != span.service);
-    };
-    return !span.takes_connection && std::none_of(trace.spans.begin(), trace.spans.end(), is_below);
-  }
-  return span.kind == telemetry::SpanKind::kServer && span.parent != 0 &&
-         Find(trace, span.parent) == nullptr;
+bool TraceAssembler::IsAlone(const OpenSpan& span) {
+  // Above another client span of its service it is no call of its own, and a span of another
+  // service below it is an answer of some kind.
+  if (span.kind == telemetry::SpanKind::kClient) return !span.takes_connection && !span.calls_on;
+  return span.kind == telemetry::SpanKind::kServer && span.parent != 0 && !span.told_parent;
 }
 
 void TraceAssembler::HoldAt(Nanos end, OpenSpan* span) {
@@ -256,8 +256,10 @@ Nanos TraceAssembler::NextActivity(Nanos from) const {
 }
 
 size_t TraceAssembler::bytes() const {
-  return open_spans_ * sizeof(OpenSpan) + traces_.capacity() * sizeof(Trace) +
-         table_.capacity() * sizeof(uint32_t);
+  size_t room = visible_.capacity();
+  for (const Trace& trace : traces_) room += trace.spans.capacity();
+  return room * sizeof(OpenSpan) + traces_.capacity() * sizeof(Trace) +
+         (table_.capacity() + free_.capacity()) * sizeof(uint32_t) + joined_.bytes();
 }
 
 }  // namespace tomograph::correlate

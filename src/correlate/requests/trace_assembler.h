@@ -35,7 +35,9 @@ struct OpenSpan {
   bool takes_connection : 1 = false;  // waits for a connection, and calls nobody
   // `peer` stands for an address: a key of AddressBook, no entity.
   bool peer_is_address : 1 = false;
-  bool settled : 1 = false;          // seen by SettleCalls together with its other side
+  // What SettleCalls has seen: it with its other side; something below it that is its call or an
+  // answer; its parent, which knows by now.
+  bool settled : 1 = false, calls_on : 1 = false, told_parent : 1 = false;
   uint8_t counted_as = kNotCounted;  // the ledger's format, plus one
   float clock_bound_s = -1;          // how wrong `start` may be against other hosts; < 0: not known
   telemetry::StringId operation = telemetry::kEmptyString;
@@ -70,6 +72,9 @@ class JoinedTrace {
   /// Indices of the children, by start.
   std::span<const int32_t> children(size_t i) const {
     return std::span(children_).subspan(child_begin_[i], child_begin_[i + 1] - child_begin_[i]);
+  }
+  size_t bytes() const {
+    return (parent_.capacity() + children_.capacity() + child_begin_.capacity()) * sizeof(int32_t);
   }
 
  private:
@@ -122,8 +127,7 @@ class TraceAssembler {
       Sort(&trace);
       SettlePairs(&trace, before, joined);
       for (const OpenSpan& span : trace.spans) {
-        if (span.settled || span.end >= before) continue;
-        if (IsAlone(trace, span)) alone(span);
+        if (!span.settled && span.end < before && IsAlone(span)) alone(span);
       }
     }
   }
@@ -184,19 +188,25 @@ class TraceAssembler {
   void Sort(Trace* trace);  // by id, each once
   static const OpenSpan* Find(const Trace& trace, uint64_t id);
   static OpenSpan* Find(Trace* trace, uint64_t id);
-  /// Marks the sides that have found each other.
+  /// Marks the sides that have found each other, and what has its calls or answers below it. A span
+  /// that has found its parent is not searched for again, however long the trace lasts.
   template <typename Joined>
   static void SettlePairs(Trace* trace, Nanos before, Joined&& joined) {
-    for (OpenSpan& server : trace->spans) {
-      if (server.kind != telemetry::SpanKind::kServer || server.settled) continue;
-      OpenSpan* client = Find(trace, server.parent);
-      if (client == nullptr || client->kind != telemetry::SpanKind::kClient) continue;
-      if (std::min(server.end, client->end) >= before) continue;
-      server.settled = client->settled = true;
-      joined(*client, server);
+    for (OpenSpan& span : trace->spans) {
+      const bool server = span.kind == telemetry::SpanKind::kServer;
+      if (span.told_parent && (!server || span.settled)) continue;
+      OpenSpan* parent = Find(trace, span.parent);
+      if (parent == nullptr) continue;
+      span.told_parent = true;
+      if (parent == &span) continue;
+      if (span.outgoing() || span.service != parent->service) parent->calls_on = true;
+      if (!server || span.settled || parent->kind != telemetry::SpanKind::kClient) continue;
+      if (std::min(span.end, parent->end) >= before) continue;
+      span.settled = parent->settled = true;
+      joined(*parent, span);
     }
   }
-  static bool IsAlone(const Trace& trace, const OpenSpan& span);
+  static bool IsAlone(const OpenSpan& span);
   static void HoldAt(Nanos end, OpenSpan* span);
   static void FindExtent(Trace* trace);
 

@@ -1,11 +1,16 @@
 #include "correlate/requests/way_up.h"
 
 namespace tomograph::correlate {
+namespace {
+
+constexpr size_t kLongestWay = 1'000;  // spans of one service above each other
+
+}  // namespace
 
 WayUp WayUpFrom(const JoinedTrace& trace, size_t call) {
   WayUp way;
   way.top = call;
-  for (size_t steps = 0; steps < trace.spans().size(); ++steps) {  // ids may run in a circle
+  for (size_t steps = 0; steps < kLongestWay; ++steps) {  // ids may run in a circle
     const int32_t parent = trace.parent(way.top);
     if (parent == JoinedTrace::kNone) break;
     const OpenSpan& above = trace.spans()[static_cast<size_t>(parent)];

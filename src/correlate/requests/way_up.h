@@ -11,7 +11,7 @@ struct WayUp {
   size_t received = 0;  // index of the received request, when `found`
   size_t top = 0;       // the last span of the service on the way
   bool found = false;
-  bool broken = false;  // not found, and it ends in an id that nothing has
+  bool broken = false;  // not found, and it ends in an id that nothing has, or nowhere near
   /// Nothing that the service received stands above, and no id says that something does.
   bool lacks_request() const { return !found && !broken; }
 };

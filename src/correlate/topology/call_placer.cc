@@ -35,7 +35,9 @@ EntityId CallPlacer::KeyOf(StringId address) {
   const EntityId key = telemetry::AddressKey(text);
   if (keys_.size() < kMaxNames) {
     keys_.emplace(address, key);
-    names_.emplace(key, Name{address, telemetry::HomeKey(telemetry::HostOfAddress(text))});
+    const std::string_view host = telemetry::HostOfAddress(text);
+    const EntityId by_ip = telemetry::HomeKey(host);
+    names_.emplace(key, Name{address, by_ip != kNoEntity ? by_ip : telemetry::HostKey(host)});
   }
   return key;
 }
@@ -55,6 +57,15 @@ CallPlacer::Place CallPlacer::Find(const Call& call, const IsKnown& known) const
       break;
   }
   return call.by_address ? Place{} : Place{call.other, kOwnName};
+}
+
+EntityId CallPlacer::CalleeOf(const OpenSpan& call) const {
+  if (call.peer == kNoEntity) return kNoEntity;
+  const EntityId callee = addresses_->OwnerOrSelf(call.peer, call.start);
+  if (callee != call.peer || !call.peer_is_address) return callee;
+  const auto name = names_.find(call.peer);
+  return name == names_.end() ? kNoEntity
+                              : addresses_->Resolve(name->second.home, call.start).entity;
 }
 
 AddressBook::Answer CallPlacer::Resolve(const Call& call) const {

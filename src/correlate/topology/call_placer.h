@@ -51,6 +51,10 @@ class CallPlacer {
   telemetry::EntityId KeyOf(telemetry::StringId address);
 
   Place Find(const Call& call, const IsKnown& known) const;
+  /// Whom an outgoing span that nobody's span answers may have called: whom it names, who answers
+  /// at the address that it names, else who lives at that host. No word on whether there is an
+  /// edge: a candidate. None when it is unknown or shared.
+  telemetry::EntityId CalleeOf(const OpenSpan& call) const;
   /// Takes a call of the window [from, to) that has to wait.
   void Later(const Call& call, EdgeWitness by, const EdgeSight& sight, TimeRange window);
   /// Draws the edges of what waited and is confirmed by now, or has waited long enough.

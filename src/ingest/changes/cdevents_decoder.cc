@@ -144,7 +144,7 @@ class EventReader {
   }
 
   telemetry::StringId Intern(std::string_view text) {
-    return strings_.Intern(CutText(text, context_.limits.max_text_bytes));
+    return strings_.Intern(telemetry::CutText(text, context_.limits.max_text_bytes));
   }
 
   void ReadSubject(const object& event, const object& payload, Understood* said) {

@@ -285,8 +285,9 @@ class CsvDecoder : public StreamDecoder {
     out.kind.push_back(ParseSpanKind(at_.kind.In(row)));
     out.status.push_back(ParseSpanStatus(at_.status.In(row)));
     out.resource.push_back(resource);
-    out.name.push_back(strings_.Intern(CutText(at_.name.In(row), context_.limits.max_text_bytes),
-                                       context_.identities->resources.Get(resource).share));
+    out.name.push_back(
+        strings_.Intern(telemetry::CutText(at_.name.In(row), context_.limits.max_text_bytes),
+                        context_.identities->resources.Get(resource).share));
     out.trace_state.push_back(telemetry::kEmptyString);
     std::optional<Reason> repaired = WriteLabels(row, &out.attributes, at_.client_address.In(row));
     if (out.name.back() == telemetry::kOverflow) repaired = Reason::kNameLimit;
@@ -369,7 +370,8 @@ class CsvDecoder : public StreamDecoder {
     out.trace_id.push_back(trace_id);
     out.span_id.push_back(span_id);
     out.event_name.push_back(telemetry::kEmptyString);
-    const std::string_view body = CutText(at_.body.In(row), context_.limits.max_body_bytes);
+    const std::string_view body =
+        telemetry::CutText(at_.body.In(row), context_.limits.max_body_bytes);
     out.bodies.append(body);
     out.body_end.push_back(out.bodies.size());
     std::optional<Reason> repaired = WriteLabels(row, &out.attributes, {});

@@ -186,7 +186,7 @@ class DocumentReader {
       if (key.empty() || resource->attributes.size() >= context_.limits.max_attributes) return;
       resource->attributes.emplace_back(
           strings_.Intern(key, sender),
-          strings_.Intern(CutText(value, context_.limits.max_text_bytes), sender));
+          strings_.Intern(telemetry::CutText(value, context_.limits.max_text_bytes), sender));
     };
     add("service.name", TextOf(process, "serviceName"));
     ForEachTag(process, "tags", "tag",
@@ -227,9 +227,9 @@ class DocumentReader {
     out.start_ns.push_back(start);
     out.end_ns.push_back(std::max(start, end));
     out.resource.push_back(resource);
-    out.name.push_back(
-        strings_.Intern(CutText(TextOf(span, "operationName"), context_.limits.max_text_bytes),
-                        context_.identities->resources.Get(resource).share));
+    out.name.push_back(strings_.Intern(
+        telemetry::CutText(TextOf(span, "operationName"), context_.limits.max_text_bytes),
+        context_.identities->resources.Get(resource).share));
     std::optional<Reason> repaired = ReadTags(span);
     const std::optional<Reason> events_repaired = ReadLogs(span, row);
     if (!repaired) repaired = events_repaired;
@@ -326,7 +326,8 @@ class DocumentReader {
                  });
       events.span.push_back(row);
       events.time_ns.push_back(time);
-      events.name.push_back(strings_.Intern(CutText(name, context_.limits.max_text_bytes)));
+      events.name.push_back(
+          strings_.Intern(telemetry::CutText(name, context_.limits.max_text_bytes)));
       const std::optional<Reason> here = attributes.EndRow();
       if (!repaired) repaired = here;
     }
