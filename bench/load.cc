@@ -70,8 +70,8 @@ int ReadStatus(int fd, std::string* buffer) {
   }
 }
 
-void Send(uint16_t port) {
-  bench::Traffic traffic(125);
+void Send(uint16_t port, uint64_t sender) {
+  bench::Traffic traffic(125, sender);
   WallClock clock;
   std::string buffer;
   int fd = -1;
@@ -149,7 +149,7 @@ int main(int argc, char** argv) {
   const auto begin = std::chrono::steady_clock::now();
   std::vector<std::thread> senders;
   for (int i = 0; i < connections; ++i)
-    senders.emplace_back(Send, static_cast<uint16_t>(std::atoi(argv[1])));
+    senders.emplace_back(Send, static_cast<uint16_t>(std::atoi(argv[1])), static_cast<uint64_t>(i));
   double peak = 0;
   const auto print = [&](double at) {
     const double cpu = CpuSeconds(argv[3]) - cpu_before;

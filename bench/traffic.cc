@@ -56,7 +56,8 @@ Messages AttributesOf(const Step& step, int trace) {
 
 }  // namespace
 
-Traffic::Traffic(int traces) : traces_(traces), spans_(traces * kStepCount) {
+Traffic::Traffic(int traces, uint64_t sender)
+    : traces_(traces), spans_(traces * kStepCount), round_(sender << 40) {
   std::map<std::string, Messages> spans_of;
   uint64_t marks = 0;
   std::vector<std::pair<std::string, Slot>> wanted;

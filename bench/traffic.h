@@ -13,8 +13,8 @@ namespace tomograph::bench {
 class Traffic {
  public:
   /// `traces` of eight spans each (gateway, cart and redis, checkout, payment and its database) a
-  /// request.
-  explicit Traffic(int traces);
+  /// request. No two senders use the same ids.
+  explicit Traffic(int traces, uint64_t sender = 0);
   /// Valid until the next call. The traces start at `now` and are spread over `spread`.
   const std::string& Next(Nanos now, Nanos spread);
   int spans() const { return spans_; }

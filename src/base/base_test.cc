@@ -72,6 +72,16 @@ TEST(BoundedQueue, RefusesWhenFullAndDrainsAfterClose) {
   EXPECT_TRUE(queue.finished());
 }
 
+TEST(BoundedQueue, IsFullByWeightToo) {
+  BoundedQueue<int> queue(10, 100, [](const int& item) { return static_cast<size_t>(item); });
+  EXPECT_TRUE(queue.TryPush(500));  // alone, whatever it weighs
+  EXPECT_FALSE(queue.TryPush(1));
+  EXPECT_EQ(queue.Pop(), 500);
+  EXPECT_TRUE(queue.TryPush(60));
+  EXPECT_TRUE(queue.TryPush(60));
+  EXPECT_FALSE(queue.TryPush(1));
+}
+
 TEST(BoundedQueue, HandsEverythingOverOnce) {
   BoundedQueue<int> queue(3);
   int64_t sum = 0;

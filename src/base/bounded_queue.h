@@ -6,6 +6,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <mutex>
 #include <optional>
@@ -16,14 +17,19 @@ namespace tomograph {
 template <typename T>
 class BoundedQueue {
  public:
+  using Weigh = size_t (*)(const T&);
+
   explicit BoundedQueue(size_t capacity) : capacity_(capacity) {}
+  /// Also full while what is in it weighs `max_weight` or more: one item always finds room.
+  BoundedQueue(size_t capacity, size_t max_weight, Weigh weigh)
+      : capacity_(capacity), max_weight_(max_weight), weigh_(weigh) {}
 
   /// False when full or closed; `item` is then untouched.
   bool TryPush(T&& item) {
     {
       std::lock_guard lock(mutex_);
-      if (closed_ || items_.size() >= capacity_) return false;
-      items_.push_back(std::move(item));
+      if (closed_ || FullLocked()) return false;
+      PutLocked(std::move(item));
     }
     not_empty_.notify_one();
     return true;
@@ -33,9 +39,9 @@ class BoundedQueue {
   bool Push(T&& item) {
     {
       std::unique_lock lock(mutex_);
-      not_full_.wait(lock, [&] { return closed_ || items_.size() < capacity_; });
+      not_full_.wait(lock, [&] { return closed_ || !FullLocked(); });
       if (closed_) return false;
-      items_.push_back(std::move(item));
+      PutLocked(std::move(item));
     }
     not_empty_.notify_one();
     return true;
@@ -81,15 +87,24 @@ class BoundedQueue {
   }
 
  private:
+  bool FullLocked() const { return items_.size() >= capacity_ || weight_ >= max_weight_; }
+  void PutLocked(T&& item) {
+    if (weigh_ != nullptr) weight_ += weigh_(item);
+    items_.push_back(std::move(item));
+  }
   std::optional<T> TakeLocked() {
     if (items_.empty()) return std::nullopt;
     std::optional<T> item(std::move(items_.front()));
     items_.pop_front();
+    if (weigh_ != nullptr) weight_ -= weigh_(*item);
     not_full_.notify_one();
     return item;
   }
 
   const size_t capacity_;
+  const size_t max_weight_ = SIZE_MAX;
+  const Weigh weigh_ = nullptr;
+  size_t weight_ = 0;
   mutable std::mutex mutex_;
   std::condition_variable not_empty_;
   std::condition_variable not_full_;

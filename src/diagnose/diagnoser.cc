@@ -182,6 +182,13 @@ struct Diagnoser::Impl {
     c.changes.assign(changes.begin(), changes.end());
     incident->diagnosis = Rank(c, [this](EntityId id) { return NameOf(id); });
     incident->diagnosis.made_at = now;
+    // How the incident before this one began and ended is its own story.
+    if (incidents.size() > 1 && incidents[1].closed > incident->opened - kLookBack) {
+      Case since = history.ToCase(incidents[1].closed, now);
+      since.alert = c.alert;
+      since.edges = std::move(c.edges);
+      c = std::move(since);
+    }
     c.clock_bounds = clock_bounds;
     incident->propagation = TracePropagation(c, incident->members);
   }

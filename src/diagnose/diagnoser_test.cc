@@ -160,6 +160,21 @@ TEST(Diagnoser, AQuantileOfTheLatencyIsEnough) {
   }
 }
 
+TEST(Diagnoser, WhatCameFirstIsNotTheIncidentBefore) {
+  Shop shop(20);
+  shop.Run(40);
+  shop.Run(12, 400);
+  shop.Run(40);
+  ASSERT_EQ(shop.incidents().size(), 1u);
+  ASSERT_GT(shop.incidents()[0].closed, 0);
+  const Nanos fault = shop.now();
+  shop.Run(8, 20, 0.5);
+  ASSERT_EQ(shop.incidents().size(), 2u);
+  const auto& movements = shop.incidents()[0].propagation;
+  ASSERT_FALSE(movements.empty());
+  for (const telemetry::Movement& m : movements) EXPECT_GT(m.upper, fault - 2 * kStep);
+}
+
 TEST(Diagnoser, FailuresAreFound) {
   Shop shop(20);
   shop.Run(24);

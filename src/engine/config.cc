@@ -121,7 +121,8 @@ const std::vector<Option>& Options() {
       COUNT(queue_batches, "batches that may wait before senders are told to retry"),
       BYTES(max_request_bytes, "largest request that is read"),
       BYTES(max_inflight_bytes,
-            "requests in memory, inflated, over all listeners; beyond, senders are told to retry"),
+            "requests in memory, inflated, over all listeners, and batches that wait for the "
+            "analysis; beyond, senders are told to retry"),
       COUNT(io_threads, "threads that read and decode requests"),
       TEXT(log_level, "trace, debug, info, warn, error or off"),
   };

@@ -50,7 +50,8 @@ ingest::prometheus::ScrapeTarget TargetOf(const std::string& text) {
 
 LiveEngine::LiveEngine(const Config& config)
     : config_(config),
-      queue_(config.queue_batches),
+      queue_(config.queue_batches, config.max_inflight_bytes,
+             [](const std::shared_ptr<const Batch>& batch) { return telemetry::SizeOf(*batch); }),
       body_budget_(std::make_shared<net::BodyBudget>(config.max_inflight_bytes)),
       analysis_(AnalysisOptionsOf(config), &identities_, &ledger_) {}
 
@@ -109,12 +110,12 @@ Status LiveEngine::Listen() {
   limits.max_inflated_bytes = 4 * config_.max_request_bytes;
   limits.body_budget = body_budget_;
   const int threads = static_cast<int>(config_.io_threads);
-  const auto listen = [&](const std::string& text, net::HttpLimits limits,
+  const auto listen = [&](const std::string& text, net::HttpLimits with,
                           net::HttpServer::Handler handler,
                           std::unique_ptr<net::HttpServer>* server) {
     const auto address = ParseAddress(text);
     if (!address.ok()) return address.status();
-    auto started = net::HttpServer::Start(address->host, address->port, threads, std::move(limits),
+    auto started = net::HttpServer::Start(address->host, address->port, threads, std::move(with),
                                           std::move(handler));
     if (!started.ok()) return started.status();
     *server = std::move(started).value();

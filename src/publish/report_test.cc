@@ -49,7 +49,7 @@ TEST(TerminalReport, SaysWhatIsBrokenHowSureAndWhatToCheck) {
   EXPECT_THAT(report, HasSubstr("Check next: Roll one payment instance back"));
   EXPECT_THAT(report,
               HasSubstr("Records: 300734 received, 312 repaired, 97 dropped. Kept, but in no "));
-  EXPECT_THAT(report, HasSubstr("silent in the newest window: unknown, not down"));
+  EXPECT_THAT(report, HasSubstr("silent in the newest window: up or down is not known"));
   EXPECT_LE(LongestLine(report), 100u);
 }
 

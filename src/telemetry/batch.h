@@ -211,4 +211,7 @@ struct Batch {
   }
 };
 
+/// About what the batch takes in memory, in bytes: for the limits of queues.
+size_t SizeOf(const Batch& batch);
+
 }  // namespace tomograph::telemetry

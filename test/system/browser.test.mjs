@@ -174,7 +174,7 @@ describe('states of the page', () => {
     withFixture('incident', {}, async (page) => {
       await page.locator('article').first().waitFor();
       assert.match(await headline(page), /checkout is slow most likely because payment is slow/);
-      assert.match(await page.locator('.headline').innerText(), /68 % probable\. What would change it: Roll/);
+      assert.match(await page.locator('.headline').innerText(), /68 % probable\. Check next: Roll/);
       assert.equal(await page.locator('article').count(), 3);
       assert.match(await page.locator('article').last().innerText(), /none of these/);
       assert.equal(await page.locator('svg .node').count(), 11);

@@ -16,9 +16,6 @@ namespace tomograph::store {
 /// fills may be empty: raw times, the names as sent and "unknown" then stand for them.
 Status CheckShape(const telemetry::Batch& batch);
 
-/// About what the batch takes in memory and in the log, in bytes.
-size_t SizeOf(const telemetry::Batch& batch);
-
 /// The earliest time of any row as the store orders them; INT64_MAX when empty.
 Nanos OldestOf(const telemetry::Batch& batch);
 

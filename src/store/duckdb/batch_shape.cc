@@ -114,18 +114,6 @@ Status CheckEvents(const telemetry::EventBatch& e) {
   return check.Has("attributes", e.attributes).MayHave("entity", e.entity).status();
 }
 
-/// By every eighth row: the queue's limit needs no more, and each row's pairs would be walked once
-/// more.
-size_t SizeOf(const AttributeTable& attributes) {
-  constexpr size_t kStride = 8;
-  size_t bytes = 0;
-  for (size_t row = 0; row < attributes.rows(); row += kStride) {
-    for (const telemetry::Attribute& a : attributes.Row(row)) bytes += sizeof a + a.length;
-  }
-  const size_t looked_at = (attributes.rows() + kStride - 1) / kStride;
-  return looked_at == 0 ? 0 : bytes * attributes.rows() / looked_at;
-}
-
 Nanos Oldest(const std::vector<Nanos>& corrected, const std::vector<Nanos>& raw) {
   const std::vector<Nanos>& times = corrected.empty() ? raw : corrected;
   const auto oldest = std::min_element(times.begin(), times.end());
@@ -140,13 +128,6 @@ Status CheckShape(const Batch& batch) {
   TG_RETURN_IF_ERROR(CheckLogs(batch.logs));
   TG_RETURN_IF_ERROR(CheckFlows(batch.flows));
   return CheckEvents(batch.events);
-}
-
-size_t SizeOf(const Batch& b) {
-  constexpr size_t kRow = 128;  // the fixed columns of the widest tables
-  return b.rows() * kRow + SizeOf(b.spans.attributes) + SizeOf(b.spans.events.attributes) +
-         b.samples.histograms.upper_bound.size() * 16 + b.logs.bodies.size() +
-         SizeOf(b.logs.attributes) + SizeOf(b.events.attributes);
 }
 
 Nanos OldestOf(const Batch& b) {

@@ -4,7 +4,7 @@ import { placeMass } from './findings.js';
 export const healths = {
   cause: { glyph: '◆', word: 'likely cause' },
   abnormal: { glyph: '▲', word: 'out of its normal range' },
-  silent: { glyph: '∅', word: 'silent: unknown, not down' },
+  silent: { glyph: '∅', word: 'silent: up or down is not known' },
   normal: { glyph: '', word: 'normal' },
 };
 
