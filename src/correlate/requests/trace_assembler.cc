@@ -176,6 +176,25 @@ OpenSpan* TraceAssembler::Find(Trace* trace, uint64_t id) {
   return found == nullptr ? nullptr : trace->spans.data() + (found - trace->spans.data());
 }
 
+void TraceAssembler::FindWork(const Trace& trace) {
+  // Libraries put spans of their own between a request and the calls that it makes; not so many
+  // that a chain without end must be followed.
+  constexpr int kMostBetween = 8;
+  worked_.assign(trace.spans.size(), kNoWork);
+  for (const OpenSpan& call : trace.spans) {
+    if (call.kind != telemetry::SpanKind::kClient) continue;
+    const OpenSpan* above = Find(trace, call.parent);
+    for (int i = 0; i < kMostBetween && above != nullptr && above->host == call.host; ++i) {
+      if (above->kind != telemetry::SpanKind::kInternal) break;
+      above = Find(trace, above->parent);
+    }
+    if (above == nullptr || !above->incoming() || above->host != call.host) continue;
+    if (call.raw_start < above->raw_start || call.raw_end() > above->raw_end()) continue;
+    Nanos& worked = worked_[static_cast<size_t>(above - trace.spans.data())];
+    worked = std::max(worked, call.raw_end());
+  }
+}
+
 bool TraceAssembler::IsAlone(const Trace& trace, const OpenSpan& span) {
   if (span.kind == telemetry::SpanKind::kClient) {
     // Above another client span of its service it is no call of its own, and a span of another
