@@ -125,7 +125,8 @@ struct ClockModel::Impl {
   }
 
   void AddWithin(Host* host, const Contact& c) {
-    if (c.awaited) host->inside_answers.Add(c.waited(), c.served(), c.busy());
+    // One clock for both sides: an end after the client's was late, however long the call was.
+    if (c.awaited) host->inside_answers.Add(c.client_end - c.server_start, c.served(), c.busy());
     const bool end_tells =
         c.awaited && c.served() <= c.waited() && host->late_ends.told_by() == AnswerSign::kEnd;
     const Nanos early = c.client_start - c.server_start;
@@ -149,7 +150,7 @@ struct ClockModel::Impl {
     }
     for (auto& [id, host] : hosts) {
       host.told_by = host.late_ends.told_by();
-      host.late_ends.Add(host.inside_answers, host.end_quantum);
+      host.late_ends.Add(host.inside_answers, host.quantum());
       host.inside_answers = {};
       host.late_ends.Close(start + length, length);
     }

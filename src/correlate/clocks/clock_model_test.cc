@@ -709,6 +709,20 @@ TEST(ClockModel, KeepsToItsLimits) {
   EXPECT_LE(model.Findings().size(), 3u);
 }
 
+/// A late end that no span outlasts, since the way there took long: calls within the callee's own
+/// host, by one clock, give it away.
+TEST(ClockModel, CallsWithinAHostTellThatItsEndsAreLate) {
+  Simulation sim;
+  sim.clocks = {{}, {20 * kMillisecond, 40e-6, {}}};
+  sim.links = {{.least_there = 5e-3}, {.client = 1, .server = 1, .rate = 5, .least_there = 5e-3}};
+  sim.damage = Lateness{.share = 0.5, .seconds = [](Random* r) { return 4e-3 * r->Uniform(); }};
+  ClockModel model;
+  sim.Feed(&model);
+  const Score score = ScoreOf(sim, model.Clocks());
+  EXPECT_EQ(score.inside, score.checked);
+  EXPECT_EQ(score.checked, 60);
+}
+
 TEST(ClockModel, TellsOfACallThatContradictsItsOwnHost) {
   ClockModel model;
   model.Open(kT0, kWindow);

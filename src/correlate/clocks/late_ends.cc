@@ -6,7 +6,7 @@ namespace tomograph::correlate {
 namespace {
 
 constexpr double kLeastCalls = 2.5;  // three, of which some have faded
-constexpr uint64_t kEarned = 50;     // at 25 % late, half of it seen, one callee in 800 stays unseen
+constexpr uint64_t kEarned = 50;  // at 25 % late, half of it seen, one callee in 800 stays unseen
 constexpr double kLeastShare = 0.01;
 constexpr Nanos kRecent = 5 * kMinute;
 constexpr Nanos kHolds = kHour;
@@ -54,8 +54,8 @@ void LateEnds::Close(Nanos end, Nanos length) {
     work_late_until_ = end + kHolds;
   window_ = {};
   told_by_ = end > ends_late_until_   ? AnswerSign::kEnd
-          : end > work_late_until_ ? AnswerSign::kWork
-                                   : AnswerSign::kStart;
+             : end > work_late_until_ ? AnswerSign::kWork
+                                      : AnswerSign::kStart;
 }
 
 AnswerSign LateEnds::sign() const {

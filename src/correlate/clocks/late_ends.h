@@ -7,19 +7,22 @@
 //
 //   excess = server's duration - client's duration = lateness - both ways through the network.
 //
-// The excess understates the lateness by an unknown amount, and an end can be late and its span
-// still be the shorter one. So nothing repairs such an end, nor tells which ends are good: once a
-// callee is proven late, none is believed, and its answers count as sent no earlier than
+// (Within one host, both spans by one clock, what the server's end is after the client's is as much
+// proof, and less is hidden.) The excess understates the lateness by an unknown amount, and an end
+// can be late and its span still be the shorter one. So nothing repairs such an end, nor tells
+// which ends are good: once a callee is proven late, none is believed, and its answers count as
+// sent no earlier than
 //
 //   kEnd    the span's end, as long as nothing disproves it
 //   kWork   the end of the last call that the callee made for the answer and that ended within its
-//           span: it had what it answered with. Where most answers have one. Disproved in the same way (calls not waited for)
+//           span: it had what it answered with. Where most answers have one. Disproved in the same
+//           way (calls not waited for)
 //   kStart  the start of its span: a request is received before it is answered, whatever the tracer
 //
-// Proof: the excess shows in at least 3 calls and at least 1 % of them, of one window or of the last
-// five minutes or so; fewer may be clients that gave up. It holds for an hour from the last window
-// that had it. And belief is earned: of a callee of which 50 answers were not yet seen, or 50 with
-// calls of its own, the start alone is believed, since lateness would hardly have shown.
+// Proof: the excess shows in at least 3 calls and at least 1 % of them, of one window or of the
+// last five minutes or so; fewer may be clients that gave up. It holds for an hour from the last
+// window that had it. And belief is earned: of a callee of which 50 answers were not yet seen, or
+// 50 with calls of its own, the start alone is believed, since lateness would hardly have shown.
 //
 // Wrong when: all lateness is shorter than the network's ways, so that no span outlasts its call
 // (the bound from ends then misses by less than that); or, at kWork, calls that are not waited for
@@ -40,8 +43,9 @@ enum class AnswerSign : uint8_t { kEnd, kWork, kStart };
 /// The answers of one window between two clocks; the same for any order of them.
 class AnswersSeen {
  public:
-  /// How long the client waited, and by the server's clock how long until its span ended and until
-  /// the last of its own calls did; 0: none is known.
+  /// How long the client waited (within one host: since the server's span began), and by the
+  /// server's clock how long until its span ended and until the last of its own calls did; 0: none
+  /// is known.
   void Add(Nanos waited, Nanos served, Nanos worked);
   uint64_t calls() const { return calls_; }
   bool most_worked() const { return 2 * worked_ > calls_; }

@@ -43,8 +43,8 @@ class PairCalls {
     OffsetBand told;  // by the sign at Add
     OffsetBand sure;  // by AnswerSign::kStart
   };
-  static void AddAnswer(const Contact& call, AnswerSign sign, double share, double lasted,
-                        Way* way, bool forward);
+  static void AddAnswer(const Contact& call, AnswerSign sign, double share, double lasted, Way* way,
+                        bool forward);
 
   uint64_t count_ = 0;
   OffsetBand requests_;

@@ -19,9 +19,7 @@ struct SteppedPair {
 struct WindowSteps {
   std::vector<SteppedPair> inside, at_start;
 
-  void Add(const SteppedPair& pair) {
-    (pair.window->at_start ? at_start : inside).push_back(pair);
-  }
+  void Add(const SteppedPair& pair) { (pair.window->at_start ? at_start : inside).push_back(pair); }
   /// A pair beside one that stepped, with no calls late enough to say that it did not.
   bool MayHaveMissed(size_t a, size_t b, const PairWindow& window) const;
   /// When the steps inside of the window [start, start + length) were.
