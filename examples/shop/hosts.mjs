@@ -29,7 +29,13 @@ export const aheadMs = ({ offset_ms, drift_ppm }, sinceMs, atMs) =>
 // itself then all go by it, as on such a host. Timers go by the monotonic clock and are right.
 export function wearClock(clock, sinceMs) {
   const True = Date;
-  const now = () => { const at = True.now(); return at + aheadMs(clock, sinceMs, at); };
+  // Whole milliseconds, as of every clock of its kind: what a wrong one is ahead by shows in when they change.
+  const origin = performance.timeOrigin;
+  const wallTime = () => {
+    const ms = True.now();
+    return Math.min(Math.max(origin + performance.now(), ms), ms + 0.999);
+  };
+  const now = () => { const at = wallTime(); return Math.floor(at + aheadMs(clock, sinceMs, at)); };
   globalThis.Date = class Date extends True {
     constructor(...given) {
       super(...(given.length ? given : [now()]));

@@ -16,17 +16,16 @@ const reconstruct = (...args) => {
   assert.equal(run.status, 0, run.stderr);
   return run.stdout;
 };
-/// Node's SDK tells starts to the millisecond, so what it tells contradicts itself by as much.
+/// Node's SDK tells starts to the millisecond, so the starts of two spans contradict each other by as much, whatever
+/// is known of their clocks. The bounds of the clocks allow for it already.
 const tick = 1;
-/// Its servers end spans when they notice that the answer is gone, one in four after the caller's end. The clock model
-/// takes an end for the sending of the answer, so that its bounds do not always hold here: known, and not mended yet.
-const lateEnds = 'the clock model believes ends of server spans, which Node tells late';
 const settling = 20_000;
 const rounded = (value, digits = 1) => Number(value.toFixed(digits));
 
 describe('two hosts have wrong clocks', () => {
   let tomograph;
   let shop;
+  const told = new Map();  // by host and time: what was said of each clock, window by window
   before(async () => {
     tomograph = await Tomograph.start({ flags: ['--window', '2s', '--lateness', '2s'] });
     shop = await startShop({
@@ -34,43 +33,49 @@ describe('two hosts have wrong clocks', () => {
       skew: parseSkew('web-2=-35ms,pay-1=+20ms+40ppm'),
     });
     shop.startCustomers(150);
-    await sleep(45_000);
+    for (const end = Date.now() + 45_000; Date.now() < end; await sleep(500)) {
+      const { clocks } = await tomograph.get('/api/v1/clocks');
+      for (const clock of clocks) if (clock.state !== 'reference') told.set(`${clock.host} ${clock.as_of_ms}`, clock);
+    }
   }, { timeout: 120_000 });
   after(async () => {
     await shop?.stop();
     await tomograph?.stop();
   });
+  const ahead = (host, at) => (shop.clocks.hosts[host] ? aheadMs(shop.clocks.hosts[host], shop.clocks.since_ms, at) : 0);
+  const truthOf = (clock) => ahead(clock.host, clock.as_of_ms) - ahead(clock.reference, clock.as_of_ms);
+  const holds = (clock) => truthOf(clock) >= clock.least_ms && truthOf(clock) <= clock.most_ms;
 
-  test('each offset is within its bound of the truth, and the wrong clocks are found out', { todo: lateEnds }, async (t) => {
+  test('each offset is within its bound of the truth, and the wrong clocks are found out', async (t) => {
     const { clocks } = await tomograph.get('/api/v1/clocks');
     assert.deepEqual(clocks.map((clock) => clock.host).sort(), [...hosts].sort());
-    let [bounded, strictly] = [0, 0];
-    const ahead = (host, at) => (shop.clocks.hosts[host] ? aheadMs(shop.clocks.hosts[host], shop.clocks.since_ms, at) : 0);
     for (const clock of clocks) {
       if (clock.state === 'reference') continue;
-      const at = clock.as_of_ms;
-      const truth = ahead(clock.host, at) - ahead(clock.reference, at);
+      const truth = truthOf(clock);
       const bound = clock.bound_ms === null ? 'unbounded' : `± ${rounded(clock.bound_ms, 3)}`;
       t.diagnostic(`${clock.host}: ${clock.state}, true ${rounded(truth, 3)} ms, told ${rounded(clock.offset_ms, 3)} ${bound} ms of ${clock.calls} calls`);
-      if (clock.bound_ms !== null) {
-        bounded += 1;
-        strictly += truth >= clock.least_ms && truth <= clock.most_ms;
-        assert.ok(truth >= clock.least_ms - tick && truth <= clock.most_ms + tick, `${clock.host}: ${truth} is not in [${clock.least_ms}, ${clock.most_ms}]`);
-        assert.ok(clock.bound_ms < 5, `${clock.host}: a bound of ${clock.bound_ms} ms says little`);
-      }
+      assert.ok(clock.bound_ms !== null, `${clock.host}: nothing bounds it`);
+      assert.ok(clock.bound_ms < 5, `${clock.host}: a bound of ${clock.bound_ms} ms says little`);
       assert.ok(Math.abs(clock.offset_ms - truth) < 2, `${clock.host}: ${clock.offset_ms} ms is not ${truth} ms`);
       if (Math.abs(truth) > 10) assert.equal(clock.state, 'corrected');
     }
     assert.ok(clocks.some((clock) => clock.state === 'corrected'));
-    t.diagnostic(`${bounded} of ${clocks.length - 1} offsets have a bound, and ${strictly} of these hold the truth`);
+    // The bound is hard in every window, the first ones too.
+    const bounded = [...told.values()].filter((clock) => clock.bound_ms !== null);
+    const bounds = bounded.map((clock) => clock.bound_ms).sort((a, b) => a - b);
+    const errors = bounded.map((clock) => Math.abs(clock.offset_ms - truthOf(clock))).sort((a, b) => a - b);
+    const at = (sorted, share) => rounded(sorted[Math.floor(share * (sorted.length - 1))], 2);
+    t.diagnostic(`${bounded.filter(holds).length} of ${bounded.length} bounds hold the truth; median ${at(bounds, 0.5)} ms, 90 % ${at(bounds, 0.9)} ms; off by ${at(errors, 0.5)} and ${at(errors, 0.9)} ms`);
+    assert.ok(bounded.length > 30);
+    for (const clock of bounded) assert.ok(holds(clock), `${clock.host}: ${truthOf(clock)} is not in [${clock.least_ms}, ${clock.most_ms}]`);
   });
 
-  test('rebuilt requests are in causal order when corrected, and were not before', { todo: lateEnds }, async (t) => {
+  test('rebuilt requests are in causal order when corrected, and were not before', async (t) => {
     if ((await fetch(`${tomograph.page}/api/v1/requests`)).status === 404) return t.skip('this build rebuilds no requests');
     // Starts tell: what is called begins after the call. (Ends do not: Node's servers end a span when they notice that
     // they have answered, at times after the caller did.) Before the clocks have been seen for a while nothing is known.
     const early = (a, of, slack) => of - a > slack;
-    const found = { joins: 0, raw: 0, corrected: 0, correctedStrictly: 0, withoutBound: 0, beyondBound: 0 };
+    const found = { joins: 0, raw: 0, corrected: 0, withoutBound: 0, beyondBound: 0 };
     const seen = new Set();
     async function judgeNew() {
       const { requests } = await tomograph.get('/api/v1/requests');
@@ -87,7 +92,6 @@ describe('two hosts have wrong clocks', () => {
         found.joins += 1;
         found.raw += early(span.raw_start_ms, parent.raw_start_ms, tick);
         found.corrected += early(span.start_ms, parent.start_ms, tick);
-        found.correctedStrictly += early(span.start_ms, parent.start_ms, tick);
         const bounds = [span.clock.bound_ms, parent.clock.bound_ms];
         if (bounds.includes(null)) found.withoutBound += 1;
         else found.beyondBound += early(span.start_ms, parent.start_ms, tick + bounds[0] + bounds[1]);

@@ -1,6 +1,7 @@
 #include "correlate/clocks/clock_model.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <deque>
 #include <limits>
@@ -11,8 +12,11 @@
 
 #include "base/check.h"
 #include "correlate/clocks/host_graph.h"
-#include "correlate/clocks/offset_band.h"
+#include "correlate/clocks/late_ends.h"
+#include "correlate/clocks/pair_calls.h"
 #include "correlate/clocks/pair_clock.h"
+#include "correlate/clocks/segments.h"
+#include "correlate/clocks/window_steps.h"
 
 namespace tomograph::correlate {
 namespace {
@@ -32,9 +36,9 @@ constexpr Nanos kPlausible = INT64_MAX / 4;
 using PairKey = std::pair<EntityId, EntityId>;  // first < second
 
 struct Pair {
-  OffsetBand band;
+  PairCalls calls;                                             // of the window at hand
+  PairCalls::Signs signs{AnswerSign::kEnd, AnswerSign::kEnd};  // that were gone by last
   PairClock clock;
-  uint64_t calls = 0;  // of the window at hand
   // Windows are few against calls: these live from one Close to the next.
   PairWindow window;
   bool fresh = false;
@@ -42,7 +46,10 @@ struct Pair {
 
 struct Host {
   std::string name;
-  Nanos quantum = kCoarsest;  // all its times are multiples of it
+  Nanos start_quantum = kCoarsest, end_quantum = kCoarsest;  // its times are multiples of it
+  LateEnds late_ends;
+  AnswerSign told_by = AnswerSign::kEnd;  // by which its answers of the window at hand are told
+  AnswersSeen inside_answers;
   uint64_t calls = 0;
   bool was_reference = false;
   Nanos jumped = 0;  // as a reference, since it is one: what its own clock is ahead
@@ -54,62 +61,16 @@ struct Host {
   std::vector<ClockSegment> segments;
   uint64_t inside_calls = 0;  // of this window: within the host, against its own clock
   Nanos inside_size = 0, inside_from = 0, inside_to = 0;
-};
 
-/// The pairs that stepped in a window.
-struct Steps {
-  struct One {
-    size_t a = 0, b = 0;
-    const Pair* pair = nullptr;
-  };
-  std::vector<One> inside, at_start;
-
-  void Add(size_t a, size_t b, const Pair& pair) {
-    (pair.window.at_start ? at_start : inside).push_back({a, b, &pair});
-  }
-
-  /// A pair beside one that stepped, with no calls late enough to say that it did not.
-  bool MayHaveMissed(size_t a, size_t b, const Pair& pair) const {
-    if (pair.window.verdict == PairWindow::Verdict::kStep) return false;
-    return std::any_of(inside.begin(), inside.end(), [&](const One& s) {
-      const bool beside = a == s.a || a == s.b || b == s.a || b == s.b;
-      return beside && pair.window.vouched_to < s.pair->window.step_to;
-    });
-  }
-
-  TimeRange ZoneInside(Nanos start, Nanos length) const {
-    double from = 1e300, to = -1e300;
-    for (const One& s : inside) {
-      from = std::min(from, s.pair->window.step_from);
-      to = std::max(to, s.pair->window.step_to);
-    }
-    const Nanos middle = start + length / 2;
-    const Nanos first = std::clamp(middle + FromSeconds(from), start, start + length);
-    return {first, std::clamp(middle + FromSeconds(to), first, start + length)};
-  }
-
-  /// Within the zone: as the pair says that has the most calls to tell it by.
-  Nanos MostLikely(Nanos start, Nanos length) const {
-    const One* best = &inside.front();
-    for (const One& s : inside)
-      if (s.pair->calls > best->pair->calls) best = &s;
-    return start + length / 2 + FromSeconds(best->pair->window.step_at);
-  }
-
-  TimeRange ZoneAtStart(Nanos start, Nanos length) const {
-    double to = -1e300;
-    for (const One& s : at_start) to = std::max(to, s.pair->window.step_to);
-    return {start - length / 2,
-            std::clamp(start + length / 2 + FromSeconds(to), start, start + length)};
-  }
+  /// Many tracers read the clock for the start of a span alone and measure its length exactly: an
+  /// end is then as far off as the start, and does not look it.
+  Nanos quantum() const { return std::max(start_quantum, end_quantum); }
 };
 
 Nanos CoarserStep(Nanos quantum, Nanos t) {
   while (quantum > 1 && t % quantum != 0) quantum /= 10;
   return quantum;
 }
-
-Nanos Outward(double ns) { return ns < 9e18 ? static_cast<Nanos>(std::ceil(ns)) : kUnbounded; }
 
 bool Plausible(Nanos t) { return t > -kPlausible && t < kPlausible; }
 
@@ -139,13 +100,13 @@ struct ClockModel::Impl {
       ++stats.refused;
       return;
     }
-    client->quantum = CoarserStep(CoarserStep(client->quantum, c.client_start), c.client_end);
-    server->quantum = CoarserStep(CoarserStep(server->quantum, c.server_start), c.server_end);
-    // A server that worked for longer than its client waited was not waited for.
-    const bool awaited =
-        c.awaited && c.server_end - c.server_start <= c.client_end - c.client_start;
+    for (const auto& [host, from, to] : {std::tuple(client, c.client_start, c.client_end),
+                                         std::tuple(server, c.server_start, c.server_end)}) {
+      host->start_quantum = CoarserStep(host->start_quantum, from);
+      host->end_quantum = CoarserStep(host->end_quantum, to);
+    }
     if (c.client == c.server) {
-      AddWithin(client, c, awaited);
+      AddWithin(client, c);
       return;
     }
     const bool forward = c.client < c.server;
@@ -158,43 +119,46 @@ struct ClockModel::Impl {
       }
       at = pairs.try_emplace(key).first;
     }
-    Pair& pair = at->second;
-    ++pair.calls;
     ++client->calls;
     ++server->calls;
-    // theta = clock of the second minus clock of the first.
-    const Nanos request = c.server_start - c.client_start, answer = c.server_end - c.client_end;
-    const double lasted = ToSeconds(c.ended - c.started) / ToSeconds(length);
-    if (c.started >= start) {
-      if (forward)
-        pair.band.AtMost(Share(c.started), request, 0);
-      else
-        pair.band.AtLeast(Share(c.started), -request, 0);
-    }
-    if (!awaited) return;
-    if (forward)
-      pair.band.AtLeast(Share(c.ended), answer, lasted);
-    else
-      pair.band.AtMost(Share(c.ended), -answer, lasted);
+    at->second.calls.Add(c, server->late_ends.told_by(), start, length);
   }
 
-  double Share(Nanos t) const {
-    return static_cast<double>(t - start) / static_cast<double>(length);
-  }
-
-  void AddWithin(Host* host, const Contact& c, bool awaited) {
+  void AddWithin(Host* host, const Contact& c) {
+    // One clock for both sides: an end after the client's was late, however long the call was.
+    if (c.awaited) host->inside_answers.Add(c.client_end - c.server_start, c.served(), c.busy());
+    const bool end_tells =
+        c.awaited && c.served() <= c.waited() && host->late_ends.told_by() == AnswerSign::kEnd;
     const Nanos early = c.client_start - c.server_start;
-    const Nanos late = awaited ? c.server_end - c.client_end : 0;
+    const Nanos late = end_tells ? c.server_end - c.client_end : 0;
     const Nanos size = std::max(early, late);
-    if (size <= 2 * host->quantum) return;
+    if (size <= 2 * host->quantum()) return;
     if (host->inside_calls++ == 0) host->inside_from = c.started;
     host->inside_from = std::min(host->inside_from, c.started);
     host->inside_to = std::max(host->inside_to, c.ended);
     host->inside_size = std::max(host->inside_size, size);
   }
 
+  /// What of the window tells when a host answered.
+  void JudgeEnds() {
+    for (auto& [key, pair] : pairs) {
+      Host& a = hosts[key.first];
+      Host& b = hosts[key.second];
+      const Nanos quantum = std::max(a.end_quantum, b.end_quantum);
+      b.late_ends.Add(pair.calls.answers(0), quantum);
+      a.late_ends.Add(pair.calls.answers(1), quantum);
+    }
+    for (auto& [id, host] : hosts) {
+      host.told_by = host.late_ends.told_by();
+      host.late_ends.Add(host.inside_answers, host.quantum());
+      host.inside_answers = {};
+      host.late_ends.Close(start + length, length);
+    }
+  }
+
   void Close() {
     Forget(start);
+    JudgeEnds();
     const Nanos end = start + length;
     const double half = ToSeconds(length) / 2;
     std::vector<EntityId> ids;
@@ -204,27 +168,32 @@ struct ClockModel::Impl {
       ids.push_back(id);
     }
     std::vector<GraphPair> before, after;
-    std::vector<const Pair*> of_edge;
-    Steps steps;
+    std::vector<const PairWindow*> of_edge;
+    WindowSteps steps;
     std::vector<uint8_t> fresh(ids.size(), 0);
     for (auto& [key, pair] : pairs) {
       Host& a = hosts[key.first];
       Host& b = hosts[key.second];
       const size_t ia = index[key.first], ib = index[key.second];
-      pair.fresh = !pair.band.empty();
+      const PairCalls::Signs last = pair.signs;
+      const OffsetBand band = pair.calls.Band(
+          {b.told_by, a.told_by}, {b.late_ends.sign(), a.late_ends.sign()}, &pair.signs);
+      pair.fresh = !band.empty();
       if (pair.fresh) {
-        const Nanos slack = 2 * std::max(a.quantum, b.quantum);
-        pair.window = pair.clock.Close(pair.band, start, length, slack);
+        // A clock shows the last of its ticks, or else the nearest; both clocks the same of it.
+        const Nanos slack = std::max(a.quantum(), b.quantum());
+        pair.window = pair.clock.Close(band, start, length, slack, pair.signs != last);
         Report(key, pair, end);
         a.last_contact = b.last_contact = end;
         fresh[ia] = fresh[ib] = 1;
-        if (pair.window.verdict == PairWindow::Verdict::kStep) steps.Add(ia, ib, pair);
+        if (pair.window.verdict == PairWindow::Verdict::kStep)
+          steps.Add({ia, ib, &pair.window, pair.calls.count()});
       } else if (const auto predicted = pair.clock.Predict(start, length)) {
         pair.window = *predicted;
       } else {
         continue;
       }
-      of_edge.push_back(&pair);
+      of_edge.push_back(&pair.window);
       before.push_back(Edge(ia, ib, pair.window, true));
       after.push_back(Edge(ia, ib, pair.window, false));
     }
@@ -240,8 +209,7 @@ struct ClockModel::Impl {
     }
     ReportWithin(ids);
     for (auto& [key, pair] : pairs) {
-      pair.band = {};
-      pair.calls = 0;
+      pair.calls = {};
     }
     TrimSegments();
   }
@@ -309,7 +277,7 @@ struct ClockModel::Impl {
   }
 
   void Record(const std::vector<EntityId>& ids, const std::vector<GraphHost>& then,
-              const std::vector<GraphHost>& now, const Steps& steps,
+              const std::vector<GraphHost>& now, const WindowSteps& steps,
               const std::vector<uint8_t>& fresh) {
     const Nanos end = start + length;
     const size_t n = ids.size();
@@ -388,13 +356,13 @@ struct ClockModel::Impl {
   }
 
   /// Less than half of the smallest step is what pooling makes of one for others.
-  static Nanos Significant(Nanos moved, const std::vector<Steps::One>& steps) {
+  static Nanos Significant(Nanos moved, const std::vector<SteppedPair>& steps) {
     double least = 9e18;
-    for (const Steps::One& s : steps) least = std::min(least, std::abs(s.pair->window.size));
+    for (const SteppedPair& s : steps) least = std::min(least, std::abs(s.window->size));
     return std::abs(static_cast<double>(moved)) > least / 2 ? moved : 0;
   }
 
-  void TellStep(Host* host, EntityId id, TimeRange zone, Nanos size, const Steps& steps) {
+  void TellStep(Host* host, EntityId id, TimeRange zone, Nanos size, const WindowSteps& steps) {
     host->steps.push_back({zone.from, zone.to, size});
     if (host->steps.size() > kMaxSteps) host->steps.pop_front();
     ClockFinding finding;
@@ -405,7 +373,7 @@ struct ClockModel::Impl {
     if (host->reference != id) finding.other = NameOf(host->reference);
     finding.size = size;
     for (const auto* list : {&steps.at_start, &steps.inside})
-      for (const Steps::One& s : *list) finding.calls += s.pair->calls;
+      for (const SteppedPair& s : *list) finding.calls += s.calls;
     Tell(std::move(finding));
   }
 
@@ -422,50 +390,6 @@ struct ClockModel::Impl {
     for (size_t k = 0; k < 3; ++k) {
       s.below[k] = Outward(host.below[k]);
       s.above[k] = Outward(host.above[k]);
-    }
-    return s;
-  }
-
-  static Nanos Middle(Nanos a, Nanos b) { return a + (b - a) / 2; }
-
-  static Nanos AtShare(const std::array<Nanos, 3>& side, double x) {
-    const size_t k = x < 0.5 ? 0 : 1;
-    if (side[k] == kUnbounded || side[k + 1] == kUnbounded) return kUnbounded;
-    const double share = 2 * x - static_cast<double>(k);
-    return Outward((1 - share) * static_cast<double>(side[k]) +
-                   share * static_cast<double>(side[k + 1]));
-  }
-
-  /// The stretch [from, to) of a segment. Bounds are convex between the three instants, so that
-  /// the straight lines stay outside of them.
-  static ClockSegment Part(const ClockSegment& s, Nanos from, Nanos to) {
-    ClockSegment part = s;
-    part.from = from;
-    part.to = std::max(from, to);
-    part.offset = static_cast<Nanos>(std::llround(s.OffsetAt(Middle(part.from, part.to))));
-    const std::array<Nanos, 3> at{part.from, Middle(part.from, part.to), part.to};
-    for (size_t k = 0; k < 3; ++k) {
-      const double x = std::clamp(
-          static_cast<double>(at[k] - s.from) / static_cast<double>(s.to - s.from), 0.0, 1.0);
-      part.below[k] = AtShare(s.below, x);
-      part.above[k] = AtShare(s.above, x);
-    }
-    return part;
-  }
-
-  static ClockSegment Widened(ClockSegment s, const ClockSegment& by) {
-    if (s.to <= s.from) return s;
-    const ClockSegment other = Part(by, s.from, s.to);
-    const Nanos apart = other.offset - s.offset;
-    for (size_t k = 0; k < 3; ++k) {
-      if (s.above[k] != kUnbounded)
-        s.above[k] = other.above[k] == kUnbounded
-                         ? kUnbounded
-                         : std::max(s.above[k], other.above[k] + apart + kMicrosecond);
-      if (s.below[k] != kUnbounded)
-        s.below[k] = other.below[k] == kUnbounded
-                         ? kUnbounded
-                         : std::max(s.below[k], other.below[k] - apart + kMicrosecond);
     }
     return s;
   }
@@ -509,7 +433,7 @@ struct ClockModel::Impl {
     finding.host = NameOf(key.first);
     finding.other = NameOf(key.second);
     finding.size = static_cast<Nanos>(std::llround(std::min(w.size, 9e18)));
-    finding.calls = w.verdict == Verdict::kOutliers ? w.left_out : pair.calls;
+    finding.calls = w.verdict == Verdict::kOutliers ? w.left_out : pair.calls.count();
     Tell(std::move(finding));
   }
 
@@ -545,7 +469,7 @@ struct ClockModel::Impl {
   void Forget(Nanos now) {
     for (auto at = pairs.begin(); at != pairs.end();) {
       const bool old =
-          at->second.band.empty() && at->second.clock.last_contact() < now - kForgotten;
+          at->second.calls.count() == 0 && at->second.clock.last_contact() < now - kForgotten;
       at = old ? pairs.erase(at) : std::next(at);
     }
     if (hosts.size() <= options.max_hosts / 2) return;
@@ -591,6 +515,12 @@ telemetry::ClockCorrection ClockModel::CorrectionOf(EntityId host, Nanos raw) co
   return telemetry::CorrectionAt(at->second.segments, raw);
 }
 
+bool ClockModel::needs_work() const {
+  return std::any_of(impl_->hosts.begin(), impl_->hosts.end(), [](const auto& host) {
+    return host.second.late_ends.told_by() == AnswerSign::kWork;
+  });
+}
+
 bool ClockModel::corrects() const { return impl_->corrects; }
 bool ClockModel::silent() const { return impl_->segment_count == 0; }
 
@@ -622,9 +552,8 @@ std::vector<ClockFinding> ClockModel::Findings() const {
 const ClockModel::Stats& ClockModel::stats() const { return impl_->stats; }
 
 size_t ClockModel::bytes() const {
-  constexpr size_t kPairBytes = sizeof(Pair) + 2 * OffsetBand::kSlots * 24;
-  return impl_->pairs.size() * kPairBytes + impl_->hosts.size() * sizeof(Host) +
-         impl_->segment_count * sizeof(ClockSegment);
+  return impl_->pairs.size() * (sizeof(Pair) + PairCalls::kMostBytes) +
+         impl_->hosts.size() * sizeof(Host) + impl_->segment_count * sizeof(ClockSegment);
 }
 
 }  // namespace tomograph::correlate

@@ -2,6 +2,7 @@
 // trusted and no delay is known: docs/models/clock.md has the picture, the formulas and the limits.
 //
 //   calls -> OffsetBand a pair and window -> PairClock (state, steps) -> HostGraph -> ClockSegment
+//     '----> LateEnds: what of a host's spans tells when it answered
 //
 // One host of a connected part is its reference: the one that was it before, else the one with the
 // most calls. Its clock is the time of that part. When most of its neighbours seem to jump
@@ -23,6 +24,7 @@
 #include <vector>
 
 #include "base/nanotime.h"
+#include "correlate/clocks/contact.h"
 #include "telemetry/entity.h"
 #include "telemetry/host_clock.h"
 
@@ -33,18 +35,6 @@ struct ClockOptions {
   size_t max_pairs = 40'000;
   size_t max_segments = 50'000;  // of all hosts together; each keeps at least the last 8
   size_t max_findings = 200;     // the newest
-};
-
-/// One call as its two sides saw it, in raw times of either clock.
-struct Contact {
-  telemetry::EntityId client = telemetry::kNoEntity, server = telemetry::kNoEntity;  // hosts
-  Nanos client_start = 0, client_end = 0;
-  Nanos server_start = 0, server_end = 0;
-  // When the start and the end were, as well as one knows: where they belong in the window.
-  Nanos started = 0, ended = 0;
-  // false: a message, a follow-up, a client that did not wait. Only "started before it was
-  // received" is known then.
-  bool awaited = true;
 };
 
 class ClockModel {
@@ -66,6 +56,8 @@ class ClockModel {
   void Add(const Contact& contact);
   /// The open window has all its calls.
   void Close();
+  /// Some host's spans end later than it answers, so that Contact::worked is made use of.
+  bool needs_work() const;
 
   /// As of the newest window that was closed.
   telemetry::ClockCorrection CorrectionOf(telemetry::EntityId host, Nanos raw) const;

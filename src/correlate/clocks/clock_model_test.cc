@@ -490,10 +490,190 @@ TEST(ClockModel, AHostWithoutContactStaysUnknownAndIsForgottenAgain) {
   EXPECT_EQ(model.CorrectionOf(HostId(1), last + 6 * kMinute).bound, telemetry::kUnknownBound);
 }
 
+/// Server spans that end late, at times after their answer has arrived.
+struct Lateness {
+  double share = 0.25;
+  std::function<double(Random*)> seconds = [](Random* r) { return r->Exponential(2e-3); };
+  bool calls_others = false;  // the last of its calls ends shortly before the answer
+  bool as_node = false;       // starts in whole ms, lengths exact
+  Nanos from = 0;             // since kT0
+
+  void operator()(Random* random, Contact* c) const {
+    if (calls_others) c->worked = c->server_end - FromSeconds(random->Exponential(300e-6));
+    if (random->Uniform() < share && c->started >= kT0 + from)
+      c->server_end += FromSeconds(seconds(random));
+    if (!as_node) return;
+    for (auto [start, end] : {std::pair(&c->client_start, &c->client_end),
+                              std::pair(&c->server_start, &c->server_end)}) {
+      const Nanos lost = *start % kMillisecond;
+      *start -= lost;
+      *end -= lost;
+    }
+  }
+};
+
+/// Half the width of the hard bound in the middle of a segment.
+double HalfWidth(const ClockSegment& s) {
+  return static_cast<double>(s.below[1]) / 2 + static_cast<double>(s.above[1]) / 2;
+}
+
+/// When lateness is proven at the latest: the window that has the third call whose server span is
+/// the longer one. Until then no model can know.
+Nanos ProofOf(const Simulation& sim) {
+  int disproved = 0;
+  for (const Contact& c : sim.Calls()) {
+    disproved += c.served() - c.waited() > 2 * kMicrosecond;
+    if (disproved == 3) return c.ended - (c.ended - kT0) % kWindow;
+  }
+  return INT64_MAX;
+}
+
+/// An end that is taken for the sending of the answer breaks the bound when it is late.
+TEST(ClockModel, LateEndsBreakNoBound) {
+  const std::vector<std::function<double(Random*)>> kinds = {
+      [](Random* r) { return r->Exponential(2e-3); },
+      [](Random* r) { return 0.01 * r->Uniform(); },
+      [](Random*) { return 1e-3; },
+      [](Random* r) { return r->Uniform() < 0.05 ? 0.2 : r->Exponential(500e-6); },
+  };
+  int checked = 0;
+  for (uint64_t seed = 1; seed <= 160; ++seed) {
+    Simulation sim;
+    sim.seed = seed;
+    sim.clocks = {{}, {(seed / 3 % 2 == 0 ? 20 : -20) * kMillisecond, 40e-6, {}}};
+    sim.links = {{}};
+    if (seed % 3 == 0) std::swap(sim.links[0].client, sim.links[0].server);
+    Lateness late;
+    late.share = std::array{0.1, 0.25, 0.5, 1.0}[seed / 4 % 4];
+    late.seconds = kinds[seed % 4];
+    late.calls_others = seed / 16 % 2 == 0;
+    late.as_node = seed / 32 % 2 == 0;
+    sim.damage = late;
+    ClockModel model;
+    sim.Feed(&model);
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::vector<HostClock> clocks = model.Clocks();
+    for (HostClock& c : clocks)
+      std::erase_if(c.segments, [&](const ClockSegment& s) { return s.from < ProofOf(sim); });
+    const Score score = ScoreOf(sim, clocks);
+    EXPECT_EQ(score.inside, score.checked);
+    checked += score.checked;
+    for (int h = 0; h < 2; ++h) {
+      const HostClock& clock = ClockOf(clocks, h);
+      if (clock.is_reference()) continue;
+      EXPECT_TRUE(clock.segments.back().applied);
+      EXPECT_LT(HalfWidth(clock.segments.back()), late.as_node ? 1.5e6 : 400e3);
+      const Nanos t = clock.segments.back().to - kWindow / 2;
+      EXPECT_NEAR(OffsetOf(clock, t), sim.TrueOffset(h, 1 - h, t), 500e3);
+    }
+  }
+  EXPECT_GT(checked, 160 * 19 * 3);
+}
+
+/// A callee that calls nobody and takes its time: only its start is sure, which bounds loosely. The
+/// estimate goes by what most ends make likely.
+TEST(ClockModel, LateEndsOfASlowCalleeLeaveItsOffsetKnown) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    Simulation sim;
+    sim.seed = seed;
+    sim.clocks = {{}, {20 * kMillisecond, 40e-6, {}}};
+    sim.links = {{}};
+    sim.damage = [](Random* random, Contact* c) {
+      for (Nanos* end : {&c->server_end, &c->client_end, &c->ended}) *end += 15 * kMillisecond;
+      Lateness{}(random, c);
+    };
+    ClockModel model;
+    sim.Feed(&model);
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const Score score = ScoreOf(sim, model.Clocks());
+    EXPECT_EQ(score.inside, score.checked);
+    EXPECT_LT(score.rms(), 150 * kMicrosecond);
+    const ClockSegment& last = ClockOf(model.Clocks(), 1).segments.back();
+    EXPECT_TRUE(last.applied);
+    EXPECT_NEAR(HalfWidth(last), 15e6 / 2, 500e3);
+    EXPECT_NEAR(last.drift, 40e-6, 10e-6);
+  }
+}
+
+TEST(ClockModel, LatenessThatBeginsIsFoundOutAndNoStep) {
+  int checked = 0;
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    Simulation sim;
+    sim.seed = seed;
+    sim.clocks = {{}, {20 * kMillisecond, 40e-6, {}}};
+    sim.links = {{}};
+    Lateness late;
+    late.from = FromSeconds(45 + 0.1 * static_cast<double>(seed % 50));
+    late.calls_others = seed % 2 == 0;
+    sim.damage = late;
+    ClockModel model;
+    sim.Feed(&model);
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::vector<HostClock> clocks = model.Clocks();
+    const Nanos proof = ProofOf(sim);
+    EXPECT_LT(proof, kT0 + 55 * kSecond);
+    for (const telemetry::ClockStep& step : ClockOf(clocks, 1).steps)
+      ADD_FAILURE() << "step of " << step.size << " ns from " << ToSeconds(step.from - kT0)
+                    << " s, late from " << ToSeconds(late.from) << ", proof in the window from "
+                    << ToSeconds(proof - kT0);
+    const double tight = HalfWidth(ClockOf(clocks, 1).segments[5]);
+    EXPECT_LT(tight, 300e3);
+    for (HostClock& c : clocks)
+      std::erase_if(c.segments, [&](const ClockSegment& s) {
+        return s.from >= kT0 + 45 * kSecond && s.from < proof;
+      });
+    const Score score = ScoreOf(sim, clocks);
+    EXPECT_EQ(score.inside, score.checked);
+    checked += score.checked;
+    EXPECT_TRUE(ClockOf(clocks, 1).segments.back().applied);
+    EXPECT_NEAR(ClockOf(clocks, 1).segments.back().drift, 40e-6, 10e-6);
+  }
+  EXPECT_GT(checked, 60 * 19 * 3 - 1);
+}
+
+/// Clients that gave up are no proof: what is known stays as exact as it was.
+TEST(ClockModel, TwoCallsThatOutlastTheirClientsChangeNoOthers) {
+  Simulation sim;
+  sim.clocks = {{}, {5 * kMillisecond, 40e-6, {}}};
+  sim.links = {{}};
+  ClockModel whole;
+  sim.Feed(&whole);
+  int given_up = 0;
+  sim.damage = [&](Random*, Contact* c) {
+    if (c->started < kT0 + (given_up + 4) * 10 * kSecond || given_up == 2) return;
+    ++given_up;
+    c->server_end += 50 * kMillisecond;
+  };
+  ClockModel model;
+  sim.Feed(&model);
+  EXPECT_EQ(given_up, 2);
+  const auto a = whole.Clocks(), b = model.Clocks();
+  for (size_t i = 0; i < 20; ++i)
+    EXPECT_NEAR(HalfWidth(ClockOf(a, 1).segments[i]), HalfWidth(ClockOf(b, 1).segments[i]), 60e3);
+}
+
+/// A clock that is read to the millisecond at the start of a span does not show it in its ends.
+TEST(ClockModel, StartsInMillisecondsWidenBothSides) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    Simulation sim;
+    sim.seed = seed;
+    sim.clocks = {{}, {20 * kMillisecond + 300 * kMicrosecond, 40e-6, {}}};
+    sim.links = {{.rate = 60}};
+    sim.damage = Lateness{.share = 0, .as_node = true};
+    ClockModel model;
+    sim.Feed(&model);
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const Score score = ScoreOf(sim, model.Clocks());
+    EXPECT_EQ(score.inside, score.checked);
+    EXPECT_LT(score.rms(), 200 * kMicrosecond);
+  }
+}
+
 TEST(ClockModel, TheOrderOfCallsDoesNotMatter) {
   Simulation sim;
   sim.clocks = {{}, {5 * kMillisecond, 40e-6, {{60 * kSecond, 4 * kMillisecond}}}, {}};
   sim.links = {{}, {.client = 1, .server = 2}, {.client = 0, .server = 2}};
+  sim.damage = Lateness{.calls_others = true, .from = 30 * kSecond};
   ClockModel one, other;
   sim.Feed(&one);
   sim.Feed(&other, nullptr, /*reversed=*/true);
@@ -527,6 +707,20 @@ TEST(ClockModel, KeepsToItsLimits) {
   for (const HostClock& c : model.Clocks()) segments += c.segments.size();
   EXPECT_LE(segments, 66u);
   EXPECT_LE(model.Findings().size(), 3u);
+}
+
+/// A late end that no span outlasts, since the way there took long: calls within the callee's own
+/// host, by one clock, give it away.
+TEST(ClockModel, CallsWithinAHostTellThatItsEndsAreLate) {
+  Simulation sim;
+  sim.clocks = {{}, {20 * kMillisecond, 40e-6, {}}};
+  sim.links = {{.least_there = 5e-3}, {.client = 1, .server = 1, .rate = 5, .least_there = 5e-3}};
+  sim.damage = Lateness{.share = 0.5, .seconds = [](Random* r) { return 4e-3 * r->Uniform(); }};
+  ClockModel model;
+  sim.Feed(&model);
+  const Score score = ScoreOf(sim, model.Clocks());
+  EXPECT_EQ(score.inside, score.checked);
+  EXPECT_EQ(score.checked, 60);
 }
 
 TEST(ClockModel, TellsOfACallThatContradictsItsOwnHost) {

@@ -6,7 +6,7 @@ namespace tomograph::correlate {
 
 using telemetry::SpanKind;
 
-Contact ContactOf(const OpenSpan& call, const OpenSpan& answer) {
+Contact ContactOf(const OpenSpan& call, const OpenSpan& answer, Nanos worked) {
   Contact c;
   c.client = call.host;
   c.server = answer.host;
@@ -14,6 +14,7 @@ Contact ContactOf(const OpenSpan& call, const OpenSpan& answer) {
   c.client_end = call.raw_end();
   c.server_start = answer.raw_start;
   c.server_end = answer.raw_end();
+  c.worked = worked;
   c.started = std::max(call.start, answer.start);
   c.ended = std::max(call.end, answer.end);
   c.awaited = call.kind == SpanKind::kClient && answer.kind == SpanKind::kServer;
@@ -21,11 +22,12 @@ Contact ContactOf(const OpenSpan& call, const OpenSpan& answer) {
 }
 
 void AddContacts(Nanos from, Nanos to, TraceAssembler* traces, ClockModel* clocks) {
-  traces->ForEachAnswer(from, to, [&](const OpenSpan& call, const OpenSpan& answer) {
+  const auto add = [&](const OpenSpan& call, const OpenSpan& answer, Nanos worked) {
     if (call.host == telemetry::kNoEntity || answer.host == telemetry::kNoEntity) return;
     const Nanos ended = std::max(call.end, answer.end);
-    if (ended >= from && ended < to) clocks->Add(ContactOf(call, answer));
-  });
+    if (ended >= from && ended < to) clocks->Add(ContactOf(call, answer, worked));
+  };
+  traces->ForEachAnswer(from, to, clocks->needs_work(), add);
 }
 
 }  // namespace tomograph::correlate

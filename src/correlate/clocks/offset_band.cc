@@ -101,19 +101,33 @@ OffsetInterval BandFit::At(double t) const {
   return at;
 }
 
-void OffsetBand::Tighten(Side* side, double share, Nanos offset, double lasted, bool upper) {
-  ++count_;
+size_t OffsetBand::SlotOf(double share) {
+  return std::min(kSlots - 1, static_cast<size_t>(std::clamp(share, 0.0, 1.0) * kSlots));
+}
+
+OffsetBand::Slot OffsetBand::PointOf(double share, Nanos offset, double lasted, Nanos likely) {
+  return {static_cast<float>(std::clamp(share, 0.0, 1.0)),
+          static_cast<float>(std::max(0.0, lasted)), offset, likely, true};
+}
+
+void OffsetBand::Tighten(Side* side, size_t at, const Slot& point, bool upper) {
   if (side->empty()) side->resize(kSlots);
-  share = std::clamp(share, 0.0, 1.0);
-  const size_t at = std::min(kSlots - 1, static_cast<size_t>(share * kSlots));
   Slot& slot = (*side)[at];
-  const float exact = static_cast<float>(share);
-  const bool tighter = upper ? offset < slot.offset : offset > slot.offset;
-  const float length = static_cast<float>(std::max(0.0, lasted));
+  const bool tighter = upper ? point.offset < slot.offset : point.offset > slot.offset;
   const bool equal_and_first =
-      offset == slot.offset && std::tie(exact, length) < std::tie(slot.share, slot.lasted);
-  if (slot.used && !tighter && !equal_and_first) return;
-  slot = {exact, length, offset, true};
+      point.offset == slot.offset && std::tie(point.share, point.lasted, point.likely) <
+                                         std::tie(slot.share, slot.lasted, slot.likely);
+  if (!slot.used || tighter || equal_and_first) slot = point;
+}
+
+void OffsetBand::Merge(const Side& from, Side* to, bool upper) {
+  for (size_t i = 0; i < from.size(); ++i)
+    if (from[i].used) Tighten(to, i, from[i], upper);
+}
+
+void OffsetBand::Merge(const OffsetBand& other) {
+  Merge(other.upper_, &upper_, true);
+  Merge(other.lower_, &lower_, false);
 }
 
 Nanos OffsetBand::Base() const {
@@ -126,17 +140,23 @@ Nanos OffsetBand::Base() const {
 BandPoints OffsetBand::Points(Nanos base, Nanos slack, Nanos window_length) const {
   BandPoints points;
   const double seconds = ToSeconds(window_length);
+  // Exact where the difference fits, which is wherever two clocks agree to a century.
+  const auto above_base = [base](Nanos offset, Nanos wider) {
+    Nanos exact;
+    return __builtin_sub_overflow(offset, base, &exact)
+               ? static_cast<double>(offset) - static_cast<double>(base) +
+                     static_cast<double>(wider)
+               : static_cast<double>(exact + wider);
+  };
   const auto take = [&](const Side& side, Nanos wider, std::vector<BandPoint>* out) {
     for (const Slot& slot : side) {
       if (!slot.used) continue;
-      const double above_base =
-          static_cast<double>(slot.offset) - static_cast<double>(base) + static_cast<double>(wider);
-      // Exact where the difference fits, which is wherever two clocks agree to a century.
-      Nanos exact;
-      const bool fits = !__builtin_sub_overflow(slot.offset, base, &exact);
-      out->push_back({(static_cast<double>(slot.share) - 0.5) * seconds,
-                      fits ? static_cast<double>(exact + wider) : above_base,
-                      static_cast<double>(slot.lasted) * seconds});
+      BandPoint point;
+      point.t = (static_cast<double>(slot.share) - 0.5) * seconds;
+      point.value = above_base(slot.offset, wider);
+      point.lasted = static_cast<double>(slot.lasted) * seconds;
+      if (slot.likely != kTight) point.likely = above_base(slot.likely, 0);
+      out->push_back(point);
     }
   };
   take(upper_, slack, &points.upper);

@@ -25,6 +25,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -39,6 +40,9 @@ struct BandPoint {
   double t = 0;
   double value = 0;
   double lasted = 0;
+  // A lax point bounds the offset from far below (or above) what it can be; as far as one call can
+  // tell, the offset is this. NaN: the point is as tight as its call allows.
+  double likely = std::nan("");
 };
 
 /// What holds at one instant; infinite: not bounded on that side.
@@ -86,18 +90,23 @@ class BandFit {
 class OffsetBand {
  public:
   static constexpr size_t kSlots = 64;
+  static constexpr size_t kSideBytes = kSlots * 32;
 
-  /// theta(t) <= offset. `share` is where in the window t lies, in [0, 1]; `lasted` as in
-  /// BandPoint, as a share of the window too.
-  void AtMost(double share, Nanos offset, double lasted) {
-    Tighten(&upper_, share, offset, lasted, true);
+  /// As in BandPoint.
+  static constexpr Nanos kTight = INT64_MIN;
+
+  /// theta(t) <= offset. `share` is where in the window t lies, in [0, 1]; `lasted` and `likely` as
+  /// in BandPoint, the one as a share of the window too, the other kTight for NaN.
+  void AtMost(double share, Nanos offset, double lasted, Nanos likely = kTight) {
+    Tighten(&upper_, SlotOf(share), PointOf(share, offset, lasted, likely), true);
   }
   /// theta(t) >= offset.
-  void AtLeast(double share, Nanos offset, double lasted) {
-    Tighten(&lower_, share, offset, lasted, false);
+  void AtLeast(double share, Nanos offset, double lasted, Nanos likely = kTight) {
+    Tighten(&lower_, SlotOf(share), PointOf(share, offset, lasted, likely), false);
   }
+  /// Takes in all that `other` says.
+  void Merge(const OffsetBand& other);
   bool empty() const { return upper_.empty() && lower_.empty(); }
-  uint64_t points() const { return count_; }
   /// Any offset of the band, to count from; the same for any order of calls.
   Nanos Base() const;
   /// `slack` widens the band on both sides: how coarsely the clocks are read.
@@ -106,14 +115,16 @@ class OffsetBand {
  private:
   struct Slot {
     float share = 0, lasted = 0;
-    Nanos offset = 0;
+    Nanos offset = 0, likely = kTight;
     bool used = false;
   };
   using Side = std::vector<Slot>;  // empty or kSlots
-  void Tighten(Side* side, double share, Nanos offset, double lasted, bool upper);
+  static size_t SlotOf(double share);
+  static Slot PointOf(double share, Nanos offset, double lasted, Nanos likely);
+  static void Tighten(Side* side, size_t at, const Slot& point, bool upper);
+  static void Merge(const Side& from, Side* to, bool upper);
 
   Side upper_, lower_;
-  uint64_t count_ = 0;
 };
 
 }  // namespace tomograph::correlate

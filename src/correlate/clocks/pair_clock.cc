@@ -57,6 +57,15 @@ double SpacingOf(std::vector<double> values) {
   return (values[k] - values[0]) / static_cast<double>(k);
 }
 
+/// What the calls of lax points make likely.
+std::vector<double> LikelyAt0(const BandPoints& points, double slope) {
+  std::vector<double> values;
+  for (const auto* side : {&points.upper, &points.lower})
+    for (const BandPoint& p : *side)
+      if (!std::isnan(p.likely)) values.push_back(p.likely - slope * p.t);
+  return values;
+}
+
 std::vector<double> Negated(std::vector<double> values) {
   for (double& v : values) v = -v;
   return values;
@@ -84,18 +93,32 @@ BandPoints Without(BandPoints points, double slope, bool upper) {
 
 }  // namespace
 
+/// Variance of the middle of a band as its own points show it; negative when there are too few.
+double PairClock::NoiseOf(const BandPoints& points) const {
+  const std::vector<double> likely = LikelyAt0(points, drift_);
+  if (!likely.empty()) {
+    const double n = static_cast<double>(likely.size());
+    // Of a median: pi / 2 that of a mean; and the mean deviation is 0.8 standard deviations.
+    return n < 3 ? -1 : 1.57 * Square(1.25 * Spread(likely) / n) / n;
+  }
+  const double above = SpacingOf(Level0(points.upper, drift_));
+  const double below = SpacingOf(Negated(Level0(points.lower, drift_)));
+  return above < 0 || below < 0 ? -1 : (Square(above) + Square(below)) / 4;
+}
+
 PairClock::Reading PairClock::Read(const BandPoints& points) const {
   const OffsetInterval cut = CutAt0(points, drift_);
+  const std::vector<double> likely = LikelyAt0(points, drift_);
   Reading reading;
   reading.middle = (cut.lower + cut.upper) / 2;
   reading.gap = cut.upper - cut.lower;
+  if (!likely.empty() && reading.gap > 0)
+    reading.middle = std::clamp(MedianOf(likely), cut.lower, cut.upper);
   const double uniform = Square(reading.gap) / 12;  // nothing known but the band
-  const double above = SpacingOf(Level0(points.upper, drift_));
-  const double below = SpacingOf(Negated(Level0(points.lower, drift_)));
-  if (above < 0 || below < 0) {
+  const double now = NoiseOf(points);
+  if (now < 0) {
     reading.variance = uniform;
   } else {
-    const double now = (Square(above) + Square(below)) / 4;
     // The spacing of a few is itself noisy: a small one must not make a window seem exact.
     reading.variance =
         scale_squared_ > 0 ? std::max(scale_squared_, (now + scale_squared_) / 2) : 2 * now;
@@ -106,10 +129,8 @@ PairClock::Reading PairClock::Read(const BandPoints& points) const {
 }
 
 void PairClock::Learn(const BandPoints& points) {
-  const double above = SpacingOf(Level0(points.upper, drift_));
-  const double below = SpacingOf(Negated(Level0(points.lower, drift_)));
-  if (above < 0 || below < 0) return;
-  const double now = (Square(above) + Square(below)) / 4;
+  const double now = NoiseOf(points);
+  if (now < 0) return;
   scale_squared_ = scale_squared_ > 0 ? kSmooth * scale_squared_ + (1 - kSmooth) * now : now;
 }
 
@@ -137,6 +158,13 @@ void PairClock::Start(const Reading& reading) {
   p00_ = reading.variance;
   p01_ = 0;
   p11_ = Square(kUsualDrift);
+  suspicion_ = 0;
+}
+
+void PairClock::ForgetOffset() {
+  p00_ = Square(static_cast<double>(kSecond));  // no reading is as bad, and it is still exact to ns
+  p01_ = 0;
+  scale_squared_ = 0;
   suspicion_ = 0;
 }
 
@@ -319,15 +347,17 @@ bool PairClock::StepsRather(const BandPoints& points, double half, bool consiste
   return true;
 }
 
-PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, Nanos slack) {
+PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, Nanos slack,
+                            bool anew) {
   const double half = ToSeconds(length) / 2;
   const Nanos middle = start + length / 2;
   if (known_ && middle - at_ > telemetry::kClockMemory) known_ = false;
   if (!known_) base_ = band.Base();
   if (known_) Advance(ToSeconds(middle - at_));
+  if (anew) ForgetOffset();
   at_ = middle;
   last_contact_ = start + length;
-  coarse_ = std::max<double>(kMicrosecond, static_cast<double>(slack) / 4);
+  coarse_ = std::max<double>(kMicrosecond, static_cast<double>(slack) / 2);
   PairWindow out;
   out.base = base_;
   BandPoints points = band.Points(base_, slack, length);

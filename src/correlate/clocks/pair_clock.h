@@ -2,7 +2,9 @@
 //
 // State (offset, drift) in a Kalman filter. Measurement of a window: the middle of its band at the
 // known drift; its variance comes from how far the fastest calls lie apart (the k-th fastest minus
-// the fastest, over k: the spacing of the smallest of a sample). Process noise: drift wanders by
+// the fastest, over k: the spacing of the smallest of a sample). A side of lax points (late_ends.h)
+// has no tightest that means anything: then the median of what its calls make likely, which the
+// few late ones among them do not move far, within the band. Process noise: drift wanders by
 // kDriftWander a square root of a second. What a window may say beyond noise, tried in this order:
 //
 //   consistent     a line fits the band, and agrees with the state
@@ -51,7 +53,9 @@ struct PairWindow {
 class PairClock {
  public:
   /// Windows in order, with at least one call each. `slack`: how coarsely the clocks are read.
-  PairWindow Close(const OffsetBand& band, Nanos start, Nanos length, Nanos slack);
+  /// `anew`: the band was come by in another way than the last one, so that its middle is another
+  /// one too; the drift is not.
+  PairWindow Close(const OffsetBand& band, Nanos start, Nanos length, Nanos slack, bool anew);
   /// What is known in the middle of a window without calls; nothing after telemetry::kClockMemory.
   std::optional<PairWindow> Predict(Nanos start, Nanos length) const;
   Nanos last_contact() const { return last_contact_; }
@@ -61,6 +65,7 @@ class PairClock {
     double middle = 0, variance = 0, gap = 0;
   };
   Reading Read(const BandPoints& points) const;
+  double NoiseOf(const BandPoints& points) const;
   bool TakeStep(const BandPoints& before, const BandPoints& after, double half, PairWindow* out);
   void Advance(double seconds);
   void Update(const Reading& reading);
@@ -70,6 +75,7 @@ class PairClock {
   bool Split(const BandPoints& points, double half, bool by_start, PairWindow* out);
   bool StepsRather(const BandPoints& points, double half, bool consistent, PairWindow* out);
   void Start(const Reading& reading);
+  void ForgetOffset();
   PairLevel Level(const BandPoints& points, double half) const;
   void Learn(const BandPoints& points);
 

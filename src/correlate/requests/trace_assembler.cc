@@ -182,11 +182,44 @@ OpenSpan* TraceAssembler::Find(Trace* trace, uint64_t id) {
   return found == nullptr ? nullptr : trace->spans.data() + (found - trace->spans.data());
 }
 
+<<<<<<< HEAD
 bool TraceAssembler::IsAlone(const OpenSpan& span) {
   // Above another client span of its service it is no call of its own, and a span of another
   // service below it is an answer of some kind.
   if (span.kind == telemetry::SpanKind::kClient) return !span.takes_connection && !span.calls_on;
   return span.kind == telemetry::SpanKind::kServer && span.parent != 0 && !span.told_parent;
+=======
+void TraceAssembler::FindWork(const Trace& trace) {
+  // Libraries put spans of their own between a request and the calls that it makes; not so many
+  // that a chain without end must be followed.
+  constexpr int kMostBetween = 8;
+  worked_.assign(trace.spans.size(), kNoWork);
+  for (const OpenSpan& call : trace.spans) {
+    if (call.kind != telemetry::SpanKind::kClient) continue;
+    const OpenSpan* above = Find(trace, call.parent);
+    for (int i = 0; i < kMostBetween && above != nullptr && above->host == call.host; ++i) {
+      if (above->kind != telemetry::SpanKind::kInternal) break;
+      above = Find(trace, above->parent);
+    }
+    if (above == nullptr || !above->incoming() || above->host != call.host) continue;
+    if (call.raw_start < above->raw_start || call.raw_end() > above->raw_end()) continue;
+    Nanos& worked = worked_[static_cast<size_t>(above - trace.spans.data())];
+    worked = std::max(worked, call.raw_end());
+  }
+}
+
+bool TraceAssembler::IsAlone(const Trace& trace, const OpenSpan& span) {
+  if (span.kind == telemetry::SpanKind::kClient) {
+    // Above another client span of its service it is no call of its own, and a span of another
+    // service below it is an answer of some kind.
+    const auto is_below = [&](const OpenSpan& s) {
+      return s.parent == span.id && s.id != span.id && (s.outgoing() || s.service != span.service);
+    };
+    return !span.takes_connection && std::none_of(trace.spans.begin(), trace.spans.end(), is_below);
+  }
+  return span.kind == telemetry::SpanKind::kServer && span.parent != 0 &&
+         Find(trace, span.parent) == nullptr;
+>>>>>>> clocks
 }
 
 void TraceAssembler::HoldAt(Nanos end, OpenSpan* span) {

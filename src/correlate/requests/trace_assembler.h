@@ -102,17 +102,23 @@ class TraceAssembler {
   void ForEach(Nanos from, Nanos to, Visit&& visit) {
     for (uint32_t slot : Touching(from, to)) visit(JoinUntil(&traces_[slot], to));
   }
-  /// Calls visit(parent, child) for every incoming span of the traces that overlap [from, to) whose
-  /// parent is there and both of which start before `to`; in no particular order.
+  /// Calls visit(parent, child, worked) for every incoming span of the traces that overlap
+  /// [from, to) whose parent is there and both of which start before `to`; in no particular order.
+  /// `worked`: the raw end of the last call that the child's host made for it and that ended within
+  /// it; kNoWork when there is none, and unless `with_work`.
+  static constexpr Nanos kNoWork = INT64_MIN;
   template <typename Visit>
-  void ForEachAnswer(Nanos from, Nanos to, Visit&& visit) {
+  void ForEachAnswer(Nanos from, Nanos to, bool with_work, Visit&& visit) {
     for (Trace& trace : traces_) {
       if (trace.spans.empty() || trace.end < from || trace.start >= to) continue;
       Sort(&trace);
-      for (const OpenSpan& child : trace.spans) {
+      if (with_work) FindWork(trace);
+      for (size_t i = 0; i < trace.spans.size(); ++i) {
+        const OpenSpan& child = trace.spans[i];
         if (!child.incoming() || child.start >= to) continue;
         const OpenSpan* parent = Find(trace, child.parent);
-        if (parent != nullptr && parent != &child && parent->start < to) visit(*parent, child);
+        if (parent == nullptr || parent == &child || parent->start >= to) continue;
+        visit(*parent, child, with_work ? worked_[i] : kNoWork);
       }
     }
   }
@@ -206,6 +212,7 @@ class TraceAssembler {
       joined(*parent, span);
     }
   }
+  void FindWork(const Trace& trace);
   static bool IsAlone(const OpenSpan& span);
   static void HoldAt(Nanos end, OpenSpan* span);
   static void FindExtent(Trace* trace);
@@ -219,6 +226,7 @@ class TraceAssembler {
   std::array<uint64_t, telemetry::kFormatCount + 1> duplicates_{};  // by counted_as
   JoinedTrace joined_;
   std::vector<OpenSpan> visible_;
+  std::vector<Nanos> worked_;  // of the spans of the trace at hand
 };
 
 }  // namespace tomograph::correlate

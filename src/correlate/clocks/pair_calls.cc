@@ -1,0 +1,59 @@
+#include "correlate/clocks/pair_calls.h"
+
+#include <algorithm>
+
+namespace tomograph::correlate {
+
+void PairCalls::Add(const Contact& call, AnswerSign sign, Nanos start, Nanos length) {
+  ++count_;
+  const bool forward = call.client < call.server;
+  const double window = static_cast<double>(length);
+  if (call.started >= start) {
+    const Nanos request = call.server_start - call.client_start;
+    const double share = static_cast<double>(call.started - start) / window;
+    if (forward)
+      requests_.AtMost(share, request, 0);
+    else
+      requests_.AtLeast(share, -request, 0);
+  }
+  if (!call.awaited) return;
+  AddAnswer(call, sign, static_cast<double>(call.ended - start) / window,
+            static_cast<double>(call.ended - call.started) / window, &ways_[forward ? 0 : 1],
+            forward);
+}
+
+void PairCalls::AddAnswer(const Contact& call, AnswerSign sign, double share, double lasted,
+                          Way* way, bool forward) {
+  way->seen.Add(call.waited(), call.served(), call.busy());
+  const auto add = [&](Nanos at_it_for, Nanos likely, OffsetBand* band) {
+    const Nanos answer = call.server_start + at_it_for - call.client_end;
+    if (forward)
+      band->AtLeast(share, answer, lasted, likely);
+    else
+      band->AtMost(share, -answer, lasted, likely);
+  };
+  // A server that worked for longer than its client waited was not waited for.
+  const bool by_end = sign == AnswerSign::kEnd;
+  const Nanos at_it_for = by_end ? call.served() : call.busy();
+  const bool known = by_end || call.busy() > 0;
+  if (known && at_it_for <= call.waited()) add(at_it_for, OffsetBand::kTight, &way->told);
+  const Nanos there = (call.waited() - std::min(call.served(), call.waited())) / 2;
+  const Nanos likely = call.server_start - call.client_start - there;
+  add(0, forward ? likely : -likely, &way->sure);
+}
+
+OffsetBand PairCalls::Band(const Signs& told, const Signs& now, Signs* used) const {
+  OffsetBand band = requests_;
+  for (size_t i = 0; i < ways_.size(); ++i) {
+    const Way& way = ways_[i];
+    if (way.seen.calls() == 0) continue;
+    // What was told by a sign that the window itself disproved is not believed.
+    AnswerSign sign = now[i] <= told[i] ? told[i] : AnswerSign::kStart;
+    if (sign == AnswerSign::kWork && !way.seen.most_worked()) sign = AnswerSign::kStart;
+    band.Merge(sign == AnswerSign::kStart ? way.sure : way.told);
+    (*used)[i] = sign;
+  }
+  return band;
+}
+
+}  // namespace tomograph::correlate

@@ -1,0 +1,39 @@
+#include "correlate/clocks/window_steps.h"
+
+#include <algorithm>
+
+namespace tomograph::correlate {
+
+bool WindowSteps::MayHaveMissed(size_t a, size_t b, const PairWindow& window) const {
+  if (window.verdict == PairWindow::Verdict::kStep) return false;
+  return std::any_of(inside.begin(), inside.end(), [&](const SteppedPair& s) {
+    const bool beside = a == s.a || a == s.b || b == s.a || b == s.b;
+    return beside && window.vouched_to < s.window->step_to;
+  });
+}
+
+TimeRange WindowSteps::ZoneInside(Nanos start, Nanos length) const {
+  double from = 1e300, to = -1e300;
+  for (const SteppedPair& s : inside) {
+    from = std::min(from, s.window->step_from);
+    to = std::max(to, s.window->step_to);
+  }
+  const Nanos middle = start + length / 2;
+  const Nanos first = std::clamp(middle + FromSeconds(from), start, start + length);
+  return {first, std::clamp(middle + FromSeconds(to), first, start + length)};
+}
+
+Nanos WindowSteps::MostLikely(Nanos start, Nanos length) const {
+  const auto fewer = [](const SteppedPair& x, const SteppedPair& y) { return x.calls < y.calls; };
+  const SteppedPair& best = *std::max_element(inside.begin(), inside.end(), fewer);
+  return start + length / 2 + FromSeconds(best.window->step_at);
+}
+
+TimeRange WindowSteps::ZoneAtStart(Nanos start, Nanos length) const {
+  double to = -1e300;
+  for (const SteppedPair& s : at_start) to = std::max(to, s.window->step_to);
+  return {start - length / 2,
+          std::clamp(start + length / 2 + FromSeconds(to), start, start + length)};
+}
+
+}  // namespace tomograph::correlate

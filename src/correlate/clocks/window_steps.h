@@ -1,0 +1,33 @@
+// WindowSteps: the pairs of hosts whose clocks stepped against each other in one window.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/nanotime.h"
+#include "correlate/clocks/pair_clock.h"
+
+namespace tomograph::correlate {
+
+struct SteppedPair {
+  size_t a = 0, b = 0;  // hosts
+  const PairWindow* window = nullptr;
+  uint64_t calls = 0;
+};
+
+struct WindowSteps {
+  std::vector<SteppedPair> inside, at_start;
+
+  void Add(const SteppedPair& pair) { (pair.window->at_start ? at_start : inside).push_back(pair); }
+  /// A pair beside one that stepped, with no calls late enough to say that it did not.
+  bool MayHaveMissed(size_t a, size_t b, const PairWindow& window) const;
+  /// When the steps inside of the window [start, start + length) were.
+  TimeRange ZoneInside(Nanos start, Nanos length) const;
+  /// Within that zone: as the pair says that has the most calls to tell it by.
+  Nanos MostLikely(Nanos start, Nanos length) const;
+  /// When those between the last window and this one were.
+  TimeRange ZoneAtStart(Nanos start, Nanos length) const;
+};
+
+}  // namespace tomograph::correlate
