@@ -7,7 +7,9 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
+#include <string_view>
 #include <vector>
 
 #include "store/duckdb/schema.h"
@@ -69,6 +71,19 @@ Result<std::vector<std::string>> Texts(Connection& connection, const std::string
   }
 }
 
+/// Why the file cannot be Parquet; empty: it may be.
+std::string WhyNoParquet(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return std::string("cannot be opened: ") + std::strerror(errno);
+  constexpr std::string_view kMagic = "PAR1";
+  const auto is_magic = [&] {
+    char bytes[4] = {};
+    return in.read(bytes, sizeof bytes) && std::string_view(bytes, sizeof bytes) == kMagic;
+  };
+  if (!is_magic() || !in.seekg(-4, std::ios::end) || !is_magic()) return "is not Parquet";
+  return "";
+}
+
 /// Hours of the table with rows before `before`, oldest first.
 Result<std::vector<Nanos>> HotHours(Connection& connection, const SignalTable& table,
                                     Nanos before) {
@@ -104,6 +119,17 @@ Status ColdStorage::Recover(Connection& connection) {
          fs::directory_iterator(options_.directory + "/cold/" + table.name, error)) {
       if (entry.path().extension() == ".tmp") fs::remove(entry.path(), error);
     }
+  }
+  return Status::Ok();
+}
+
+Status ColdStorage::CheckFiles(Connection& connection) {
+  Result<std::vector<std::string>> named = Texts(connection, "SELECT path FROM cold_files");
+  if (!named.ok()) return named.status();
+  unreadable_.Keep(*named);
+  for (const std::string& path : *named) {
+    if (const std::string why = WhyNoParquet(options_.directory + "/" + path); !why.empty())
+      unreadable_.Add(path, why);
   }
   return Status::Ok();
 }

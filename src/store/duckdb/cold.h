@@ -15,6 +15,7 @@
 #include <string>
 
 #include "store/duckdb/database.h"
+#include "store/duckdb/unreadable_files.h"
 #include "store/store.h"
 
 namespace tomograph::store {
@@ -30,6 +31,11 @@ class ColdStorage {
   /// Removes what is older than retention_age, then the oldest hours while more than
   /// retention_bytes are used. Never the hour of `now` nor a later one.
   Status Retain(Connection& connection, Nanos now);
+  /// Notes the files that are gone, or that are no Parquet from end to end. Opens each, and reads
+  /// no more of it than its first and last bytes.
+  Status CheckFiles(Connection& connection);
+  UnreadableFiles& unreadable() { return unreadable_; }
+  const UnreadableFiles& unreadable() const { return unreadable_; }
   /// Bytes of the Parquet files.
   uint64_t BytesOnDisk() const;
   /// Held (shared) by a reader while it takes its snapshot, so that a named file also is in its
@@ -44,6 +50,7 @@ class ColdStorage {
 
   const StoreOptions options_;
   std::shared_mutex naming_;
+  UnreadableFiles unreadable_;
 };
 
 /// Of the tables' rows and the cold files; INT64_MAX when there are none.

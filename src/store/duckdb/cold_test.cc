@@ -220,6 +220,51 @@ TEST_F(ColdTest, AFileIsReadableOnItsOwn) {
   });
 }
 
+TEST_F(ColdTest, ADamagedFileCostsItsOwnRowsAlone) {
+  AppendFourHours();
+  ASSERT_TRUE(store_->Maintain(kMorning + 4 * kHour).ok());
+  const std::string file = dir_.path() + "/cold/spans/2026112107.parquet";
+  const auto size = fs::file_size(file);
+  const std::vector<uint64_t> without = {20, 21, 22, 30, 31, 32, 40, 41, 42};
+  ScanFilter one_trace;
+  one_trace.trace_id = {0x0af7651916cd43dd, 6};  // spans 40 to 47
+
+  // The pages alone: the footer is as it was, and nothing is known before they are read.
+  std::fstream pages(file, std::ios::binary | std::ios::in | std::ios::out);
+  pages.seekp(4);
+  pages << std::string(size / 3, 'Z');
+  pages.close();
+  EXPECT_THAT(store_->stats().unreadable_files, IsEmpty());
+  EXPECT_EQ(SpanIds(*store_), without);
+  ASSERT_EQ(store_->stats().unreadable_files.size(), 1u);
+  EXPECT_THAT(store_->stats().unreadable_files[0],
+              testing::StartsWith("cold/spans/2026112107.parquet: "));
+  EXPECT_EQ(SpanIds(*store_), without);
+
+  // All of it, seen when the store is opened.
+  ASSERT_TRUE(store_->Close().ok());
+  std::ofstream(file, std::ios::binary) << std::string(size, 'Z');
+  Open();
+  EXPECT_EQ(store_->stats().unreadable_files.size(), 1u);
+  EXPECT_EQ(SpanIds(*store_), without);
+  EXPECT_THAT(SpanIds(*store_, one_trace), ElementsAre(40, 41, 42));
+  EXPECT_EQ(store_->stats().unreadable_files.size(), 1u);
+
+  // Gone, while the store is open.
+  ASSERT_TRUE(store_->Close().ok());
+  Open();
+  fs::remove(dir_.path() + "/cold/spans/2026112108.parquet");
+  ASSERT_TRUE(store_->Maintain(kMorning + 4 * kHour).ok());
+  EXPECT_EQ(store_->stats().unreadable_files.size(), 2u);
+  EXPECT_THAT(SpanIds(*store_), ElementsAre(30, 31, 32, 40, 41, 42));
+
+  // What has expired is missed no more.
+  options_.retention_age = 90 * kMinute;
+  Open();
+  ASSERT_TRUE(store_->Maintain(kMorning + 4 * kHour).ok());
+  EXPECT_THAT(store_->stats().unreadable_files, IsEmpty());
+}
+
 TEST_F(ColdTest, LateRowsOfAColdHourBecomeAPartOfTheirOwn) {
   AppendFourHours();
   ASSERT_TRUE(store_->Maintain(kMorning + 4 * kHour).ok());
