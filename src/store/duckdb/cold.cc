@@ -84,13 +84,17 @@ std::string WhyNoParquet(const std::string& file) {
   return "";
 }
 
-/// Hours of the table with rows before `before`, oldest first.
-Result<std::vector<Nanos>> HotHours(Connection& connection, const SignalTable& table,
-                                    Nanos before) {
+/// Hours of the table with rows before `before` that are to be moved, oldest first.
+Result<std::vector<Nanos>> HoursToMove(Connection& connection, const SignalTable& table,
+                                       Nanos before) {
+  const std::string hour_of =
+      std::string("epoch_ns(") + table.time + ") // " + std::to_string(kHour);
   Result<Rows> rows =
-      connection.Query(std::string("SELECT DISTINCT epoch_ns(") + table.time + ") // " +
-                       std::to_string(kHour) + " AS h FROM " + table.name + " WHERE " + table.time +
-                       " >= " + At(0) + " AND " + table.time + " < " + At(before) + " ORDER BY h");
+      connection.Query("SELECT " + hour_of + " AS h FROM " + table.name + " WHERE " + table.time +
+                       " >= " + At(0) + " AND " + table.time + " < " + At(before) +
+                       " GROUP BY h HAVING count(*) >= " + std::to_string(kWorthAnotherFile) +
+                       " OR h NOT IN (SELECT epoch_ns(hour) // " + std::to_string(kHour) +
+                       " FROM cold_files WHERE signal = " + Quoted(table.name) + ") ORDER BY h");
   if (!rows.ok()) return rows.status();
   std::vector<Nanos> hours;
   for (;;) {
@@ -138,7 +142,7 @@ Status ColdStorage::MoveOldHours(Connection& connection, Nanos now) {
   const Nanos before = FloorHour(now - options_.cold_after);
   if (before <= 0) return Status::Ok();
   for (const SignalTable& table : SignalTables()) {
-    Result<std::vector<Nanos>> hours = HotHours(connection, table, before);
+    Result<std::vector<Nanos>> hours = HoursToMove(connection, table, before);
     if (!hours.ok()) return hours.status();
     for (Nanos hour : *hours) TG_RETURN_IF_ERROR(MoveHour(connection, table, hour));
   }

@@ -6,8 +6,8 @@
 //   1. rows -> <file>.tmp, fsync       a crash here: Recover removes the .tmp, the rows are hot
 //   2. COMMIT (deletion + cold_files)  a crash here: Recover renames the .tmp
 //   3. rename, fsync of the folder
-// Files are written once. Rows that come late for a cold hour go into a part of their own
-// (<YYYYMMDDHH>-2.parquet). Files that cold_files does not name are left alone and not read.
+// Files are written once. Rows that come late for a cold hour stay hot until they are worth a part
+// of their own (<YYYYMMDDHH>-2.parquet). Files that cold_files does not name are left alone and not read.
 #pragma once
 
 #include <functional>
@@ -20,13 +20,17 @@
 
 namespace tomograph::store {
 
+/// Rows that are worth another file for an hour that has one. What is less stays in DuckDB, which
+/// costs little, until it expires.
+inline constexpr int64_t kWorthAnotherFile = 10'000;
+
 class ColdStorage {
  public:
   explicit ColdStorage(const StoreOptions& options) : options_(options) {}
 
   /// Finishes or undoes what a crash interrupted. Before any reader.
   Status Recover(Connection& connection);
-  /// Moves all hours that ended before now - cold_after.
+  /// Moves all hours that ended before now - cold_after, but for a few late rows.
   Status MoveOldHours(Connection& connection, Nanos now);
   /// Removes what is older than retention_age, then the oldest hours while more than
   /// retention_bytes are used. Never the hour of `now` nor a later one.

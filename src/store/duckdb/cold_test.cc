@@ -265,16 +265,22 @@ TEST_F(ColdTest, ADamagedFileCostsItsOwnRowsAlone) {
   EXPECT_THAT(store_->stats().unreadable_files, IsEmpty());
 }
 
-TEST_F(ColdTest, LateRowsOfAColdHourBecomeAPartOfTheirOwn) {
+TEST_F(ColdTest, LateRowsOfAColdHourBecomeAPartOfTheirOwnOnceTheyAreWorthIt) {
   AppendFourHours();
   ASSERT_TRUE(store_->Maintain(kMorning + 4 * kHour).ok());
   ASSERT_TRUE(AppendAndWait(*store_, Spans(*ids_, 15, 2, kMorning + kMinute)).ok());
   ASSERT_TRUE(store_->Maintain(kMorning + 4 * kHour).ok());
   EXPECT_THAT(ColdFiles(), UnorderedElementsAre("cold/spans/2026112107.parquet",
-                                                "cold/spans/2026112107-2.parquet",
                                                 "cold/spans/2026112108.parquet"));
   EXPECT_THAT(SpanIds(*store_),
               ElementsAre(10, 11, 12, 15, 16, 20, 21, 22, 30, 31, 32, 40, 41, 42));
+  const size_t many = static_cast<size_t>(kWorthAnotherFile) - 2;
+  ASSERT_TRUE(AppendAndWait(*store_, Spans(*ids_, 1000, many, kMorning + 2 * kMinute)).ok());
+  ASSERT_TRUE(store_->Maintain(kMorning + 4 * kHour).ok());
+  EXPECT_THAT(ColdFiles(), UnorderedElementsAre("cold/spans/2026112107.parquet",
+                                                "cold/spans/2026112107-2.parquet",
+                                                "cold/spans/2026112108.parquet"));
+  EXPECT_EQ(SpanIds(*store_).size(), kAllIds.size() + 2 + many);
 }
 
 TEST_F(ColdTest, ADuplicateAcrossHotAndColdIsGivenOutOnce) {
