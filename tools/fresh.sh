@@ -30,7 +30,6 @@ mount --make-rslave "$root/dev"
 trap 'umount -R "$root"/{proc,sys,dev} 2>/dev/null || true' EXIT
 
 git clone -q "$PWD" "$root/tomograph"
-[ -d ../shared/data ] && mkdir -p "$root/shared/data"
 inside() {
   chroot "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TERM=dumb \
     NODE_EXTRA_CA_CERTS=/etc/ssl/lent-ca.crt "$@"
@@ -38,7 +37,7 @@ inside() {
 
 if [ "${1:-demo}" = demo ]; then
   echo "fresh root: ./dev demo"
-  inside TOMOGRAPH_DEMO_ADDRESS=127.0.0.1:7611 bash -c 'cd /tomograph && exec ./dev demo' >build/fresh/demo.log 2>&1 &
+  inside TOMOGRAPH_DEMO_ADDRESS=127.0.0.1:7611 bash -c 'echo $$ >/tmp/demo.pid; cd /tomograph && exec ./dev demo' >build/fresh/demo.log 2>&1 &
   demo=$!
   for _ in $(seq 2400); do
     grep -q '^The page: ' build/fresh/demo.log && break
@@ -47,7 +46,7 @@ if [ "${1:-demo}" = demo ]; then
   done
   python3 -c 'import urllib.request as u; assert b"<html" in u.urlopen("http://127.0.0.1:7611/").read()'
   sed -n '/reconstructing/,$p' build/fresh/demo.log
-  pkill -TERM -f 'tomograph reconstruct .*127.0.0.1:7611' || true
+  kill "$(cat "$root/tmp/demo.pid")"  # ./dev has become the program that serves the page
   wait "$demo" || true
   echo "fresh root: ./dev demo works"
 fi

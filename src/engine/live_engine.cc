@@ -272,6 +272,11 @@ void LiveEngine::PublishPicture() {
     picture->self["store_queued_batches"] = static_cast<double>(stats.queued_batches);
     picture->self["store_last_commit_seconds"] = stats.last_commit_s;
     picture->self["store_writable"] = stats.writable ? 1 : 0;
+    picture->self["store_unreadable_files"] = static_cast<double>(stats.unreadable_files.size());
+    for (const std::string& file : stats.unreadable_files) {
+      if (unreadable_told_.insert(file).second)
+        spdlog::error("older records cannot be read: {}", file);
+    }
   }
   publisher_->Publish(std::move(picture));
 }

@@ -18,6 +18,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
+#include <string>
 #include <thread>
 
 #include "base/nanotime.h"
@@ -77,8 +79,9 @@ class LiveEngine {
   std::atomic<const ingest::prometheus::Scraper*> scraper_told_{nullptr};  // to the analysis
   std::thread analysis_thread_;
   std::thread maintenance_thread_;
-  Nanos started_ = 0;       // what was received before is replayed
-  bool replaying_ = false;  // the analysis thread's alone once it runs
+  Nanos started_ = 0;                      // what was received before is replayed
+  bool replaying_ = false;                 // the analysis thread's alone once it runs
+  std::set<std::string> unreadable_told_;  // files of the store, in the log; likewise
   std::mutex stop_mutex_;
   std::condition_variable stop_signal_;
   std::atomic<bool> stopping_{false};  // set under stop_mutex_

@@ -4,13 +4,16 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 
 #include <chrono>
-#include <future>
+#include <condition_variable>
+#include <mutex>
 #include <optional>
+#include <stop_token>
 #include <thread>
 
 #include "net/inflate.h"
@@ -73,21 +76,26 @@ Status Unreachable(const std::string& url, const std::string& why) {
 }
 
 /// The system's resolver cannot be interrupted, so it gets a thread that may outlive the call.
-Result<tcp::resolver::results_type> Resolve(const Url& url, Deadline deadline) {
+Result<tcp::resolver::results_type> Resolve(const Url& url, Deadline deadline,
+                                            const std::stop_token& stop) {
   struct Answer {
     asio::io_context io;
     error_code error;
     tcp::resolver::results_type endpoints;
+    std::mutex mutex;
+    std::condition_variable_any ready;
+    bool done = false;  // under mutex
   };
   const auto answer = std::make_shared<Answer>();
-  auto done = std::make_shared<std::promise<void>>();
-  std::future<void> ready = done->get_future();
-  std::thread([answer, done, host = url.host, port = url.port] {
+  std::thread([answer, host = url.host, port = url.port] {
     tcp::resolver resolver(answer->io);
     answer->endpoints = resolver.resolve(host, port, answer->error);
-    done->set_value();
+    std::lock_guard lock(answer->mutex);
+    answer->done = true;
+    answer->ready.notify_all();
   }).detach();
-  if (ready.wait_until(deadline) != std::future_status::ready) {
+  std::unique_lock lock(answer->mutex);
+  if (!answer->ready.wait_until(lock, stop, deadline, [&] { return answer->done; })) {
     return Status::Unavailable("the name was not resolved in time");
   }
   if (answer->error) return Status::Unavailable(answer->error.message());
@@ -114,10 +122,13 @@ class Exchange {
     parser_.skip(call.method == "HEAD");
   }
 
-  error_code Run(const tcp::resolver::results_type& endpoints) {
+  error_code Run(const tcp::resolver::results_type& endpoints, const std::stop_token& stop) {
     stream_.async_connect(endpoints, [this](error_code error, const tcp::endpoint&) {
       if (!Failed(error)) Write();
     });
+    // On this thread, like all that touches the stream; what waits for it then fails.
+    const std::stop_callback on_stop(stop,
+                                     [this] { asio::post(io_, [this] { stream_.close(); }); });
     io_.run();
     return error_;
   }
@@ -178,11 +189,11 @@ Result<HttpResponse> Fetch(const HttpCall& call) {
       std::chrono::steady_clock::now() + std::chrono::nanoseconds(call.timeout);
   const std::optional<Url> url = ParseUrl(call.url);
   if (!url) return Status::InvalidArgument("not an http:// URL: " + call.url);
-  const auto endpoints = Resolve(*url, deadline);
+  const auto endpoints = Resolve(*url, deadline, call.stop);
   if (!endpoints.ok()) return Unreachable(call.url, endpoints.status().message());
 
   Exchange exchange(call, *url, deadline);
-  const error_code error = exchange.Run(*endpoints);
+  const error_code error = exchange.Run(*endpoints, call.stop);
   if (error == http::error::body_limit) {
     return Status::ResourceExhausted(call.url + ": the answer is larger than the limit");
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,9 +21,11 @@ struct HttpCall {
   std::string body;
   Nanos timeout = 10 * kSecond;
   size_t max_body_bytes = 64u << 20;
+  std::stop_token stop;  // ends the call at once, wherever it is
 };
 
-/// Any HTTP status is a result; kUnavailable: no answer in time; kInvalidArgument: not such a URL.
+/// Any HTTP status is a result; kUnavailable: no answer in time, or stopped; kInvalidArgument: not
+/// such a URL.
 Result<HttpResponse> Fetch(const HttpCall& call);
 
 }  // namespace tomograph::net

@@ -41,6 +41,8 @@ struct StoreStats {
   uint64_t probes = 0;  // how often it tried
   std::string last_error;
   Nanos oldest_ns = 0;
+  // Of older records, "path: why": gone or damaged. Scans pass over them.
+  std::vector<std::string> unreadable_files;
 };
 
 struct ScanFilter {
@@ -65,7 +67,7 @@ class Store {
 
   /// Calls `visit` with batches in time order (hot and cold rows alike); stops when it returns
   /// false. Reads a snapshot: rows committed later do not appear. The batches' ids are of the
-  /// store's Identities.
+  /// store's Identities. Files that cannot be read are passed over and are in the stats then.
   virtual Status Scan(telemetry::Signal signal, const ScanFilter& filter,
                       const std::function<bool(const telemetry::Batch&)>& visit) = 0;
 

@@ -250,20 +250,6 @@ Innovations Whiten(const AlignedSeries& series) {
   return out;
 }
 
-std::string_view IdentifiableName(Identifiable i) {
-  switch (i) {
-    case Identifiable::kYes:
-      return "yes";
-    case Identifiable::kTooLittle:
-      return "too little data";
-    case Identifiable::kConstant:
-      return "does not vary";
-    case Identifiable::kOtherGrid:
-      return "cells of different length";
-  }
-  return "";
-}
-
 LaggedCorrelation CorrelateLagged(const Innovations& first, const Innovations& second,
                                   int max_lag) {
   LaggedCorrelation out;

@@ -25,7 +25,6 @@
 // Measured: docs/models/alignment.md.
 #pragma once
 
-#include <string_view>
 #include <vector>
 
 #include "base/nanotime.h"
@@ -53,7 +52,6 @@ enum class Identifiable : uint8_t {
   kConstant,   // one does not vary, or not beyond what its own past says
   kOtherGrid,  // the cells differ in length
 };
-std::string_view IdentifiableName(Identifiable i);  // "yes", "too little data", ...
 
 struct LaggedCorrelation {
   Identifiable identifiable = Identifiable::kTooLittle;

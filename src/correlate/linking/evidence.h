@@ -111,7 +111,6 @@ class Evidence {
   /// Of all kinds that count.
   float Log(const EvidencePair& pair) const;
   void Use(Kind kind, bool use) { used_[kind] = use; }
-  bool Uses(Kind kind) const { return used_[kind]; }
   bool any() const { return used_[0] || used_[1] || used_[2] || used_[3]; }
   size_t bytes() const { return connection_.bytes() + worker_.bytes() + size_.bytes(); }
 

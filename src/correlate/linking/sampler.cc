@@ -216,6 +216,13 @@ void Sampler::ProposeSwap(int call, int request, double temperature) {
   Decide(a, &b, kNobody, gain, log_ratio, temperature);
 }
 
+bool Sampler::Movable(int call, int to) const {
+  const Call& c = w_.calls[call];
+  if (c.pinned || c.decided || !w_.Holds(w_.requests[to], c)) return false;
+  if (!c.chosen) return true;
+  const auto candidates = w_.CandidatesOf(c);
+  return std::binary_search(candidates.begin(), candidates.end(), to);
+}
 bool Sampler::Swap(int call, Draft* a, Draft* b, double* log_ratio) {
   const int call_class = w_.calls[call].call_class;
   const RequestModel& kind_a = model_.kinds[w_.requests[a->request].kind];
@@ -226,13 +233,6 @@ bool Sampler::Swap(int call, Draft* a, Draft* b, double* log_ratio) {
     const uint32_t r = random_.Next();
     if (r & 1) with = r & 2 ? ~0u : r >> 8;
   }
-  const auto movable = [&](int moved, int to) {
-    const Call& c = w_.calls[moved];
-    if (c.pinned || c.decided || !w_.Holds(w_.requests[to], c)) return false;
-    if (!c.chosen) return true;
-    const auto candidates = w_.CandidatesOf(c);
-    return std::binary_search(candidates.begin(), candidates.end(), to);
-  };
   for (const CallGroup& ga : kind_a.groups()) {
     const bool own = ga.call_class == call_class;
     if (!own && (with >> (ga.call_class % 24) & 1) == 0) continue;
@@ -242,42 +242,51 @@ bool Sampler::Swap(int call, Draft* a, Draft* b, double* log_ratio) {
       continue;
     }
     if (own && (ga.count > 1 || gb->count > 1)) {
-      const int used_a = Used(a->slots, ga), used_b = Used(b->slots, *gb);
-      const int at = static_cast<int>(random_.Below(gb->count));
-      if (at < used_b) {
-        const int other = b->slots[gb->first + at];
-        if (!movable(other, a->request)) return false;
-        RemoveFrom(*gb, other, b);
-        RemoveFrom(ga, call, a);
-        InsertInto(ga, other, a);
-        *log_ratio = std::log(static_cast<double>(gb->count) / ga.count);
-      } else {
-        RemoveFrom(ga, call, a);
-        const double back = (ga.count - (used_a - 1.0)) / ga.count;
-        const double there = (gb->count - used_b) / static_cast<double>(gb->count);
-        *log_ratio = std::log(back / there);
-      }
-      InsertInto(*gb, call, b);
+      if (!SwapOne(call, ga, *gb, a, b, log_ratio)) return false;
       continue;
     }
-    // The whole group: back and forth alike, as long as each side has room for the other's.
-    const int used_a = Used(a->slots, ga), used_b = Used(b->slots, *gb);
-    if (used_a > gb->count || used_b > ga.count) {
+    // As long as each side has room for the other's.
+    if (Used(a->slots, ga) > gb->count || Used(b->slots, *gb) > ga.count) {
       if (own) return false;
       continue;
     }
-    for (int s = 0; s < used_a; ++s) {
-      if (!movable(a->slots[ga.first + s], b->request)) return false;
-    }
-    for (int s = 0; s < used_b; ++s) {
-      if (!movable(b->slots[gb->first + s], a->request)) return false;
-    }
-    for (int s = 0; s < std::max(used_a, used_b); ++s) {
-      int x = s < used_a ? a->slots[ga.first + s] : kNobody;
-      int y = s < used_b ? b->slots[gb->first + s] : kNobody;
-      if (s < ga.count) a->slots[ga.first + s] = y;
-      if (s < gb->count) b->slots[gb->first + s] = x;
-    }
+    if (!SwapAll(ga, *gb, a, b)) return false;
+  }
+  return true;
+}
+bool Sampler::SwapOne(int call, const CallGroup& ga, const CallGroup& gb, Draft* a, Draft* b,
+                      double* log_ratio) {
+  const int used_a = Used(a->slots, ga), used_b = Used(b->slots, gb);
+  const int at = static_cast<int>(random_.Below(gb.count));
+  if (at < used_b) {
+    const int other = b->slots[gb.first + at];
+    if (!Movable(other, a->request)) return false;
+    RemoveFrom(gb, other, b);
+    RemoveFrom(ga, call, a);
+    InsertInto(ga, other, a);
+    *log_ratio = std::log(static_cast<double>(gb.count) / ga.count);
+  } else {
+    RemoveFrom(ga, call, a);
+    const double back = (ga.count - (used_a - 1.0)) / ga.count;
+    const double there = (gb.count - used_b) / static_cast<double>(gb.count);
+    *log_ratio = std::log(back / there);
+  }
+  InsertInto(gb, call, b);
+  return true;
+}
+bool Sampler::SwapAll(const CallGroup& ga, const CallGroup& gb, Draft* a, Draft* b) const {
+  const int used_a = Used(a->slots, ga), used_b = Used(b->slots, gb);
+  for (int s = 0; s < used_a; ++s) {
+    if (!Movable(a->slots[ga.first + s], b->request)) return false;
+  }
+  for (int s = 0; s < used_b; ++s) {
+    if (!Movable(b->slots[gb.first + s], a->request)) return false;
+  }
+  for (int s = 0; s < std::max(used_a, used_b); ++s) {
+    const int x = s < used_a ? a->slots[ga.first + s] : kNobody;
+    const int y = s < used_b ? b->slots[gb.first + s] : kNobody;
+    if (s < ga.count) a->slots[ga.first + s] = y;
+    if (s < gb.count) b->slots[gb.first + s] = x;
   }
   return true;
 }

@@ -75,7 +75,14 @@ class Sampler {
   float Evaluate(const Draft& draft) const;
   /// Inversions in both drafts together, for classes that keep an order, times their weights.
   double Order(const Draft& a, const Draft* b, bool drafted) const;
+  /// `call` goes from `a` to `b`, and other calls with it or in return. False: it cannot.
   bool Swap(int call, Draft* a, Draft* b, double* log_ratio);
+  /// `call` alone, for one of the other's calls of its class or for a free place there.
+  bool SwapOne(int call, const CallGroup& ga, const CallGroup& gb, Draft* a, Draft* b,
+               double* log_ratio);
+  /// The whole group for the other's, where both have room: back and forth alike.
+  bool SwapAll(const CallGroup& ga, const CallGroup& gb, Draft* a, Draft* b) const;
+  bool Movable(int call, int to) const;
   void InsertInto(const CallGroup& group, int call, Draft* draft) const;
   void RemoveFrom(const CallGroup& group, int call, Draft* draft) const;
   /// Takes the drafts if chance will have it. `freed`: loses its owner by that.

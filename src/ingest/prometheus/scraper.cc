@@ -13,7 +13,6 @@ namespace tomograph::ingest::prometheus {
 namespace {
 
 constexpr Nanos kMaxTimeout = 10 * kSecond;
-constexpr std::chrono::milliseconds kStopCheck(20);
 
 std::string InstanceOf(const ScrapeTarget& target) {
   if (!target.instance.empty()) return target.instance;
@@ -60,28 +59,37 @@ Scraper::Scraper(DecodeContext context, std::vector<ScrapeTarget> targets, Nanos
     state.url = WithoutSecrets(target.url);
     states_.push_back(std::move(state));
   }
-  if (!targets_.empty()) thread_ = std::thread([this] { Run(); });
+  // Target i is due at offset i/n of the interval, so that n targets don't answer all at once.
+  const Time start = std::chrono::steady_clock::now();
+  for (size_t i = 0; i < targets_.size(); ++i) {
+    const auto n = static_cast<Nanos>(targets_.size());
+    due_.emplace(start + std::chrono::nanoseconds(interval_ / n * static_cast<Nanos>(i)), i);
+  }
+  for (size_t i = 0; i < std::min(targets_.size(), kMostScrapesAtOnce); ++i)
+    threads_.emplace_back([this](const std::stop_token& stop) { Run(stop); });
 }
 
 Scraper::~Scraper() { Stop(); }
 
 void Scraper::Stop() {
-  stop_.store(true);
-  if (thread_.joinable()) thread_.join();
+  for (std::jthread& thread : threads_) thread.request_stop();
+  threads_.clear();  // joins
 }
 
-void Scraper::Run() {
-  using Ticks = std::chrono::steady_clock;
-  // Target i is due at offset i/n of the interval, so that n targets don't answer all at once. A
-  // round that takes longer than the interval starts the next one late and never a second one
-  // beside it.
-  const std::chrono::nanoseconds step(interval_ / static_cast<Nanos>(targets_.size()));
-  Ticks::time_point due = Ticks::now();
-  for (size_t i = 0; !stop_.load(); i = (i + 1) % targets_.size()) {
-    ScrapeOne(i);
-    due = std::max(due + step, Ticks::now() - std::chrono::nanoseconds(interval_));
-    for (Ticks::time_point now = Ticks::now(); now < due && !stop_.load(); now = Ticks::now())
-      std::this_thread::sleep_for(std::min<Ticks::duration>(due - now, kStopCheck));
+// Takes the target that is due first, waits for its time, and puts it back when it is scraped: a
+// scrape that takes longer than the interval starts the next one late and never a second one beside
+// it.
+void Scraper::Run(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    const auto [due, i] = *due_.begin();
+    due_.erase(due_.begin());
+    pause_.wait_until(lock, stop, due, [] { return false; });
+    if (stop.stop_requested()) return;
+    lock.unlock();
+    ScrapeOne(i, stop);
+    lock.lock();
+    due_.emplace(std::max(due + std::chrono::nanoseconds(interval_), Time::clock::now()), i);
   }
 }
 
@@ -90,7 +98,7 @@ std::vector<telemetry::ScrapeState> Scraper::states() const {
   return states_;
 }
 
-void Scraper::ScrapeOne(size_t i) {
+void Scraper::ScrapeOne(size_t i, const std::stop_token& stop) {
   const ScrapeTarget& target = targets_[i];
   const Nanos started = context_.clock->Now();
   telemetry::LossLedger counted;
@@ -107,11 +115,13 @@ void Scraper::ScrapeOne(size_t i) {
   net::HttpCall call;
   call.url = target.url;
   call.timeout = std::min(interval_, kMaxTimeout);
+  call.stop = stop;
   call.headers = {
       {"accept", "application/openmetrics-text;version=1.0.0;q=0.9,text/plain;version=0.0.4"}};
   const auto before = std::chrono::steady_clock::now();
   const Result<net::HttpResponse> answer = net::Fetch(call);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - before;
+  if (stop.stop_requested()) return;  // that it was broken off says nothing of the target
 
   std::string error;
   if (!answer.ok()) {

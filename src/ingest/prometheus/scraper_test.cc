@@ -116,6 +116,49 @@ TEST_F(ScraperTest, AnAnswerThatIsNoExpositionIsDown) {
   EXPECT_TRUE(harness_.Balanced());
 }
 
+/// A target that takes the request and never answers it.
+std::unique_ptr<net::HttpServer> NeverDone(std::vector<std::shared_ptr<net::Responder>>* held) {
+  auto server = net::HttpServer::Start(
+      "127.0.0.1", 0, 1, {}, [=](net::HttpRequest&&, std::shared_ptr<net::Responder> responder) {
+        held->push_back(std::move(responder));  // one I/O thread
+      });
+  EXPECT_TRUE(server.ok());
+  return std::move(server).value();
+}
+
+TEST_F(ScraperTest, ATargetThatHangsHoldsUpNoOtherAndNotTheEnd) {
+  using Ticks = std::chrono::steady_clock;
+  std::vector<std::shared_ptr<net::Responder>> held;
+  const auto hanging = NeverDone(&held);
+  const auto url = [](const net::HttpServer& server) {
+    return "http://127.0.0.1:" + std::to_string(server.port()) + "/metrics";
+  };
+  const std::string good = url(*Serve(200, "a 5\n"));
+  std::mutex mutex;
+  std::condition_variable came;
+  int times = 0;
+  // The first is asked at once and hangs for the whole interval; the good one is due after a third
+  // of it.
+  Scraper scraper(harness_.context,
+                  {{url(*hanging), "a", ""}, {good, "b", ""}, {url(*hanging), "c", ""}},
+                  10 * kSecond, [&](telemetry::Batch&&) {
+                    const std::lock_guard lock(mutex);
+                    ++times;
+                    came.notify_all();
+                    return Status::Ok();
+                  });
+  {
+    std::unique_lock lock(mutex);
+    EXPECT_TRUE(came.wait_for(lock, std::chrono::seconds(8), [&] { return times >= 1; }));
+  }
+  const Ticks::time_point stopping = Ticks::now();
+  scraper.Stop();
+  EXPECT_LT(Ticks::now() - stopping, std::chrono::seconds(2));
+  EXPECT_EQ(scraper.states()[0].scrapes, 0u) << "broken off is not down";
+  EXPECT_TRUE(scraper.states()[1].up);
+  EXPECT_TRUE(harness_.Balanced());
+}
+
 TEST_F(ScraperTest, WhatIsNotKeptIsInTheLedgerAndInTheState) {
   const std::string host = "127.0.0.1:" + std::to_string(Serve(200, "a 5\nb\n")->port());
   accepted_ = Status::Unavailable("the disk is full");

@@ -7,7 +7,9 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
+#include <string_view>
 #include <vector>
 
 #include "store/duckdb/schema.h"
@@ -69,13 +71,30 @@ Result<std::vector<std::string>> Texts(Connection& connection, const std::string
   }
 }
 
-/// Hours of the table with rows before `before`, oldest first.
-Result<std::vector<Nanos>> HotHours(Connection& connection, const SignalTable& table,
-                                    Nanos before) {
+/// Why the file cannot be Parquet; empty: it may be.
+std::string WhyNoParquet(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return std::string("cannot be opened: ") + std::strerror(errno);
+  constexpr std::string_view kMagic = "PAR1";
+  const auto is_magic = [&] {
+    char bytes[4] = {};
+    return in.read(bytes, sizeof bytes) && std::string_view(bytes, sizeof bytes) == kMagic;
+  };
+  if (!is_magic() || !in.seekg(-4, std::ios::end) || !is_magic()) return "is not Parquet";
+  return "";
+}
+
+/// Hours of the table with rows before `before` that are to be moved, oldest first.
+Result<std::vector<Nanos>> HoursToMove(Connection& connection, const SignalTable& table,
+                                       Nanos before) {
+  const std::string hour_of =
+      std::string("epoch_ns(") + table.time + ") // " + std::to_string(kHour);
   Result<Rows> rows =
-      connection.Query(std::string("SELECT DISTINCT epoch_ns(") + table.time + ") // " +
-                       std::to_string(kHour) + " AS h FROM " + table.name + " WHERE " + table.time +
-                       " >= " + At(0) + " AND " + table.time + " < " + At(before) + " ORDER BY h");
+      connection.Query("SELECT " + hour_of + " AS h FROM " + table.name + " WHERE " + table.time +
+                       " >= " + At(0) + " AND " + table.time + " < " + At(before) +
+                       " GROUP BY h HAVING count(*) >= " + std::to_string(kWorthAnotherFile) +
+                       " OR h NOT IN (SELECT epoch_ns(hour) // " + std::to_string(kHour) +
+                       " FROM cold_files WHERE signal = " + Quoted(table.name) + ") ORDER BY h");
   if (!rows.ok()) return rows.status();
   std::vector<Nanos> hours;
   for (;;) {
@@ -108,11 +127,22 @@ Status ColdStorage::Recover(Connection& connection) {
   return Status::Ok();
 }
 
+Status ColdStorage::CheckFiles(Connection& connection) {
+  Result<std::vector<std::string>> named = Texts(connection, "SELECT path FROM cold_files");
+  if (!named.ok()) return named.status();
+  unreadable_.Keep(*named);
+  for (const std::string& path : *named) {
+    if (const std::string why = WhyNoParquet(options_.directory + "/" + path); !why.empty())
+      unreadable_.Add(path, why);
+  }
+  return Status::Ok();
+}
+
 Status ColdStorage::MoveOldHours(Connection& connection, Nanos now) {
   const Nanos before = FloorHour(now - options_.cold_after);
   if (before <= 0) return Status::Ok();
   for (const SignalTable& table : SignalTables()) {
-    Result<std::vector<Nanos>> hours = HotHours(connection, table, before);
+    Result<std::vector<Nanos>> hours = HoursToMove(connection, table, before);
     if (!hours.ok()) return hours.status();
     for (Nanos hour : *hours) TG_RETURN_IF_ERROR(MoveHour(connection, table, hour));
   }

@@ -105,14 +105,42 @@ TEST_F(ColdTest, EveryFieldSurvivesTheMove) {
   h.bucket_end = {1};
   h.upper_bound = {std::numeric_limits<double>::infinity()};
   h.bucket_count = {UINT64_MAX};
+  batch->samples.series = {telemetry::kNoSeries};
+  batch->samples.time_ns = {kMorning + 1};
+  batch->samples.start_ns = {kMorning};
+  batch->samples.value = {-0.1};
+  telemetry::LogBatch& l = batch->logs;
+  l.time_ns = l.observed_ns = l.corrected_ns = {kMorning + 3};
+  l.clock_bound_ns = {9};
+  l.severity = {telemetry::Severity::kError};
+  l.resource = {telemetry::kNoResource};
+  l.trace_id = {{1, 2}};
+  l.span_id = {3};
+  l.event_name = {telemetry::kEmptyString};
+  l.bodies = "out of memory";
+  l.body_end = {l.bodies.size()};
+  l.attributes.EndRow();
+  telemetry::FlowBatch& f = batch->flows;
+  f.start_ns = f.end_ns = {kMorning};
+  f.resource = {telemetry::kNoResource};
+  f.source_address = f.destination_address = {ids_->strings.Intern("2001:db8::1")};
+  f.source_port = {65535};
+  f.destination_port = {443};
+  f.protocol = {6};
+  f.bytes = f.packets = {UINT64_MAX};
+  f.weight = {100};
   ASSERT_TRUE(AppendAndWait(*store_, batch).ok());
   ASSERT_TRUE(store_->Maintain(kMorning + 10 * kHour).ok());
-  EXPECT_THAT(ColdFiles(), UnorderedElementsAre("cold/spans/2026112107.parquet",
-                                                "cold/histograms/2026112107.parquet"));
+  EXPECT_THAT(ColdFiles(), UnorderedElementsAre(
+                               "cold/spans/2026112107.parquet", "cold/samples/2026112107.parquet",
+                               "cold/histograms/2026112107.parquet", "cold/logs/2026112107.parquet",
+                               "cold/flows/2026112107.parquet"));
   Open();
+  size_t spans = 0, samples = 0, points = 0, logs = 0, flows = 0;
   ASSERT_TRUE(store_
                   ->Scan(telemetry::Signal::kSpan, {},
                          [&](const telemetry::Batch& b) {
+                           spans += b.spans.rows();
                            EXPECT_EQ(b.spans.trace_id, s.trace_id);
                            EXPECT_EQ(b.spans.span_id, s.span_id);
                            EXPECT_EQ(b.spans.parent_span_id, s.parent_span_id);
@@ -131,6 +159,15 @@ TEST_F(ColdTest, EveryFieldSurvivesTheMove) {
   ASSERT_TRUE(store_
                   ->Scan(telemetry::Signal::kSample, {},
                          [&](const telemetry::Batch& b) {
+                           // Numbers and points come in one stream, in batches of one or both.
+                           samples += b.samples.series.size();
+                           points += b.samples.histograms.series.size();
+                           if (!b.samples.series.empty()) {
+                             EXPECT_EQ(b.samples.value, batch->samples.value);
+                             EXPECT_EQ(b.samples.time_ns, batch->samples.time_ns);
+                             EXPECT_EQ(b.samples.start_ns, batch->samples.start_ns);
+                           }
+                           if (b.samples.histograms.series.empty()) return true;
                            EXPECT_EQ(b.samples.histograms.count, h.count);
                            EXPECT_EQ(b.samples.histograms.upper_bound, h.upper_bound);
                            EXPECT_EQ(b.samples.histograms.bucket_count, h.bucket_count);
@@ -138,6 +175,27 @@ TEST_F(ColdTest, EveryFieldSurvivesTheMove) {
                            return true;
                          })
                   .ok());
+  ASSERT_TRUE(store_
+                  ->Scan(telemetry::Signal::kLog, {},
+                         [&](const telemetry::Batch& b) {
+                           logs += b.logs.rows();
+                           EXPECT_EQ(b.logs.trace_id, l.trace_id);
+                           EXPECT_EQ(b.logs.severity, l.severity);
+                           EXPECT_EQ(b.logs.corrected_ns, l.corrected_ns);
+                           EXPECT_EQ(b.logs.body(0), "out of memory");
+                           return true;
+                         })
+                  .ok());
+  ASSERT_TRUE(store_
+                  ->Scan(telemetry::Signal::kFlow, {},
+                         [&](const telemetry::Batch& b) {
+                           flows += b.flows.rows();
+                           EXPECT_EQ(b.flows.bytes, f.bytes);
+                           EXPECT_EQ(b.flows.destination_port, f.destination_port);
+                           return true;
+                         })
+                  .ok());
+  EXPECT_THAT((std::vector{spans, samples, points, logs, flows}), ElementsAre(2, 1, 1, 1, 1));
 }
 
 TEST_F(ColdTest, AFileIsReadableOnItsOwn) {
@@ -162,16 +220,67 @@ TEST_F(ColdTest, AFileIsReadableOnItsOwn) {
   });
 }
 
-TEST_F(ColdTest, LateRowsOfAColdHourBecomeAPartOfTheirOwn) {
+TEST_F(ColdTest, ADamagedFileCostsItsOwnRowsAlone) {
+  AppendFourHours();
+  ASSERT_TRUE(store_->Maintain(kMorning + 4 * kHour).ok());
+  const std::string file = dir_.path() + "/cold/spans/2026112107.parquet";
+  const auto size = fs::file_size(file);
+  const std::vector<uint64_t> without = {20, 21, 22, 30, 31, 32, 40, 41, 42};
+  ScanFilter one_trace;
+  one_trace.trace_id = {0x0af7651916cd43dd, 6};  // spans 40 to 47
+
+  // The pages alone: the footer is as it was, and nothing is known before they are read.
+  std::fstream pages(file, std::ios::binary | std::ios::in | std::ios::out);
+  pages.seekp(4);
+  pages << std::string(size / 3, 'Z');
+  pages.close();
+  EXPECT_THAT(store_->stats().unreadable_files, IsEmpty());
+  EXPECT_EQ(SpanIds(*store_), without);
+  ASSERT_EQ(store_->stats().unreadable_files.size(), 1u);
+  EXPECT_THAT(store_->stats().unreadable_files[0],
+              testing::StartsWith("cold/spans/2026112107.parquet: "));
+  EXPECT_EQ(SpanIds(*store_), without);
+
+  // All of it, seen when the store is opened.
+  ASSERT_TRUE(store_->Close().ok());
+  std::ofstream(file, std::ios::binary) << std::string(size, 'Z');
+  Open();
+  EXPECT_EQ(store_->stats().unreadable_files.size(), 1u);
+  EXPECT_EQ(SpanIds(*store_), without);
+  EXPECT_THAT(SpanIds(*store_, one_trace), ElementsAre(40, 41, 42));
+  EXPECT_EQ(store_->stats().unreadable_files.size(), 1u);
+
+  // Gone, while the store is open.
+  ASSERT_TRUE(store_->Close().ok());
+  Open();
+  fs::remove(dir_.path() + "/cold/spans/2026112108.parquet");
+  ASSERT_TRUE(store_->Maintain(kMorning + 4 * kHour).ok());
+  EXPECT_EQ(store_->stats().unreadable_files.size(), 2u);
+  EXPECT_THAT(SpanIds(*store_), ElementsAre(30, 31, 32, 40, 41, 42));
+
+  // What has expired is missed no more.
+  options_.retention_age = 90 * kMinute;
+  Open();
+  ASSERT_TRUE(store_->Maintain(kMorning + 4 * kHour).ok());
+  EXPECT_THAT(store_->stats().unreadable_files, IsEmpty());
+}
+
+TEST_F(ColdTest, LateRowsOfAColdHourBecomeAPartOfTheirOwnOnceTheyAreWorthIt) {
   AppendFourHours();
   ASSERT_TRUE(store_->Maintain(kMorning + 4 * kHour).ok());
   ASSERT_TRUE(AppendAndWait(*store_, Spans(*ids_, 15, 2, kMorning + kMinute)).ok());
   ASSERT_TRUE(store_->Maintain(kMorning + 4 * kHour).ok());
   EXPECT_THAT(ColdFiles(), UnorderedElementsAre("cold/spans/2026112107.parquet",
-                                                "cold/spans/2026112107-2.parquet",
                                                 "cold/spans/2026112108.parquet"));
   EXPECT_THAT(SpanIds(*store_),
               ElementsAre(10, 11, 12, 15, 16, 20, 21, 22, 30, 31, 32, 40, 41, 42));
+  const size_t many = static_cast<size_t>(kWorthAnotherFile) - 2;
+  ASSERT_TRUE(AppendAndWait(*store_, Spans(*ids_, 1000, many, kMorning + 2 * kMinute)).ok());
+  ASSERT_TRUE(store_->Maintain(kMorning + 4 * kHour).ok());
+  EXPECT_THAT(ColdFiles(), UnorderedElementsAre("cold/spans/2026112107.parquet",
+                                                "cold/spans/2026112107-2.parquet",
+                                                "cold/spans/2026112108.parquet"));
+  EXPECT_EQ(SpanIds(*store_).size(), kAllIds.size() + 2 + many);
 }
 
 TEST_F(ColdTest, ADuplicateAcrossHotAndColdIsGivenOutOnce) {

@@ -93,6 +93,7 @@ Status DuckDbStore::Open() {
   TG_RETURN_IF_ERROR(Migrate(**connection));
   TG_RETURN_IF_ERROR(dictionaries_.Load(**connection));
   TG_RETURN_IF_ERROR(cold_.Recover(**connection));
+  TG_RETURN_IF_ERROR(cold_.CheckFiles(**connection));
   Result<Nanos> oldest = OldestStored(**connection);
   if (!oldest.ok()) return oldest.status();
   stats_.oldest_ns = *oldest;
@@ -191,14 +192,8 @@ Status DuckDbStore::Scan(telemetry::Signal signal, const ScanFilter& filter,
   if (!rows.ok()) return rows.status();
   Result<std::unique_ptr<Connection>> lookups = slot_.Connect();
   if (!lookups.ok()) return lookups.status();
-  {
-    // The first statement takes the snapshot; cold files named in it must be in their places.
-    std::shared_lock naming(cold_.naming());
-    TG_RETURN_IF_ERROR((*rows)->Execute("BEGIN TRANSACTION READ ONLY"));
-    TG_RETURN_IF_ERROR((*rows)->Execute("SELECT count(*) FROM cold_files"));
-  }
-  return ScanSignal({**rows, **lookups, dictionaries_, *identities_, options_.directory}, signal,
-                    filter, visit);
+  return ScanSignal({**rows, **lookups, dictionaries_, *identities_, cold_, options_.directory},
+                    signal, filter, visit);
 }
 
 Status DuckDbStore::PutEstimates(const std::vector<Estimate>& estimates) {
@@ -231,6 +226,7 @@ Status DuckDbStore::Maintain(Nanos now) {
   // Retention first: it makes the room that moving needs.
   TG_RETURN_IF_ERROR(cold_.Retain(**connection, now));
   TG_RETURN_IF_ERROR(cold_.MoveOldHours(**connection, now));
+  TG_RETURN_IF_ERROR(cold_.CheckFiles(**connection));
   Result<Nanos> oldest = OldestStored(**connection);
   if (!oldest.ok()) return oldest.status();
   std::lock_guard lock(stats_mutex_);
@@ -246,6 +242,7 @@ StoreStats DuckDbStore::stats() const {
   }
   if (stats.oldest_ns == INT64_MAX) stats.oldest_ns = 0;
   stats.queued_batches = queue_.size();
+  stats.unreadable_files = cold_.unreadable().All();
   stats.bytes_on_disk = FileSize(path_) + FileSize(path_ + ".wal") + cold_.BytesOnDisk();
   return stats;
 }

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <shared_mutex>
 
 #include "store/duckdb/row_reader.h"
 #include "store/duckdb/schema.h"
@@ -40,7 +41,17 @@ std::string InRange(const char* column, TimeRange range) {
 }
 
 /// The hours with rows in the range, and the cold files of each.
-using Hours = std::map<Nanos, std::map<std::string, std::vector<std::string>>>;
+using Files = std::map<std::string, std::vector<std::string>>;  // by table; paths in the store
+using Hours = std::map<Nanos, Files>;
+
+/// Of what is committed now; ends the snapshot before.
+Status TakeSnapshot(const ScanContext& context) {
+  context.rows.Rollback();
+  // The first statement takes the snapshot; cold files named in it must be in their places.
+  std::shared_lock naming(context.cold.naming());
+  TG_RETURN_IF_ERROR(context.rows.Execute("BEGIN TRANSACTION READ ONLY"));
+  return context.rows.Execute("SELECT count(*) FROM cold_files");
+}
 
 Status AddHotHours(Connection& connection, const SignalTable& table, TimeRange range,
                    Hours* hours) {
@@ -74,7 +85,9 @@ Status AddColdHours(const ScanContext& context, const SignalTable& table, TimeRa
     for (size_t i = 0; i < *n; ++i) {
       const Nanos hour = rows->Get<int64_t>(0, i);
       if (hour >= range.to || hour + kHour <= range.from) continue;
-      (*hours)[hour][table.name].push_back(context.directory + "/" + std::string(rows->Text(1, i)));
+      const std::string path(rows->Text(1, i));
+      if (context.cold.unreadable().Has(path)) continue;
+      (*hours)[hour][table.name].push_back(path);
     }
   }
 }
@@ -92,11 +105,14 @@ class Scan {
   Status Run(RowReader& reader);
 
  private:
-  Status ScanHour(RowReader& reader, Nanos hour,
-                  const std::map<std::string, std::vector<std::string>>& files);
+  Status FindHours(Hours* hours);
+  /// `rows_read` tells whether it failed before or after rows had come.
+  Status ScanHour(RowReader& reader, Nanos hour, const Files& files, size_t* rows_read);
+  /// Was it one of the files that failed? Reads them as a whole, and notes those that cannot be.
+  bool AnyUnreadable(const Files& files);
   /// One query. `rows_read` counts what came back, repeats included.
   Status ReadSome(RowReader& reader, const std::string& sql, size_t* rows_read);
-  std::string From(const std::map<std::string, std::vector<std::string>>& files) const;
+  std::string From(const Files& files) const;
   std::string Where(TimeRange range) const;
 
   const ScanContext& context_;
@@ -107,7 +123,7 @@ class Scan {
   bool stopped_ = false;
 };
 
-std::string Scan::From(const std::map<std::string, std::vector<std::string>>& files) const {
+std::string Scan::From(const Files& files) const {
   std::string sql;
   for (const SignalTable& table : tables_) {
     if (!sql.empty()) sql += " UNION ALL BY NAME ";
@@ -115,7 +131,8 @@ std::string Scan::From(const std::map<std::string, std::vector<std::string>>& fi
     const auto cold = files.find(table.name);
     if (cold == files.end()) continue;
     std::string list;
-    for (const std::string& path : cold->second) {
+    for (const std::string& name : cold->second) {
+      const std::string path = context_.directory + "/" + name;
       // A file that retention removed after the snapshot was taken is gone for this reader too.
       if (std::error_code error; !std::filesystem::exists(path, error)) continue;
       list += (list.empty() ? "" : ", ") + Quoted(path);
@@ -166,8 +183,7 @@ Status Scan::ReadSome(RowReader& reader, const std::string& sql, size_t* rows_re
   return Status::Ok();
 }
 
-Status Scan::ScanHour(RowReader& reader, Nanos hour,
-                      const std::map<std::string, std::vector<std::string>>& files) {
+Status Scan::ScanHour(RowReader& reader, Nanos hour, const Files& files, size_t* rows_read) {
   TimeRange range;
   range.from = std::max(filter_.range.from, hour);
   range.to = hour > INT64_MAX - kHour ? filter_.range.to : std::min(filter_.range.to, hour + kHour);
@@ -182,23 +198,64 @@ Status Scan::ScanHour(RowReader& reader, Nanos hour,
     if (filter_.limit != SIZE_MAX) {
       limited += " LIMIT " + std::to_string(limit) + " OFFSET " + std::to_string(offset);
     }
-    size_t rows_read = 0;
-    TG_RETURN_IF_ERROR(ReadSome(reader, limited, &rows_read));
-    if (rows_read < limit) break;
-    offset += rows_read;
+    TG_RETURN_IF_ERROR(ReadSome(reader, limited, rows_read));
+    if (*rows_read - offset < limit) break;
+    offset = *rows_read;
+  }
+  return Status::Ok();
+}
+
+bool Scan::AnyUnreadable(const Files& files) {
+  bool found = false;
+  for (const auto& [table, paths] : files) {
+    for (const std::string& path : paths) {
+      const auto read = [&]() -> Status {
+        Result<Rows> rows = context_.lookups.Query("SELECT * FROM read_parquet(" +
+                                                   Quoted(context_.directory + "/" + path) + ")");
+        if (!rows.ok()) return rows.status();
+        for (;;) {
+          const Result<size_t> n = rows->NextChunk();
+          if (!n.ok()) return n.status();
+          if (*n == 0) return Status::Ok();
+        }
+      };
+      const Status status = read();
+      // Lack of memory or disk is not the file's fault.
+      if (status.ok() || status.retryable() || status.code() == StatusCode::kResourceExhausted)
+        continue;
+      context_.cold.unreadable().Add(path, status.message());
+      found = true;
+    }
+  }
+  return found;
+}
+
+Status Scan::FindHours(Hours* hours) {
+  TG_RETURN_IF_ERROR(TakeSnapshot(context_));
+  hours->clear();
+  for (const SignalTable& table : tables_) {
+    TG_RETURN_IF_ERROR(AddHotHours(context_.rows, table, filter_.range, hours));
+    TG_RETURN_IF_ERROR(AddColdHours(context_, table, filter_.range, hours));
   }
   return Status::Ok();
 }
 
 Status Scan::Run(RowReader& reader) {
   Hours hours;
-  for (const SignalTable& table : tables_) {
-    TG_RETURN_IF_ERROR(AddHotHours(context_.rows, table, filter_.range, &hours));
-    TG_RETURN_IF_ERROR(AddColdHours(context_, table, filter_.range, &hours));
-  }
-  for (const auto& [hour, files] : hours) {
-    if (left_ == 0 || stopped_) break;
-    TG_RETURN_IF_ERROR(ScanHour(reader, hour, files));
+  TG_RETURN_IF_ERROR(FindHours(&hours));
+  for (auto at = hours.begin(); at != hours.end() && left_ > 0 && !stopped_;) {
+    const Nanos hour = at->first;
+    size_t rows_read = 0;
+    const Status status = ScanHour(reader, hour, at->second, &rows_read);
+    if (status.ok()) {
+      ++at;
+      continue;
+    }
+    // The order by time is made before the first row comes, so a file fails before that.
+    if (rows_read > 0 || !AnyUnreadable(at->second)) return status;
+    // DuckDB gives up on the transaction: once more without the file, from a new snapshot.
+    TG_RETURN_IF_ERROR(FindHours(&hours));
+    at = hours.lower_bound(hour);
   }
   return Status::Ok();
 }
