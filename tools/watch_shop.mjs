@@ -56,11 +56,11 @@ export async function watchFault(fault, { warmup = 60, patience = 60, settle = 1
   }
 }
 
-/** The first diagnosis that names somebody, right or wrong. */
-export const firstNamed = (trail) => trail.find(({ posterior, unknown }) => posterior > unknown);
+/** The first diagnosis that names the service that was broken. */
+export const firstRight = (trail, truth) => trail.find(({ name, posterior, unknown }) => name === truth?.service && posterior > unknown);
 
 function print({ fault, truth, trail, incident, falseAlarms }) {
-  const first = firstNamed(trail);
+  const first = firstRight(trail, truth);
   const best = incident?.hypotheses[0];
   console.log(`\n${fault ?? 'no fault'}`);
   if (truth) console.log(`  broken:  ${truth.service} (${truth.kind})`);

@@ -75,8 +75,8 @@ void TakeLine(const TimeLine& line, size_t newest, Nanos window_length, Figures*
   fill("queue_depth", &f->queue_depth);
 }
 
-/// failed calls over calls where neither a model nor a line gives the share itself. Without an interval: the two
-/// estimates depend on each other in a way that only a model knows.
+/// failed calls over calls where neither a model nor a line gives the share itself. Without an
+/// interval: the two estimates depend on each other in a way that only a model knows.
 void TakeFailed(const Estimate& failed, Figures* f) {
   if (failed.basis == Basis::kMissing || failed.length <= 0) return;
   if (f->error_ratio.basis != Basis::kMissing) return;

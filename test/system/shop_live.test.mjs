@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NoNamespaces } from '../../examples/shop/isolation.mjs';
-import { firstNamed, watchFault } from '../../tools/watch_shop.mjs';
+import { firstRight, watchFault } from '../../tools/watch_shop.mjs';
 
 const warmup = 40;  // the detector wants 30 s, and a window is known some 15 s later
 const settle = 8;   // another window or two: what is said first must not fall at once
@@ -35,10 +35,11 @@ for (const fault of ['slow-dependency', 'pool-exhaustion', 'crash-loop', 'bad-de
 async function judge(fault, t) {
   const run = await watchFault(fault, { warmup, settle, patience: 60 });
   const { truth, trail, incident } = run;
-  const first = firstNamed(trail);
-  t.diagnostic(`broken: ${truth.service} ${truth.kind}; named first ${first ? tell(first) : 'never'}; in the end ${trail.length ? tell(trail.at(-1)) : 'nothing'}`);
+  const first = firstRight(trail, truth);
+  t.diagnostic(`broken: ${truth.service} ${truth.kind}; rightly named first ${first ? tell(first) : 'never'}; in the end ${trail.length ? tell(trail.at(-1)) : 'nothing'}`);
   assert.deepEqual(run.falseAlarms, [], 'an incident before anything was broken');
-  assert.ok(first, `no hypothesis within a minute${story(run)}`);
+  assert.ok(first, `not named within a minute${story(run)}`);
+  assert.ok(first.seconds < 60, story(run));
   assert.equal(incident.hypotheses[0].name, truth.service, story(run));
   if (incident.hypotheses[0].cause !== truth.kind) wrongKinds.push(`${fault}: ${story(run)}`);
 }

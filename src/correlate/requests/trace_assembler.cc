@@ -182,13 +182,6 @@ OpenSpan* TraceAssembler::Find(Trace* trace, uint64_t id) {
   return found == nullptr ? nullptr : trace->spans.data() + (found - trace->spans.data());
 }
 
-<<<<<<< HEAD
-bool TraceAssembler::IsAlone(const OpenSpan& span) {
-  // Above another client span of its service it is no call of its own, and a span of another
-  // service below it is an answer of some kind.
-  if (span.kind == telemetry::SpanKind::kClient) return !span.takes_connection && !span.calls_on;
-  return span.kind == telemetry::SpanKind::kServer && span.parent != 0 && !span.told_parent;
-=======
 void TraceAssembler::FindWork(const Trace& trace) {
   // Libraries put spans of their own between a request and the calls that it makes; not so many
   // that a chain without end must be followed.
@@ -208,18 +201,11 @@ void TraceAssembler::FindWork(const Trace& trace) {
   }
 }
 
-bool TraceAssembler::IsAlone(const Trace& trace, const OpenSpan& span) {
-  if (span.kind == telemetry::SpanKind::kClient) {
-    // Above another client span of its service it is no call of its own, and a span of another
-    // service below it is an answer of some kind.
-    const auto is_below = [&](const OpenSpan& s) {
-      return s.parent == span.id && s.id != span.id && (s.outgoing() || s.service != span.service);
-    };
-    return !span.takes_connection && std::none_of(trace.spans.begin(), trace.spans.end(), is_below);
-  }
-  return span.kind == telemetry::SpanKind::kServer && span.parent != 0 &&
-         Find(trace, span.parent) == nullptr;
->>>>>>> clocks
+bool TraceAssembler::IsAlone(const OpenSpan& span) {
+  // Above another client span of its service it is no call of its own, and a span of another
+  // service below it is an answer of some kind.
+  if (span.kind == telemetry::SpanKind::kClient) return !span.takes_connection && !span.calls_on;
+  return span.kind == telemetry::SpanKind::kServer && span.parent != 0 && !span.told_parent;
 }
 
 void TraceAssembler::HoldAt(Nanos end, OpenSpan* span) {
