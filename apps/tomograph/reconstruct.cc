@@ -5,6 +5,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -173,6 +174,25 @@ class LinksFile {
   std::ofstream out_;
 };
 
+/// Where the raw records are while a page is served that has no store of its own; removed with it.
+class TemporaryFolder {
+ public:
+  ~TemporaryFolder() {
+    std::error_code error;
+    if (!path_.empty()) std::filesystem::remove_all(path_, error);
+  }
+  /// Empty when it cannot be made.
+  const std::string& Make() {
+    std::error_code error;
+    std::string path = std::filesystem::temp_directory_path(error) / "tomograph-XXXXXX";
+    if (!error && mkdtemp(path.data()) != nullptr) path_ = path;
+    return path_;
+  }
+
+ private:
+  std::string path_;
+};
+
 int Reconstruct(const Options& options) {
   if (!options.serve.empty()) {
     sigset_t signals;
@@ -188,7 +208,12 @@ int Reconstruct(const Options& options) {
   if (*window < 100 * kMillisecond)
     return Fail("--window: 100ms or more is needed, not " + options.window);
   run.window = *window;
+  TemporaryFolder temporary;  // goes after the result, which holds its store
   run.store_dir = options.store_dir;
+  if (options.store_dir.empty() && !options.serve.empty()) {
+    run.store_dir = temporary.Make();
+    run.store_is_optional = true;
+  }
   ReportFile report;
   if (!options.report.empty()) {
     if (const Status opened = report.Open(options.report); !opened.ok())

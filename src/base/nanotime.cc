@@ -144,26 +144,6 @@ Result<Nanos> ParseDuration(std::string_view text) {
   return FromSeconds(value * scale * 1e-9);
 }
 
-std::string FormatDuration(Nanos d) {
-  char buf[64];
-  const double a = std::fabs(static_cast<double>(d));
-  if (a < 1e3)
-    std::snprintf(buf, sizeof buf, "%lld ns", static_cast<long long>(d));
-  else if (a < 1e6)
-    std::snprintf(buf, sizeof buf, "%.3g us", static_cast<double>(d) * 1e-3);
-  else if (a < 1e9)
-    std::snprintf(buf, sizeof buf, "%.3g ms", static_cast<double>(d) * 1e-6);
-  else if (a < 60e9)
-    std::snprintf(buf, sizeof buf, "%.3g s", static_cast<double>(d) * 1e-9);
-  else if (a < 3600e9)
-    std::snprintf(buf, sizeof buf, "%lld min %lld s", static_cast<long long>(d / kMinute),
-                  static_cast<long long>(std::llabs(d % kMinute) / kSecond));
-  else
-    std::snprintf(buf, sizeof buf, "%lld h %lld min", static_cast<long long>(d / kHour),
-                  static_cast<long long>(std::llabs(d % kHour) / kMinute));
-  return buf;
-}
-
 Nanos WallClock::Now() const {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::system_clock::now().time_since_epoch())

@@ -29,8 +29,6 @@ std::string FormatTime(Nanos t);
 Result<Nanos> ParseTime(std::string_view text);
 /// "1.5s", "200ms", "36h": a number and one of ns us ms s m h d.
 Result<Nanos> ParseDuration(std::string_view text);
-/// A short form for people: "230 us", "1.25 s", "3 min 20 s".
-std::string FormatDuration(Nanos d);
 
 /// [from, to).
 struct TimeRange {

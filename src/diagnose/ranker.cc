@@ -47,6 +47,7 @@ class Ranking {
     std::stable_sort(
         diagnosis_.hypotheses.begin(), diagnosis_.hypotheses.end(),
         [](const Hypothesis& a, const Hypothesis& b) { return a.posterior > b.posterior; });
+    SayWhatTellsTheFirstTwoApart();
     SayHowSure();
     SayWhatIsRuledOut();
     return std::move(diagnosis_);
@@ -121,6 +122,13 @@ class Ranking {
     };
     std::stable_sort(h->evidence_for.begin(), h->evidence_for.end(), by_weight);
     std::stable_sort(h->evidence_against.begin(), h->evidence_against.end(), by_weight);
+  }
+
+  // The first one's check comes out one way or the other; then the second's is the next.
+  void SayWhatTellsTheFirstTwoApart() {
+    std::vector<Hypothesis>& ranked = diagnosis_.hypotheses;
+    if (ranked.size() < 2 || ranked[1].posterior < kRuledOut) return;
+    ranked[0].next_check += "; if that shows nothing, " + ranked[1].next_check;
   }
 
   void SayHowSure() {

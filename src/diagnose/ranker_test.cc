@@ -138,6 +138,31 @@ TEST(Ranker, TheSummaryOfAWideIncidentStaysASentence) {
   EXPECT_THAT(RankIt(c).summary, HasSubstr(" and 6 more only pass the slowness on"));
 }
 
+std::string CheckOf(const Hypothesis& h) {
+  for (const auto& cause : AllCauses()) {
+    if (cause->name() == h.cause) return cause->NextCheck(NameOf(h.entity));
+  }
+  return "";
+}
+
+TEST(Ranker, TheNextCheckGoesOnToTheSecondWhereThatIsStillInQuestion) {
+  ConstructedCase open = SlowPay();
+  open.Add("pay", Quantity::kConnectionsPending, 0, 1);
+  const Diagnosis d = RankIt(open);
+  ASSERT_GE(d.hypotheses[1].posterior, 0.05);
+  EXPECT_EQ(d.hypotheses[0].next_check,
+            CheckOf(d.hypotheses[0]) + "; if that shows nothing, " + CheckOf(d.hypotheses[1]));
+  EXPECT_EQ(d.hypotheses[1].next_check, CheckOf(d.hypotheses[1]));
+
+  // No second that anything speaks for.
+  ConstructedCase calm(12, 8);
+  calm.Serves("web", 0.1, 0.1).Serves("pay", 0.02, 0.02).CallsSeen("web", "pay", 0.021, 0.021);
+  calm.AlertOn("web", Quantity::kLatency);
+  const Diagnosis nothing = RankIt(calm);
+  ASSERT_LT(nothing.hypotheses[1].posterior, 0.05);
+  EXPECT_EQ(nothing.hypotheses[0].next_check, CheckOf(nothing.hypotheses[0]));
+}
+
 TEST(Ranker, AFullPoolWithWaitersIsPoolExhaustion) {
   ConstructedCase c = SlowPay();
   c.Add("pay", Quantity::kConnectionsInUse, 1, 5).Add("pay", Quantity::kConnectionsMax, 5, 5);

@@ -1,9 +1,9 @@
 // LiveEngine: a running Tomograph. Wires the stages in the order of the data, owns the threads and
 // the order of shutdown, and nothing else.
 //
-// Threads: io_threads read, decode and normalise; one writes the store; one analyses; one scrapes;
-// one keeps the store tidy. Shutdown: listeners, scraper, store (commits and hands over what is
-// queued), analysis, page.
+// Threads: io_threads read, decode and normalise; one writes the store; one analyses; up to 16
+// scrape; one keeps the store tidy. Shutdown: listeners, scraper, store (commits and hands over
+// what is queued), analysis, page.
 //
 // Start-up: the listeners are there at once; the analysis thread then replays the stored history
 // and only after that takes what arrived meanwhile. Until it is through, /-/ready is 503

@@ -62,8 +62,8 @@ Result<RecordedResult> ReconstructRecording(
     store::StoreOptions store_options;
     store_options.directory = options.store_dir;
     auto opened = store::OpenDuckDbStore(store_options, identities);
-    if (!opened.ok()) return opened.status();
-    result.store = std::move(opened).value();
+    if (!opened.ok() && !options.store_is_optional) return opened.status();
+    if (opened.ok()) result.store = std::move(opened).value();
   }
 
   telemetry::LossLedger ledger;
@@ -102,10 +102,11 @@ Result<RecordedResult> ReconstructRecording(
   TG_RETURN_IF_ERROR(SomethingWasKept(ledger, path));
   analysis.Finish();
   if (result.store != nullptr) {
-    TG_RETURN_IF_ERROR(stored);
-    TG_RETURN_IF_ERROR(result.store->PutEstimates(analysis.TakeEstimates()));
+    if (stored.ok()) stored = result.store->PutEstimates(analysis.TakeEstimates());
     for (const auto& incident : analysis.incidents())
-      TG_RETURN_IF_ERROR(result.store->PutIncident(incident));
+      if (stored.ok()) stored = result.store->PutIncident(incident);
+    if (!stored.ok() && !options.store_is_optional) return stored;
+    if (!stored.ok()) result.store.reset();
   }
 
   auto picture = std::make_shared<telemetry::Picture>();

@@ -19,6 +19,8 @@ struct RecordedOptions {
   Nanos lateness = 30 * kSecond;  // files are read, not awaited: patience costs memory only
   Nanos history = 4 * kHour;
   std::string store_dir;  // also keep what was read; empty: no
+  /// The run goes on without a store when that one fails: only raw evidence is lost then.
+  bool store_is_optional = false;
   std::function<void(const telemetry::InferredJoin&)> on_join;  // may be null
 };
 
@@ -26,7 +28,7 @@ struct RecordedOptions {
 /// while this is.
 struct RecordedResult {
   std::unique_ptr<telemetry::Identities> identities;
-  std::unique_ptr<store::Store> store;  // null without store_dir
+  std::unique_ptr<store::Store> store;  // null without store_dir, or when an optional one failed
   std::shared_ptr<const telemetry::Picture> picture;
   std::vector<std::string> ignored;  // files that hold no telemetry
 };

@@ -426,6 +426,16 @@ TEST_F(ApiTest, CutsAHugeTraceAndSaysSo) {
   EXPECT_EQ(json["truncated"], true);
 }
 
+TEST_F(ApiTest, SaysThatRawRecordsMayBeLostInAFileThatCannotBeRead) {
+  fake_.current.unreadable_files = {"cold/spans/2025100909.parquet: is not Parquet"};
+  const std::string trace = "/api/v1/evidence/trace:00000000000000010000000000000002";
+  EXPECT_THAT(Ask(trace).body, HasSubstr("1 file of older records cannot be read"));
+  fake_.batches = {Trace(1)};
+  EXPECT_THAT(Answer(trace)["missing"].get<std::string>(), HasSubstr("1 file"));
+  fake_.current.unreadable_files.clear();
+  EXPECT_FALSE(Answer(trace).contains("missing"));
+}
+
 TEST_F(ApiTest, SaysWhyEvidenceIsNotThere) {
   EXPECT_EQ(Error("/api/v1/evidence/trace:00000000000000010000000000000002").first, 404);
   fake_.fails = Status::Unavailable("disk full");
@@ -452,6 +462,69 @@ TEST_F(ApiTest, ResolvesEveryEvidenceIdOfItsOwnIncident) {
       EXPECT_TRUE(json.contains("lines") || json.contains("change")) << e.id;
     }
   }
+}
+
+TEST_F(ApiTest, WhatCallersSeeOpensAsTheLinesOfTheCalls) {
+  const std::string payment = Answer("/api/v1/axis?entity=payment")["entity"];
+  const auto series = [&](const std::string& quantity) {
+    return "/api/v1/evidence/series:" + payment + ":" + quantity +
+           ":1760000400000000000:1760001000000000000";
+  };
+  const Json seen = Answer(series("client_latency"))["lines"];
+  ASSERT_EQ(seen.size(), 2u);
+  for (const Json& line : seen) EXPECT_EQ(line.value("caller_name", ""), "checkout");
+  const Json unmeasured = Answer(series("gc_time"));
+  EXPECT_THAT(unmeasured["text"].get<std::string>(), HasSubstr("no line of its own"));
+  EXPECT_FALSE(unmeasured["lines"].empty());
+  EXPECT_EQ(Error(series("nonsense")).first, 404);
+  EXPECT_EQ(Error("/api/v1/evidence/series:" + payment + ":latency:1:2").first, 404)
+      << "before the history";
+}
+
+TEST_F(ApiTest, ASeriesShowsRawRequestsThatOpen) {
+  const std::string payment = Answer("/api/v1/axis?entity=payment")["entity"];
+  telemetry::EntityId id;
+  ASSERT_TRUE(ParseIdText(payment, &id));
+  Batch batch = Trace(8);  // the first failed, the others take longer and longer
+  auto& s = batch.spans;
+  for (size_t i = 0; i < 8; ++i) {
+    s.trace_id[i] = {1, i < 7 ? i + 1 : 7};  // the last two are of one trace
+    s.end_ns[i] = s.start_ns[i] + static_cast<Nanos>(i + 1) * kMillisecond;
+    s.corrected_start_ns.push_back(s.start_ns[i]);
+    s.service.push_back(id);
+    s.peer.push_back(telemetry::kNoEntity);
+    s.failed.push_back(i == 0);
+  }
+  fake_.batches = {batch};
+  const std::string from_to = ":1760000400000000000:1760001000000000000";
+  const std::string series = "/api/v1/evidence/series:" + payment;
+  const Json slow = Answer(series + ":latency" + from_to)["traces"];
+  ASSERT_EQ(slow.size(), 5u);
+  EXPECT_EQ(slow[0]["duration_ms"], 8);
+  EXPECT_EQ(slow[1]["duration_ms"], 6) << "one example a trace";
+  EXPECT_EQ(slow[0]["service_name"], "payment");
+  EXPECT_EQ(fake_.last_filter.service, "payment");
+  for (const Json& example : slow)
+    EXPECT_FALSE(
+        Answer("/api/v1/evidence/" + example["evidence"].get<std::string>())["spans"].empty());
+  const Json failed = Answer(series + ":error_ratio" + from_to)["traces"];
+  EXPECT_EQ(failed[0]["failed"], true);
+  EXPECT_EQ(failed[0]["duration_ms"], 1);
+  EXPECT_TRUE(Answer(series + ":client_latency" + from_to)["traces"].empty())
+      << "requests that it served are not what its callers saw";
+
+  // From the onset on, where a hypothesis cites the series.
+  const auto& h = picture_->incidents[0].diagnosis.hypotheses[0];
+  const auto cited = std::find_if(h.evidence_for.begin(), h.evidence_for.end(),
+                                  [](const auto& e) { return e.id.rfind("series:", 0) == 0; });
+  ASSERT_NE(cited, h.evidence_for.end());
+  Answer("/api/v1/evidence/" + cited->id);
+  EXPECT_EQ(fake_.last_filter.range.from, h.onset);
+
+  fake_.fails = Status::Unavailable("disk full");
+  const Json without = Answer(series + ":latency" + from_to);
+  EXPECT_FALSE(without["lines"].empty());
+  EXPECT_THAT(without["missing"].get<std::string>(), HasSubstr("disk full"));
 }
 
 /// docs/api.md and the code name the same routes.

@@ -1,9 +1,12 @@
 #include "publish/evidence.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
+#include "publish/example_traces.h"
 #include "publish/raw_json.h"
+#include "telemetry/quantity.h"
 
 namespace tomograph::publish {
 namespace {
@@ -12,6 +15,9 @@ using telemetry::Batch;
 using telemetry::EntityId;
 using telemetry::Picture;
 using telemetry::Signal;
+
+constexpr std::string_view kNoStore =
+    "raw records are not kept here: this picture was made without a store";
 
 struct Context {
   std::string_view id;
@@ -44,6 +50,23 @@ bool ParseNanos(std::string_view text, Nanos* t) {
   return !text.empty() && error == std::errc() && end == text.data() + text.size();
 }
 
+/// Why raw records may be lacking that were kept; empty: they are all there.
+std::string WhatIsUnreadable(const Context& c) {
+  const size_t n = c.store == nullptr ? 0 : c.store->stats().unreadable_files.size();
+  if (n == 0) return "";
+  return std::to_string(n) + (n == 1 ? " file" : " files") +
+         " of older records cannot be read; the log says which";
+}
+
+void AddWhatIsUnreadable(const Context& c, Json* out) {
+  if (std::string why = WhatIsUnreadable(c); !why.empty()) (*out)["missing"] = std::move(why);
+}
+
+Status NothingKept(const Context& c, const std::string& what) {
+  const std::string why = WhatIsUnreadable(c);
+  return Status::NotFound(why.empty() ? what : what + ". Or it is in what is lost: " + why);
+}
+
 using RowJson = Json (*)(const Batch&, size_t, const telemetry::Identities&, const Clocks&);
 using RowPicked = std::function<bool(const Batch&, size_t)>;
 
@@ -51,7 +74,7 @@ using RowPicked = std::function<bool(const Batch&, size_t)>;
 Result<Json> Records(const Context& c, Signal signal, store::ScanFilter filter,
                      const RowPicked& picked, RowJson to_json, bool* cut) {
   if (c.store == nullptr || c.identities == nullptr) {
-    return Status::NotFound("raw records are not kept here: this picture was made without a store");
+    return Status::NotFound(std::string(kNoStore));
   }
   Json out = Json::array();
   const Status status = c.store->Scan(signal, filter, [&](const Batch& batch) {
@@ -84,11 +107,12 @@ Result<Json> Trace(const Context& c, std::string_view rest) {
   Result<Json> spans = Records(c, Signal::kSpan, filter, picked, SpanJson, &cut);
   if (!spans.ok()) return spans;
   if (spans->empty()) {
-    return Status::NotFound("no span of this trace is kept: it was never sent, or has expired");
+    return NothingKept(c, "no span of this trace is kept: it was never sent, or has expired");
   }
   Json out = Answer(c, "trace", "trace of " + std::to_string(spans->size()) + " raw spans");
   out["truncated"] = cut;
   out["spans"] = std::move(*spans);
+  AddWhatIsUnreadable(c, &out);
   return out;
 }
 
@@ -105,10 +129,11 @@ Result<Json> Logs(const Context& c, std::string_view rest) {
   const RowPicked all = [](const Batch&, size_t) { return true; };
   Result<Json> logs = Records(c, Signal::kLog, filter, all, LogJson, &cut);
   if (!logs.ok()) return logs;
-  if (logs->empty()) return Status::NotFound("no log record of that time is kept");
+  if (logs->empty()) return NothingKept(c, "no log record of that time is kept");
   Json out = Answer(c, "log", "log records of " + filter.service);
   out["truncated"] = cut;
   out["logs"] = std::move(*logs);
+  AddWhatIsUnreadable(c, &out);
   return out;
 }
 
@@ -143,12 +168,12 @@ std::optional<size_t> WindowAt(const Picture& picture, Nanos start) {
   return std::nullopt;
 }
 
-Json LinesWithin(const Context& c, EntityId entity, std::string_view quantity, TimeRange range) {
+using IsWanted = std::function<bool(const telemetry::TimeLine&)>;
+
+Json LinesWithin(const Context& c, EntityId entity, TimeRange range, const IsWanted& wanted) {
   Json lines = Json::array();
   for (const auto& line : c.picture.lines) {
-    const bool wanted = quantity.empty() || line.name == quantity ||
-                        line.name.rfind(std::string(quantity) + "_", 0) == 0;
-    if (line.entity != entity || !wanted) continue;
+    if (line.entity != entity || !wanted(line)) continue;
     telemetry::TimeLine part = line;
     part.values.clear();
     Json times = Json::array();
@@ -157,6 +182,7 @@ Json LinesWithin(const Context& c, EntityId entity, std::string_view quantity, T
       part.values.push_back(line.values[i]);
       times.push_back(ToMillis(c.picture.window_starts[i]));
     }
+    if (part.values.empty()) continue;
     Json json = LineJson(part, c.names);
     json["starts_ms"] = std::move(times);
     lines.push_back(std::move(json));
@@ -179,12 +205,69 @@ Result<Json> Window(const Context& c, std::string_view rest) {
     if (e.entity == entity && e.start == start) estimates.push_back(EstimateJson(e, c.names));
   }
   Json out = Answer(c, "window", c.names.Name(entity) + " at " + FormatTime(start));
-  out["lines"] = LinesWithin(c, entity, "", {start, start + 1});
+  out["lines"] =
+      LinesWithin(c, entity, {start, start + 1}, [](const telemetry::TimeLine&) { return true; });
   out["estimates"] = std::move(estimates);
   if (out["lines"].empty() && out["estimates"].empty()) {
     return Status::NotFound("nothing was measured of this entity in that window");
   }
   return out;
+}
+
+bool IsQuantity(std::string_view name) {
+  for (int q = 0; q < telemetry::kQuantityCount; ++q) {
+    if (telemetry::QuantityName(static_cast<telemetry::Quantity>(q)) == name) return true;
+  }
+  return false;
+}
+
+/// "latency_p99" is a line of "latency".
+bool IsOf(std::string_view line, std::string_view quantity) {
+  return line == quantity || line.rfind(std::string(quantity) + "_", 0) == 0;
+}
+
+/// Does the line show the quantity, by its own name or by that of what it is made from?
+bool Shows(const telemetry::TimeLine& line, std::string_view quantity) {
+  constexpr std::string_view kClient = "client_";
+  if (IsOf(line.name, quantity)) return true;
+  if (quantity.rfind(kClient, 0) == 0)  // what callers see are the lines of the calls
+    return line.caller != telemetry::kNoEntity && IsOf(line.name, quantity.substr(kClient.size()));
+  if (quantity == "error_ratio") return line.name == "success_ratio";
+  if (quantity == "memory_bytes") return line.name == "memory_utilization";
+  if (quantity == "uptime") return line.name == "restarts" || line.name == "start_time";
+  return false;
+}
+
+/// From when on the series that the id names was ill, where a hypothesis says so.
+Nanos OnsetOf(const Context& c, TimeRange range) {
+  const auto names_it = [&](const telemetry::Evidence& e) { return e.id == c.id; };
+  for (const auto& incident : c.picture.incidents) {
+    for (const auto& h : incident.diagnosis.hypotheses) {
+      const bool cited =
+          std::any_of(h.evidence_for.begin(), h.evidence_for.end(), names_it) ||
+          std::any_of(h.evidence_against.begin(), h.evidence_against.end(), names_it);
+      if (cited && range.Contains(h.onset)) return h.onset;
+    }
+  }
+  return range.from;
+}
+
+/// Raw requests behind a series, or why there are none.
+void AddExamples(const Context& c, EntityId entity, std::string_view quantity, TimeRange range,
+                 Json* out) {
+  (*out)["traces"] = Json::array();
+  if (c.store == nullptr || c.identities == nullptr) {
+    (*out)["missing"] = kNoStore;
+    return;
+  }
+  Result<Json> traces = ExampleTraces(entity, quantity, {OnsetOf(c, range), range.to}, c.picture,
+                                      c.store, *c.identities);
+  if (!traces.ok()) {
+    (*out)["missing"] = traces.status().message();
+    return;
+  }
+  if (traces->size() < kMostExamples) AddWhatIsUnreadable(c, out);
+  (*out)["traces"] = std::move(*traces);
 }
 
 Result<Json> Series(const Context& c, std::string_view rest) {
@@ -196,8 +279,22 @@ Result<Json> Series(const Context& c, std::string_view rest) {
     return Malformed(c.id, "series:<entity>:<quantity>:<from ns>:<to ns>");
   }
   Json out = Answer(c, "series", std::string(quantity) + " of " + c.names.Name(entity));
-  out["lines"] = LinesWithin(c, entity, quantity, range);
-  if (out["lines"].empty()) return Status::NotFound("no such series is in the picture");
+  Json lines = LinesWithin(c, entity, range,
+                           [&](const telemetry::TimeLine& line) { return Shows(line, quantity); });
+  if (lines.empty() && !IsQuantity(quantity)) return Status::NotFound("there is no such quantity");
+  if (lines.empty()) {
+    // That something is not measured is evidence too: what is there instead shows it.
+    lines = LinesWithin(c, entity, range, [](const telemetry::TimeLine&) { return true; });
+    out["text"] = std::string(quantity) + " of " + c.names.Name(entity) +
+                  " has no line of its own; these are what is measured of it";
+  }
+  out["lines"] = std::move(lines);
+  AddExamples(c, entity, quantity, range, &out);
+  if (out["lines"].empty() && out["traces"].empty()) {
+    return Status::NotFound(
+        "nothing of this entity is known in that time: it is older than the history that is kept "
+        "in memory, or was never measured");
+  }
   return out;
 }
 

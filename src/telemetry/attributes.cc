@@ -94,12 +94,6 @@ std::span<Attribute> AttributeTable::MutableRow(size_t row) {
   return std::span<Attribute>(pairs_).subspan(from, row_end_[row] - from);
 }
 
-void AttributeTable::ReplaceText(Attribute& a, std::string_view text) {
-  a.offset = arena_.size();
-  a.length = static_cast<uint32_t>(text.size());
-  arena_.append(text);
-}
-
 std::string AttributeTable::ToText(const Attribute& a) const {
   std::string out;
   switch (a.type) {

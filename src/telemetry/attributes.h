@@ -51,8 +51,6 @@ class AttributeTable {
   std::string_view Text(const Attribute& a) const {
     return std::string_view(arena_).substr(a.offset, a.length);
   }
-  /// Points `a`'s text at a new value (used by redaction).
-  void ReplaceText(Attribute& a, std::string_view text);
   /// The value as text, whatever its type.
   std::string ToText(const Attribute& a) const;
   const Attribute* Find(size_t row, StringId key) const;

@@ -26,7 +26,7 @@ struct Hypothesis {
   Nanos onset_error = 0;  // +- (90 %)
   double posterior = 0;
   std::string why;         // one sentence
-  std::string next_check;  // what would tell it from the runner-up
+  std::string next_check;  // what would show it; of the first also what would show the second
   std::vector<Evidence> evidence_for;
   std::vector<Evidence> evidence_against;
 };

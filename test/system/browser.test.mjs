@@ -296,6 +296,14 @@ describe('use', () => {
       await page.locator('dialog:not([open])').waitFor({ state: 'attached' });
     }));
 
+  test('a series leads to raw requests, and says what of them cannot be shown', () =>
+    withFixture('incident', {}, async (page) => {
+      await page.getByRole('button', { name: /of the added latency arises at payment/ }).first().click();
+      await page.locator('dialog[open]').locator('p', { hasText: '1 file of older records cannot be read' }).waitFor();
+      await page.locator('dialog[open]').getByRole('button', { name: 'POST /pay' }).click();
+      await page.locator('dialog[open] td').getByText('POST /charge').waitFor();
+    }));
+
   test('evidence that is gone says why', () =>
     withFixture('incident', {}, async (page, server, complaints) => {
       await page.locator('details.rest summary').click();

@@ -21,6 +21,13 @@ const trace = {
   ],
 };
 
+const series = {
+  id: 'series', kind: 'series', text: 'latency of payment',
+  lines: [{ quantity: 'latency_p50', entity: 'x', name: 'payment', unit: 's', values: [0.02, 0.3], starts_ms: [1760000820000, 1760000830000] }],
+  traces: [{ evidence: trace.id, service_name: 'payment', name: 'POST /pay', start_ms: 1760000830000, duration_ms: 2100, failed: true }],
+  missing: '1 file of older records cannot be read',
+};
+
 /// Serves `picture` (a fixture's content) and rebuilt requests. `publish(next)` replaces it and tells the event streams.
 export async function serve(picture, requests = requestRoutes()) {
   let current = picture;
@@ -42,6 +49,7 @@ export async function serve(picture, requests = requestRoutes()) {
       return json(200, known ?? { entity: id, name: id, window_length_ms: 10000, starts_ms: [], lines: [], tracks: [] });
     }
     if (url.pathname.startsWith('/api/v1/evidence/trace')) return json(200, trace);
+    if (url.pathname.startsWith('/api/v1/evidence/series')) return json(200, series);
     if (url.pathname === '/api/v1/requests') return json(200, requests.list(url.searchParams));
     if (url.pathname.startsWith('/api/v1/requests/')) {
       const id = url.pathname.slice('/api/v1/requests/'.length);

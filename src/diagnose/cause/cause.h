@@ -33,7 +33,8 @@ class Cause {
   virtual std::string_view name() const = 0;
   /// "its connection pool is exhausted": completes "payment: ... since 10:31:05".
   virtual std::string_view explains() const = 0;
-  /// What would tell it from other kinds, for the entity called `entity`.
+  /// What would show it at the entity called `entity`, as an order that can follow
+  /// "if that shows nothing, ".
   virtual std::string NextCheck(const std::string& entity) const = 0;
   virtual Judgement Judge(const EntityEvidence& evidence) const = 0;
 };

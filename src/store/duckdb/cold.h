@@ -7,7 +7,8 @@
 //   2. COMMIT (deletion + cold_files)  a crash here: Recover renames the .tmp
 //   3. rename, fsync of the folder
 // Files are written once. Rows that come late for a cold hour stay hot until they are worth a part
-// of their own (<YYYYMMDDHH>-2.parquet). Files that cold_files does not name are left alone and not read.
+// of their own (<YYYYMMDDHH>-2.parquet). Files that cold_files does not name are left alone and not
+// read.
 #pragma once
 
 #include <functional>

@@ -109,8 +109,12 @@ function fromReport(id) {
     const bounds = kind === 'series' ? rest.slice(1) : [rest[0], rest[0]];
     const [from, to] = bounds.map((ns) => Number(ns) / 1e6);
     const keep = axis.starts_ms.map((t) => t >= from && (t < to || t === from));
+    // What callers see is among the lines of their calls, without "client_".
+    const ofCalls = quantity?.startsWith('client_') ?? false;
+    const plain = ofCalls ? quantity.slice('client_'.length) : quantity;
     const lines = axis.lines
-      .filter((l) => !quantity || l.quantity === quantity || l.quantity.startsWith(quantity + '_'))
+      .filter((l) => !plain || l.quantity === quantity ||
+        ((!ofCalls || l.caller) && (l.quantity === plain || l.quantity.startsWith(plain + '_'))))
       .map((l) => ({
         ...l,
         values: l.values.filter((_, i) => keep[i]),
