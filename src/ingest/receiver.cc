@@ -53,15 +53,38 @@ const Route* FindRoute(const Route (&routes)[n], std::string_view path) {
   return found == std::end(routes) ? nullptr : found;
 }
 
-/// Without parameters and in lower case: "application/json; charset=utf-8" -> "application/json".
-std::string MediaType(std::string_view header) {
-  header = header.substr(0, header.find(';'));
-  while (!header.empty() && header.back() == ' ') header.remove_suffix(1);
-  std::string type(header);
-  for (char& c : type) {
+std::string_view Trimmed(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return text;
+}
+
+std::string LowerCase(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
-  return type;
+  return lower;
+}
+
+/// Without parameters and in lower case: "application/json; charset=utf-8" -> "application/json".
+std::string MediaType(std::string_view header) {
+  return LowerCase(Trimmed(header.substr(0, header.find(';'))));
+}
+
+/// A parameter of a content type, unquoted; empty when it is not there.
+std::string_view ParameterOf(std::string_view header, std::string_view lower_case_name) {
+  for (size_t at = header.find(';'); at != std::string_view::npos;) {
+    const size_t next = header.find(';', at + 1);
+    const std::string_view part = header.substr(at + 1, next - at - 1);
+    at = next;
+    const size_t equals = part.find('=');
+    if (equals == std::string_view::npos) continue;
+    if (LowerCase(Trimmed(part.substr(0, equals))) != lower_case_name) continue;
+    const std::string_view value = Trimmed(part.substr(equals + 1));
+    return value.starts_with('"') ? value.substr(1, value.find('"', 1) - 1) : value;
+  }
+  return {};
 }
 
 struct ContentType {
@@ -88,21 +111,31 @@ std::span<const ContentType> TypesOf(Kind kind) {
   }
 }
 
+/// The message of remote write that is read, by its name in the Content-Type; older senders name
+/// none, and mean this one.
+constexpr std::string_view kWriteRequest = "prometheus.WriteRequest";
+
 /// The answer's encoding is the request's.
-std::optional<Encoding> EncodingOf(const Route& route, std::string_view media_type) {
+std::optional<Encoding> EncodingOf(const Route& route, std::string_view content_type) {
+  if (route.kind == Kind::kRemoteWrite) {
+    const std::string_view message = ParameterOf(content_type, "proto");
+    if (!message.empty() && message != kWriteRequest) return std::nullopt;
+  }
+  const std::string media_type = MediaType(content_type);
   for (const ContentType& type : TypesOf(route.kind)) {
     if (type.name == media_type) return type.encoding;
   }
   return std::nullopt;
 }
 
-std::string WrongType(const Route& route, const std::string& media_type) {
-  std::string text =
-      media_type.empty() ? "a request without a Content-Type" : "Content-Type " + media_type;
+std::string WrongType(const Route& route, std::string_view content_type) {
+  std::string text = content_type.empty() ? "a request without a Content-Type"
+                                          : "Content-Type " + std::string(content_type);
   text += " is not read here: send ";
   // Each encoding by the first of its names.
   const auto types = TypesOf(route.kind);
   text += types[0].name;
+  if (route.kind == Kind::kRemoteWrite) text += ";proto=" + std::string(kWriteRequest);
   if (types[1].encoding != types[0].encoding) text += " or " + std::string(types[1].name);
   return text;
 }
@@ -320,7 +353,7 @@ bool Receiver::Owns(std::string_view path) { return FindRoute(kRoutes, path) != 
 
 void Receiver::HandleHttp(net::HttpRequest&& request, std::shared_ptr<net::Responder> responder) {
   const Route* route = FindRoute(kRoutes, request.path);
-  const std::string content_type = MediaType(request.Header("content-type"));
+  const std::string_view content_type = request.Header("content-type");
   // Of a path that is nobody's, as OTLP would.
   const std::optional<Encoding> encoding =
       EncodingOf(route == nullptr ? kRoutes[0] : *route, content_type);
@@ -367,9 +400,9 @@ net::HttpResponse Receiver::Refuse(const net::HttpRequest& request, int status,
                                           : Reason::kMalformed;
     CountUnread(FormatOf(route->kind), reason, context_.ledger);
   }
-  return ErrorAnswer(status, why,
-                     EncodingOf(route == nullptr ? kRoutes[0] : *route,
-                                MediaType(request.Header("content-type"))));
+  return ErrorAnswer(
+      status, why,
+      EncodingOf(route == nullptr ? kRoutes[0] : *route, request.Header("content-type")));
 }
 
 void Receiver::HandleGrpc(std::string_view method, std::string_view peer, ByteView request,

@@ -1,7 +1,8 @@
 // Receiver: the network side of ingest. Turns HTTP requests and gRPC calls into batches, hands them
 // on and answers only when the sink says that they are durable.
 //   POST /v1/traces /v1/metrics /v1/logs   OTLP, protobuf or JSON, gzip
-//   POST /api/v1/write                     Prometheus remote write v1
+//   POST /api/v1/write                     Prometheus remote write v1; another `proto=` is a wrong
+//                                          content type, by which senders fall back to v1
 //   POST /v1/events                        CloudEvents (CDEvents), structured JSON, one or a batch
 //                                          (answered one by one: ingest/changes/answer.h)
 //   gRPC  opentelemetry.proto.collector.{trace,metrics,logs}.v1.*Service/Export
