@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "ingest/csv/csv_values.h"
 #include "ingest/decoder_harness.h"
 
@@ -218,11 +220,29 @@ TEST(CsvValues, ReadsTimesExactly) {
   EXPECT_EQ(time("1700000000123456", "us"), 1'700'000'000'123'456 * kMicrosecond);
   EXPECT_EQ(time("1700000000123456789", "ns"), 1'700'000'000'123'456'789);
   EXPECT_EQ(time("1.7e9", "s"), 1'700'000'000 * kSecond);
+  // With an exponent: as well as a double holds it.
+  EXPECT_NEAR(static_cast<double>(time("1.700000000123E+12", "ms") - 1'700'000'000'123'000'000), 0,
+              1000);
+  EXPECT_NEAR(static_cast<double>(time("1700000000000.5e-3", "s") - 1'700'000'000'000'500'000), 0,
+              1000);
   for (const char* bad : {"", "x", "0", "nan", "inf", "1e300", "9223372036854775807", "1.2.3", "."})
     EXPECT_EQ(time(bad, "s"), -1) << bad;
+}
+
+TEST(CsvValues, ReadsLengths) {
+  const std::tuple<const char*, const char*, Nanos> cases[] = {
+      {"-1.5", "ms", -1'500'000}, {"-0.5", "s", -500'000'000}, {"0", "s", 0},
+      {"1.5e-05", "s", 15'000},   {"2.5E-4", "s", 250'000},    {"-2.5e-4", "s", -250'000},
+      {"1e-3", "s", 1'000'000},   {"1.5e3", "us", 1'500'000},  {".5", "s", 500'000'000},
+      {"1.", "s", kSecond},       {"1.5e+1", "ms", 15'000'000}};
+  for (const auto& [text, unit, expected] : cases) {
+    Nanos length = -1;
+    ASSERT_TRUE(ParseLengthIn(text, unit, &length)) << text;
+    EXPECT_EQ(length, expected) << text;
+  }
   Nanos length = 0;
-  ASSERT_TRUE(ParseLengthIn("-1.5", "ms", &length));
-  EXPECT_EQ(length, -1'500'000);
+  for (const char* bad : {"", ".", "1.5x", "1.5e", "1.-5", "1.5e300", "1.5 s", "1.5e-"})
+    EXPECT_FALSE(ParseLengthIn(bad, "s", &length)) << bad;
 }
 
 }  // namespace
