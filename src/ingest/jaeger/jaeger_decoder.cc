@@ -145,6 +145,7 @@ class DocumentReader {
     if (document["spans"].get(spans) == simdjson::SUCCESS) {
       ReadProcesses(document);
       for (const element item : spans) {
+        tally_->Received();
         if (item.get(span) == simdjson::SUCCESS) {
           ReadSpan(span);
         } else {
@@ -154,6 +155,7 @@ class DocumentReader {
       return true;
     }
     if (document["spanID"].error() != simdjson::SUCCESS) return false;
+    tally_->Received();
     ReadSpan(document);
     return true;
   }

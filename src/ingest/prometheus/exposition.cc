@@ -81,15 +81,21 @@ class ExpositionDecoder : public StreamDecoder {
 
  private:
   void OnLine(ByteView line, bool too_long, const BatchSink& sink) {
-    if (too_long) return tally_.Lose(Reason::kTooLarge);
+    if (too_long) return LoseLine(Reason::kTooLarge);
     const size_t first = line.find_first_not_of(" \t");
     if (first == ByteView::npos) return;
     if (line[first] == '#') return OnComment(line.substr(first + 1));
     if (batch_.rows() >= context_.limits.rows_per_batch) HandOut(sink);
     if (histograms_.size() >= context_.limits.rows_per_batch) EndFamily();
     if (!ParseSampleLine(line, &line_) || line_.labels.size() > context_.limits.max_attributes)
-      return tally_.Lose(Reason::kMalformed);
+      return LoseLine(Reason::kMalformed);
     OnSample();
+  }
+
+  /// Nobody knows what it held: one record.
+  void LoseLine(Reason reason) {
+    tally_.Received();
+    tally_.Lose(reason);
   }
 
   void OnComment(std::string_view rest) {
@@ -121,7 +127,7 @@ class ExpositionDecoder : public StreamDecoder {
     Nanos time = options_.default_time;
     if (!line_.timestamp.empty() && !ParseTimestamp(line_.timestamp, &time)) time = 0;
     if (time == 0) {
-      if (!created) tally_.Lose(Reason::kBadTime);
+      if (!created) LoseLine(Reason::kBadTime);
       return;
     }
     if (family_.kind == MetricKind::kHistogram && !suffix.empty() && suffix != "_total")
@@ -131,6 +137,7 @@ class ExpositionDecoder : public StreamDecoder {
   }
 
   void OnNumber(std::string_view suffix, Nanos time) {
+    tally_.Received();
     if (!std::isfinite(line_.value)) return tally_.Lose(Reason::kNonFinite);
     MetricFacts facts{family_.kind, family_.unit};
     if (family_.name.empty() || suffix == "_sum" || suffix == "_count")
@@ -169,12 +176,12 @@ class ExpositionDecoder : public StreamDecoder {
       const auto le = std::find_if(line_.labels.begin(), line_.labels.end(),
                                    [](const Label& l) { return l.name == "le"; });
       if (le == line_.labels.end() || !ParseNumber(le->value, &bound))
-        return tally_.Lose(Reason::kMalformed);
+        return LoseLine(Reason::kMalformed);
       line_.labels.erase(le);
     }
     const SeriesId id = FindSeries(family_.name, {MetricKind::kHistogram, family_.unit});
-    if (id == telemetry::kNoSeries) return;
-    if (!histograms_.Add(id, time, part, bound, line_.value)) tally_.Lose(Reason::kMalformed);
+    if (id == telemetry::kNoSeries) return tally_.Received();  // and lost, line by line
+    histograms_.Add(id, time, part, bound, line_.value, &tally_);
   }
 
   /// kNoSeries when a table is full; the loss is then counted.

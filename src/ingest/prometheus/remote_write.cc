@@ -126,6 +126,7 @@ class RequestReader {
           break;
         case protozero::tag_and_type(kNativeHistograms, protozero::pbf_wire_type::length_delimited):
           series.skip();
+          tally_->Received();
           tally_->Lose(Reason::kUnsupported);
           break;
         default:
@@ -173,6 +174,7 @@ class RequestReader {
   }
 
   void ReadSample(pbf_reader sample) {
+    tally_->Received();
     double value = 0;
     int64_t millis = 0;
     while (sample.next()) {
