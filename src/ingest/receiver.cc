@@ -292,8 +292,9 @@ struct Decoded {
   changes::Answer changes;
 };
 
-Result<Decoded> DecodeBody(const Route& route, ByteView body, Encoding encoding,
+Result<Decoded> DecodeBody(const Route& route, net::HttpRequest* request, Encoding encoding,
                            const DecodeContext& context, Batch* batch) {
+  const ByteView body = request->body;
   const Format format = FormatOf(route.kind);
   Decoded decoded;
   Status status;
@@ -306,7 +307,7 @@ Result<Decoded> DecodeBody(const Route& route, ByteView body, Encoding encoding,
       break;
     }
     case Kind::kRemoteWrite:
-      status = prometheus::DecodeRemoteWrite(body, context, batch);
+      status = prometheus::DecodeRemoteWrite(body, context, &request->share, batch);
       break;
     case Kind::kEvents: {
       std::vector<changes::Understood> events;
@@ -318,6 +319,18 @@ Result<Decoded> DecodeBody(const Route& route, ByteView body, Encoding encoding,
   }
   if (!status.ok()) return status;
   return decoded;
+}
+
+/// Of what could not be decoded.
+int HttpStatusOf(const Status& undecoded) {
+  switch (undecoded.code()) {
+    case StatusCode::kResourceExhausted:
+      return 413;
+    case StatusCode::kUnavailable:
+      return 503;
+    default:
+      return 400;
+  }
 }
 
 /// Refused before it was looked at; counted as one message that nobody could read.
@@ -373,13 +386,12 @@ void Receiver::HandleHttp(net::HttpRequest&& request, std::shared_ptr<net::Respo
   DecodeContext context = context_;
   context.ledger = counted.get();
   Batch batch = NewBatch(FormatOf(route->kind), request.peer, context_);
-  const Result<Decoded> decoded = DecodeBody(*route, request.body, *encoding, context, &batch);
+  const Result<Decoded> decoded = DecodeBody(*route, &request, *encoding, context, &batch);
   if (!decoded.ok()) {
     context_.ledger->Add(*counted, std::nullopt);
-    const bool too_large = decoded.status().code() == StatusCode::kResourceExhausted;
     const std::string why =
         decoded.status().message() + std::string(HintAt(*route, *encoding, request.body));
-    return responder->Respond(ErrorAnswer(too_large ? 413 : 400, why, encoding));
+    return responder->Respond(ErrorAnswer(HttpStatusOf(decoded.status()), why, encoding));
   }
   HandOn(
       std::move(batch), counted, context_.ledger, accept_,

@@ -229,6 +229,17 @@ TEST_F(ReceiverTest, ReadsTheFirstRemoteWriteAlone) {
   EXPECT_EQ(Lost(Signal::kMessage, Reason::kUnsupported, Format::kRemoteWrite), 1u);
 }
 
+TEST_F(ReceiverTest, TellsRemoteWriteWhenNothingOfItWasKept) {
+  const auto bad = Post("/api/v1/write", kProtobuf, WriteRequest({0, 0}), "snappy");
+  EXPECT_EQ(bad->status, 400);
+  EXPECT_THAT(bad->body, HasSubstr("2 bad_time (no usable time"));
+  EXPECT_EQ(Lost(Signal::kSample, Reason::kBadTime, Format::kRemoteWrite), 2u);
+  EXPECT_TRUE(batches_.empty());
+  // A good one among them, and a request without any, are no reason to complain.
+  EXPECT_EQ(Post("/api/v1/write", kProtobuf, WriteRequest({0, 1}), "snappy")->status, 204);
+  EXPECT_EQ(Post("/api/v1/write", kProtobuf, WriteRequest({}), "snappy")->status, 204);
+}
+
 TEST_F(ReceiverTest, DoesNotAskToTryAgainWhatWillNeverBeStored) {
   for (const Status& never : {Status::Corrupt("the file is damaged"), Status::Internal("no table"),
                               Status::InvalidArgument("columns of unequal length")}) {
