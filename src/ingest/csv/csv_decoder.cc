@@ -47,17 +47,17 @@ class CsvDecoder : public StreamDecoder {
       : context_(std::move(context)),
         mapping_(std::move(mapping)),
         strings_(context_.identities->strings),
-        rows_(context_.limits.max_record_bytes),
+        rows_(context_.limits.max_record_bytes, context_.limits.max_body_bytes),
         tally_(context_.ledger, Format::kCsv, mapping_.signal) {}
 
   Status Push(ByteView chunk, const BatchSink& sink) override {
-    rows_.Push(chunk, [&](const Row& row, bool too_large) { OnRow(row, too_large, sink); });
+    rows_.Push(chunk, [&](CsvRows::Found found, const Row& row) { OnRow(found, row, sink); });
     tally_.Commit();
     return broken_;
   }
 
   Status Finish(const BatchSink& sink) override {
-    rows_.Finish([&](const Row& row, bool too_large) { OnRow(row, too_large, sink); });
+    rows_.Finish([&](CsvRows::Found found, const Row& row) { OnRow(found, row, sink); });
     HandOut(sink);
     tally_.Commit();
     return broken_;
@@ -74,9 +74,10 @@ class CsvDecoder : public StreamDecoder {
     }
   };
 
-  void OnRow(const Row& row, bool too_large, const BatchSink& sink) {
+  void OnRow(CsvRows::Found found, const Row& row, const BatchSink& sink) {
     if (!broken_.ok()) return;
-    if (too_large) return LoseRow(Reason::kTooLarge);
+    if (found == CsvRows::Found::kTooLarge) return LoseRow(Reason::kTooLarge);
+    if (found == CsvRows::Found::kMalformed) return LoseRow(Reason::kMalformed);
     if (header_.empty()) return OnHeader(row);
     if (row.size() != header_.size()) return LoseRow(Reason::kMalformed);
     if (batch_.rows() >= context_.limits.rows_per_batch) HandOut(sink);

@@ -166,6 +166,35 @@ TEST(Csv, CountsRowsThatDoNotFit) {
   EXPECT_EQ(ledger, "csv sample received=10 accepted=1 malformed=5 bad_time=3 non_finite=1\n");
 }
 
+TEST(Csv, AStrayQuoteCostsItsOwnRow) {
+  const auto rows = [](int from, int to) {
+    std::string text;
+    for (int i = from; i < to; ++i) text += std::to_string(i) + ",a,b,1,\n";
+    return text;
+  };
+  const std::string header = "timestamp,service,metric,value,unit\n";
+  std::string ledger;
+  Read(kLong, header + rows(1, 4) + "4,\"a,b,1,\n" + rows(5, 105), &ledger);
+  EXPECT_EQ(ledger, "csv sample received=104 accepted=103 malformed=1\n") << "no other quote";
+  Read(kLong, header + "1,\"a,b,1,\n" + rows(2, 5) + "5,a,\"b\",1,\n" + rows(6, 9), &ledger);
+  EXPECT_EQ(ledger, "csv sample received=8 accepted=7 malformed=1\n") << "a good one later";
+  Read(kLong, header + "1,\"a,b,1,\n2,\"a,b,1,\n3,\"a\",b,1,\n" + rows(4, 6), &ledger);
+  EXPECT_EQ(ledger, "csv sample received=5 accepted=3 malformed=2\n") << "two of them";
+  Read(kLong, header + "1,a,\"b\nc\",1,\n2,a,\"b\nc\"\"\n\",1,\r\n3,a,\"b\"c,1,\n", &ledger);
+  EXPECT_EQ(ledger, "csv sample received=3 accepted=3\n") << "line breaks and sloppy quotes";
+
+  Limits limits;
+  limits.max_body_bytes = 40;
+  const std::string text = header + "1,\"a,b,1,\n" + rows(2, 9) + "9,a,\"b\nc\",1,\n" +
+                           rows(10, 12) + "12,\"a,b,1,\n" + rows(13, 30);
+  EXPECT_EQ(CheckAnyChunking(Decoder(kLong), text, limits), "");
+  DecoderHarness harness;
+  harness.context.limits = limits;
+  ASSERT_TRUE(harness.Run(Decoder(kLong), text).ok());
+  EXPECT_EQ(harness.SpellLedger(), "csv sample received=29 accepted=27 malformed=2\n")
+      << "the end is not waited for";
+}
+
 TEST(Csv, KeepsToItsLimits) {
   Limits limits;
   limits.max_record_bytes = 50;
