@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ingest/line_splitter.h"
@@ -81,9 +82,10 @@ class ExpositionDecoder : public StreamDecoder {
 
  private:
   void OnLine(ByteView line, bool too_long, const BatchSink& sink) {
-    if (too_long) return LoseLine(Reason::kTooLarge);
     const size_t first = line.find_first_not_of(" \t");
-    if (first == ByteView::npos) return;
+    if (first == ByteView::npos && !too_long) return;
+    if (ended_) return OnLineBehindTheEnd();
+    if (too_long) return LoseLine(Reason::kTooLarge);
     if (line[first] == '#') return OnComment(line.substr(first + 1));
     if (batch_.rows() >= context_.limits.rows_per_batch) HandOut(sink);
     if (histograms_.size() >= context_.limits.rows_per_batch) EndFamily();
@@ -98,8 +100,15 @@ class ExpositionDecoder : public StreamDecoder {
     tally_.Lose(reason);
   }
 
+  /// All of it is one loss: it is no part of this exposition.
+  void OnLineBehindTheEnd() {
+    if (!std::exchange(more_behind_end_, true))
+      CountLostMessage(context_.ledger, options_.format, Reason::kMalformed);
+  }
+
   void OnComment(std::string_view rest) {
     const std::string_view keyword = TakeWord(&rest);
+    if (keyword == "EOF" && rest.empty()) ended_ = true;
     if (keyword != "TYPE" && keyword != "UNIT" && keyword != "HELP") return;
     const std::string_view name = TakeWord(&rest);
     if (name != family_.name) {
@@ -253,6 +262,8 @@ class ExpositionDecoder : public StreamDecoder {
   ClassicHistograms histograms_;
   Family family_;
   bool open_metrics_ = false;
+  bool ended_ = false;  // by "# EOF"
+  bool more_behind_end_ = false;
   SampleLine line_;
   std::string target_key_;
   std::string key_;
