@@ -195,6 +195,14 @@ TEST(Csv, AStrayQuoteCostsItsOwnRow) {
       << "the end is not waited for";
 }
 
+TEST(Csv, ACarriageReturnBelongsToItsOwnField) {
+  std::string ledger;
+  EXPECT_THAT(
+      Read(kLong, "timestamp,service,metric,value,unit\n1,a,b\r,1,\n\r,\n1,a,b,1,u\r\n", &ledger),
+      HasSubstr("b\r [] kind=1 unit= 1000000000 0 1\n"));
+  EXPECT_EQ(ledger, "csv sample received=3 accepted=2 malformed=1\n");
+}
+
 TEST(Csv, KeepsToItsLimits) {
   Limits limits;
   limits.max_record_bytes = 50;

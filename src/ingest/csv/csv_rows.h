@@ -70,7 +70,8 @@ class CsvRows {
   void EndRow(OnRow&& on_row) {
     const bool open = state_ == State::kQuoted;
     const bool quoted = open || state_ == State::kQuoteInQuoted;
-    if (!quoted && !text_.empty() && text_.back() == '\r') text_.pop_back();  // of \r\n
+    const bool last_is_empty = text_.size() == (field_end_.empty() ? 0 : field_end_.back());
+    if (!quoted && !last_is_empty && text_.back() == '\r') text_.pop_back();  // of \r\n
     const bool blank = text_.empty() && field_end_.empty() && !quoted && !too_large_;
     EndField();
     fields_.clear();
