@@ -55,8 +55,9 @@ void BM_RemoteWrite(benchmark::State& state) {
   const std::string body = RemoteWriteRequest();
   DecoderHarness harness;
   for (auto _ : state) {
+    net::BodyShare share;
     telemetry::Batch batch;
-    if (!ingest::prometheus::DecodeRemoteWrite(body, harness.context, &batch).ok() ||
+    if (!ingest::prometheus::DecodeRemoteWrite(body, harness.context, &share, &batch).ok() ||
         batch.samples.rows() != kSeries * kSamplesEach)
       state.SkipWithError("not decoded");
   }

@@ -11,9 +11,10 @@ namespace {
 
 void Decode(tomograph::ByteView body) {
   tomograph::ingest::DecoderHarness harness;
+  tomograph::net::BodyShare share;
   tomograph::telemetry::Batch batch;
   const auto status =
-      tomograph::ingest::prometheus::DecodeRemoteWrite(body, harness.context, &batch);
+      tomograph::ingest::prometheus::DecodeRemoteWrite(body, harness.context, &share, &batch);
   TG_CHECK(harness.Balanced());
   TG_CHECK(status.ok() || batch.rows() == 0);
   TG_CHECK(batch.samples.value.size() == batch.samples.rows());

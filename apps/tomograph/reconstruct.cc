@@ -246,6 +246,9 @@ int Reconstruct(const Options& options) {
     for (const std::string& path : result->ignored)
       std::printf("not telemetry, left out: %s\n", path.c_str());
   }
+  // Beside the JSON, not in it: what reads it looks into the ledger.
+  for (const std::string& file : result->broken_off)
+    std::fprintf(options.json ? stderr : stdout, "broken off: %s\n", file.c_str());
   if (!options.report.empty()) {
     if (const Status written = report.Write(publish::HtmlReport(picture)); !written.ok())
       return Fail(written.message());

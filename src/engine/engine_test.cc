@@ -315,6 +315,34 @@ TEST(RecordedRun, GivesTheSamePictureTwice) {
   }
 }
 
+TEST(RecordedRun, ADamagedFileCostsWhatLiesBehindItsDamage) {
+  std::string lines;
+  for (int i = 600; i < 1200; ++i) lines += FrontLine(i) + "\n";
+  const std::string gz = *net::Gzip(lines);
+  const auto result = RunBeside({{"a.jsonl.gz", gz.substr(0, gz.size() * 9 / 10)},
+                                 {"b.csv", "t,service\n1,a\n"},
+                                 {"b.mapping.yaml", "time: t\nmetric: m\nvalue: v\n"}});
+  ASSERT_TRUE(result.ok()) << result.status().ToString();
+  ASSERT_EQ(result->broken_off.size(), 2u);
+  EXPECT_NE(result->broken_off[0].find("a.jsonl.gz: the compressed"), std::string::npos);
+  EXPECT_NE(result->broken_off[1].find("b.csv: CSV has no column 'm'"), std::string::npos);
+  uint64_t spans = 0, lost_messages = 0;
+  for (const auto& row : result->picture->loss) {
+    EXPECT_TRUE(row.balanced());
+    if (row.signal == telemetry::Signal::kSpan) spans = row.accepted;
+    if (row.signal == telemetry::Signal::kMessage) lost_messages += row.dropped;
+  }
+  EXPECT_GT(spans, 1800u + 500) << "of both files";
+  EXPECT_GE(lost_messages, 2u);
+
+  TempDir dir;
+  std::ofstream(dir / "b.csv") << "t,service\n1,a\n";
+  std::ofstream(dir / "b.mapping.yaml") << "time: t\nmetric: m\nvalue: v\n";
+  const Status nothing = ReconstructRecording(dir.path(), {}, nullptr).status();
+  EXPECT_NE(nothing.message().find("CSV has no column 'm'"), std::string::npos)
+      << nothing.ToString();
+}
+
 TEST(RecordedRun, SaysWhatIsWrongWithThePath) {
   TempDir dir;
   EXPECT_EQ(ReconstructRecording(dir / "nothing", {}, nullptr).status().code(),

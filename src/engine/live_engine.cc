@@ -28,6 +28,9 @@ AnalysisOptions AnalysisOptionsOf(const Config& config) {
   return options;
 }
 
+/// Of a request, whatever compressed it.
+size_t InflatedLimitOf(const Config& config) { return 4 * config.max_request_bytes; }
+
 double ResidentBytes() {
   long pages = 0, resident = 0;
   if (std::FILE* statm = std::fopen("/proc/self/statm", "r")) {
@@ -83,8 +86,10 @@ Result<std::unique_ptr<LiveEngine>> LiveEngine::Start(const Config& config, cons
                                  engine->store_.get(), &engine->queue_);
   engine->publisher_ = std::make_unique<publish::Publisher>(engine->store_.get(),
                                                             &engine->identities_, RelatedLines);
+  ingest::DecodeContext context = engine->pipeline_->Context();
+  context.limits.max_plain_bytes = InflatedLimitOf(config);
   engine->receiver_ = std::make_unique<ingest::Receiver>(
-      engine->pipeline_->Context(), [e = engine.get()](Batch&& batch, ingest::Receiver::Done done) {
+      std::move(context), [e = engine.get()](Batch&& batch, ingest::Receiver::Done done) {
         return e->pipeline_->Accept(std::move(batch), std::move(done));
       });
   // Older records are kept in the store; here one clock set to 1970 would ask for a million
@@ -107,7 +112,7 @@ Result<std::unique_ptr<LiveEngine>> LiveEngine::Start(const Config& config, cons
 Status LiveEngine::Listen() {
   net::HttpLimits limits;
   limits.max_body_bytes = config_.max_request_bytes;
-  limits.max_inflated_bytes = 4 * config_.max_request_bytes;
+  limits.max_inflated_bytes = InflatedLimitOf(config_);
   limits.body_budget = body_budget_;
   const int threads = static_cast<int>(config_.io_threads);
   const auto listen = [&](const std::string& text, net::HttpLimits with,

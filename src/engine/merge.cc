@@ -50,7 +50,7 @@ class Lane {
        std::atomic<uint64_t>* bytes_read, RecordedTime* recorded)
       : queue_(kBatchesAhead), recorded_(recorded), thread_([this, file, context, bytes_read] {
           uint64_t before = 0;
-          status_ = ingest::ReadRecording(
+          broken_off_ = ingest::ReadRecording(
               {file}, context, [this](Batch&& batch) { queue_.Push(std::move(batch)); },
               [&](uint64_t bytes) {
                 bytes_read->fetch_add(bytes - before);
@@ -83,7 +83,7 @@ class Lane {
     return batch;
   }
   /// Only after it ended.
-  const Status& status() const { return status_; }
+  const std::vector<std::string>& broken_off() const { return broken_off_; }
 
  private:
   void Step() {
@@ -108,7 +108,7 @@ class Lane {
 
   BoundedQueue<Batch> queue_;
   RecordedTime* const recorded_;
-  Status status_;
+  std::vector<std::string> broken_off_;
   std::optional<Batch> head_;
   std::vector<Nanos> times_;  // of the head, in order
   Nanos reached_ = INT64_MIN;
@@ -118,26 +118,28 @@ class Lane {
 
 }  // namespace
 
-Status MergeRecording(const std::vector<ingest::RecordingFile>& files,
-                      const ingest::DecodeContext& context,
-                      const std::function<void(Batch&&, Progress)>& sink,
-                      const std::function<void(uint64_t bytes)>& progress) {
+std::vector<std::string> MergeRecording(const std::vector<ingest::RecordingFile>& files,
+                                        const ingest::DecodeContext& context,
+                                        const std::function<void(Batch&&, Progress)>& sink,
+                                        const std::function<void(uint64_t bytes)>& progress) {
   std::atomic<uint64_t> bytes_read{0};
   RecordedTime recorded;
   std::vector<std::unique_ptr<Lane>> lanes;
   size_t next_file = 0;
   Nanos watermark = INT64_MIN / 2;  // before all, with room to reckon
-  Status result;
+  std::vector<std::string> broken_off;
   for (;;) {
     while (lanes.size() < kMaxOpenFiles && next_file < files.size())
       lanes.push_back(std::make_unique<Lane>(files[next_file++], context, &bytes_read, &recorded));
     std::erase_if(lanes, [&](const std::unique_ptr<Lane>& lane) {
-      if (lane->ended() && result.ok() && !lane->status().ok()) result = lane->status();
-      return lane->ended();
+      if (!lane->ended()) return false;
+      broken_off.insert(broken_off.end(), lane->broken_off().begin(), lane->broken_off().end());
+      return true;
     });
     if (lanes.empty()) {
       if (next_file < files.size()) continue;
-      return result;
+      std::sort(broken_off.begin(), broken_off.end());
+      return broken_off;
     }
     TimeRange believable = recorded.Believable();
     Lane& lane = **std::min_element(lanes.begin(), lanes.end(), [&](const auto& a, const auto& b) {

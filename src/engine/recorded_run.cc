@@ -27,7 +27,8 @@ ingest::DecodeContext ContextOf(telemetry::Identities* identities, telemetry::Lo
 }
 
 /// An error that names the reasons when all that was there is lost: no picture says that better.
-Status SomethingWasKept(const telemetry::LossLedger& ledger, const std::string& path) {
+Status SomethingWasKept(const telemetry::LossLedger& ledger, const std::string& path,
+                        const std::vector<std::string>& broken_off) {
   std::map<telemetry::Reason, uint64_t> dropped;
   uint64_t kept = 0;
   for (const auto& row : ledger.Rows()) {
@@ -42,6 +43,7 @@ Status SomethingWasKept(const telemetry::LossLedger& ledger, const std::string& 
     why += (why.empty() ? "" : "; ") + std::to_string(n) +
            " dropped: " + std::string(telemetry::ReasonSentence(reason));
   }
+  for (const std::string& file : broken_off) why += "; " + file;
   return Status::InvalidArgument(path + ": nothing in it can be kept (" + why + ")");
 }
 
@@ -95,11 +97,10 @@ Result<RecordedResult> ReconstructRecording(
     else
       analysis.TakeEstimates();
   };
-  const Status read = MergeRecording(*files, context, take, [&](uint64_t bytes) {
+  result.broken_off = MergeRecording(*files, context, take, [&](uint64_t bytes) {
     if (progress) progress(bytes, total_bytes);
   });
-  if (!read.ok()) return read;
-  TG_RETURN_IF_ERROR(SomethingWasKept(ledger, path));
+  TG_RETURN_IF_ERROR(SomethingWasKept(ledger, path, result.broken_off));
   analysis.Finish();
   if (result.store != nullptr) {
     if (stored.ok()) stored = result.store->PutEstimates(analysis.TakeEstimates());
@@ -127,13 +128,14 @@ Result<std::vector<Batch>> ReadNormalised(const std::string& path,
   VirtualClock clock;
   const normalize::Normalizer normalizer(identities);
   std::vector<Batch> batches;
-  TG_RETURN_IF_ERROR(MergeRecording(
+  const std::vector<std::string> broken_off = MergeRecording(
       *files, ContextOf(identities, &ledger, &clock, &normalizer),
       [&](Batch&& batch, Progress) {
         normalizer.Normalize(&batch);
         batches.push_back(std::move(batch));
       },
-      nullptr));
+      nullptr);
+  if (!broken_off.empty()) return Status::Corrupt(broken_off.front());
   return batches;
 }
 

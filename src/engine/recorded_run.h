@@ -30,16 +30,18 @@ struct RecordedResult {
   std::unique_ptr<telemetry::Identities> identities;
   std::unique_ptr<store::Store> store;  // null without store_dir, or when an optional one failed
   std::shared_ptr<const telemetry::Picture> picture;
-  std::vector<std::string> ignored;  // files that hold no telemetry
+  std::vector<std::string> ignored;     // files that hold no telemetry
+  std::vector<std::string> broken_off;  // "PATH: why", of those that were not read to their end
 };
 
-/// kNotFound / kInvalidArgument when there is nothing to read. `progress(read, total)` in bytes;
-/// may be null.
+/// kNotFound / kInvalidArgument when there is nothing to read, or nothing of it can be kept: a
+/// damaged file costs what lies behind its damage. `progress(read, total)` in bytes; may be null.
 Result<RecordedResult> ReconstructRecording(
     const std::string& path, const RecordedOptions& options,
     const std::function<void(uint64_t, uint64_t)>& progress);
 
-/// All of a recording in memory, normalised, in the order of its event times. For measuring.
+/// All of a recording in memory, normalised, in the order of its event times. For measuring, so a
+/// damaged file is an error.
 Result<std::vector<telemetry::Batch>> ReadNormalised(const std::string& path,
                                                      telemetry::Identities* identities);
 

@@ -53,15 +53,38 @@ const Route* FindRoute(const Route (&routes)[n], std::string_view path) {
   return found == std::end(routes) ? nullptr : found;
 }
 
-/// Without parameters and in lower case: "application/json; charset=utf-8" -> "application/json".
-std::string MediaType(std::string_view header) {
-  header = header.substr(0, header.find(';'));
-  while (!header.empty() && header.back() == ' ') header.remove_suffix(1);
-  std::string type(header);
-  for (char& c : type) {
+std::string_view Trimmed(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return text;
+}
+
+std::string LowerCase(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
-  return type;
+  return lower;
+}
+
+/// Without parameters and in lower case: "application/json; charset=utf-8" -> "application/json".
+std::string MediaType(std::string_view header) {
+  return LowerCase(Trimmed(header.substr(0, header.find(';'))));
+}
+
+/// A parameter of a content type, unquoted; empty when it is not there.
+std::string_view ParameterOf(std::string_view header, std::string_view lower_case_name) {
+  for (size_t at = header.find(';'); at != std::string_view::npos;) {
+    const size_t next = header.find(';', at + 1);
+    const std::string_view part = header.substr(at + 1, next - at - 1);
+    at = next;
+    const size_t equals = part.find('=');
+    if (equals == std::string_view::npos) continue;
+    if (LowerCase(Trimmed(part.substr(0, equals))) != lower_case_name) continue;
+    const std::string_view value = Trimmed(part.substr(equals + 1));
+    return value.starts_with('"') ? value.substr(1, value.find('"', 1) - 1) : value;
+  }
+  return {};
 }
 
 struct ContentType {
@@ -88,21 +111,31 @@ std::span<const ContentType> TypesOf(Kind kind) {
   }
 }
 
+/// The message of remote write that is read, by its name in the Content-Type; older senders name
+/// none, and mean this one.
+constexpr std::string_view kWriteRequest = "prometheus.WriteRequest";
+
 /// The answer's encoding is the request's.
-std::optional<Encoding> EncodingOf(const Route& route, std::string_view media_type) {
+std::optional<Encoding> EncodingOf(const Route& route, std::string_view content_type) {
+  if (route.kind == Kind::kRemoteWrite) {
+    const std::string_view message = ParameterOf(content_type, "proto");
+    if (!message.empty() && message != kWriteRequest) return std::nullopt;
+  }
+  const std::string media_type = MediaType(content_type);
   for (const ContentType& type : TypesOf(route.kind)) {
     if (type.name == media_type) return type.encoding;
   }
   return std::nullopt;
 }
 
-std::string WrongType(const Route& route, const std::string& media_type) {
-  std::string text =
-      media_type.empty() ? "a request without a Content-Type" : "Content-Type " + media_type;
+std::string WrongType(const Route& route, std::string_view content_type) {
+  std::string text = content_type.empty() ? "a request without a Content-Type"
+                                          : "Content-Type " + std::string(content_type);
   text += " is not read here: send ";
   // Each encoding by the first of its names.
   const auto types = TypesOf(route.kind);
   text += types[0].name;
+  if (route.kind == Kind::kRemoteWrite) text += ";proto=" + std::string(kWriteRequest);
   if (types[1].encoding != types[0].encoding) text += " or " + std::string(types[1].name);
   return text;
 }
@@ -259,8 +292,9 @@ struct Decoded {
   changes::Answer changes;
 };
 
-Result<Decoded> DecodeBody(const Route& route, ByteView body, Encoding encoding,
+Result<Decoded> DecodeBody(const Route& route, net::HttpRequest* request, Encoding encoding,
                            const DecodeContext& context, Batch* batch) {
+  const ByteView body = request->body;
   const Format format = FormatOf(route.kind);
   Decoded decoded;
   Status status;
@@ -273,7 +307,7 @@ Result<Decoded> DecodeBody(const Route& route, ByteView body, Encoding encoding,
       break;
     }
     case Kind::kRemoteWrite:
-      status = prometheus::DecodeRemoteWrite(body, context, batch);
+      status = prometheus::DecodeRemoteWrite(body, context, &request->share, batch);
       break;
     case Kind::kEvents: {
       std::vector<changes::Understood> events;
@@ -285,6 +319,18 @@ Result<Decoded> DecodeBody(const Route& route, ByteView body, Encoding encoding,
   }
   if (!status.ok()) return status;
   return decoded;
+}
+
+/// Of what could not be decoded.
+int HttpStatusOf(const Status& undecoded) {
+  switch (undecoded.code()) {
+    case StatusCode::kResourceExhausted:
+      return 413;
+    case StatusCode::kUnavailable:
+      return 503;
+    default:
+      return 400;
+  }
 }
 
 /// Refused before it was looked at; counted as one message that nobody could read.
@@ -320,7 +366,7 @@ bool Receiver::Owns(std::string_view path) { return FindRoute(kRoutes, path) != 
 
 void Receiver::HandleHttp(net::HttpRequest&& request, std::shared_ptr<net::Responder> responder) {
   const Route* route = FindRoute(kRoutes, request.path);
-  const std::string content_type = MediaType(request.Header("content-type"));
+  const std::string_view content_type = request.Header("content-type");
   // Of a path that is nobody's, as OTLP would.
   const std::optional<Encoding> encoding =
       EncodingOf(route == nullptr ? kRoutes[0] : *route, content_type);
@@ -340,13 +386,12 @@ void Receiver::HandleHttp(net::HttpRequest&& request, std::shared_ptr<net::Respo
   DecodeContext context = context_;
   context.ledger = counted.get();
   Batch batch = NewBatch(FormatOf(route->kind), request.peer, context_);
-  const Result<Decoded> decoded = DecodeBody(*route, request.body, *encoding, context, &batch);
+  const Result<Decoded> decoded = DecodeBody(*route, &request, *encoding, context, &batch);
   if (!decoded.ok()) {
     context_.ledger->Add(*counted, std::nullopt);
-    const bool too_large = decoded.status().code() == StatusCode::kResourceExhausted;
     const std::string why =
         decoded.status().message() + std::string(HintAt(*route, *encoding, request.body));
-    return responder->Respond(ErrorAnswer(too_large ? 413 : 400, why, encoding));
+    return responder->Respond(ErrorAnswer(HttpStatusOf(decoded.status()), why, encoding));
   }
   HandOn(
       std::move(batch), counted, context_.ledger, accept_,
@@ -367,9 +412,9 @@ net::HttpResponse Receiver::Refuse(const net::HttpRequest& request, int status,
                                           : Reason::kMalformed;
     CountUnread(FormatOf(route->kind), reason, context_.ledger);
   }
-  return ErrorAnswer(status, why,
-                     EncodingOf(route == nullptr ? kRoutes[0] : *route,
-                                MediaType(request.Header("content-type"))));
+  return ErrorAnswer(
+      status, why,
+      EncodingOf(route == nullptr ? kRoutes[0] : *route, request.Header("content-type")));
 }
 
 void Receiver::CountRefused(std::string_view method, const Status& why) {

@@ -1,16 +1,18 @@
 // Receiver: the network side of ingest. Turns HTTP requests and gRPC calls into batches, hands them
 // on and answers only when the sink says that they are durable.
 //   POST /v1/traces /v1/metrics /v1/logs   OTLP, protobuf or JSON, gzip
-//   POST /api/v1/write                     Prometheus remote write v1
+//   POST /api/v1/write                     Prometheus remote write v1; another `proto=` is a wrong
+//                                          content type, by which senders fall back to v1
 //   POST /v1/events                        CloudEvents (CDEvents), structured JSON, one or a batch
 //                                          (answered one by one: ingest/changes/answer.h)
 //   gRPC  opentelemetry.proto.collector.{trace,metrics,logs}.v1.*Service/Export
 // Answers: 200 (with partial_success; of events: what was understood), 202 an event that names no
-// known service or no time, with what is missing, 400 malformed, 413 too large, 415 wrong content
-// type, 404, 405; for the sender to try again later: 429 with Retry-After when the sink is full,
-// 503 with Retry-After when the store cannot write for now (a full disk); not to try again: 500
-// (400 to remote write, whose senders try again after any 5xx) when it never will (corrupt, a batch
-// that it refuses). gRPC: UNAVAILABLE and INTERNAL. Each is in the ledger.
+// known service or no time, with what is missing, 400 malformed (and remote write of which nothing
+// can be kept, with the reasons), 413 too large, 415 wrong content type, 404, 405; for the sender
+// to try again later: 429 with Retry-After when the sink is full, 503 with Retry-After when there
+// is no room for the request now, or the store cannot write for now (a full disk); not to try
+// again: 500 (400 to remote write, whose senders try again after any 5xx) when it never will
+// (corrupt, a batch that it refuses). gRPC: UNAVAILABLE and INTERNAL. Each is in the ledger.
 #pragma once
 
 #include <functional>

@@ -194,19 +194,50 @@ TEST_F(ReceiverTest, SaysWhenTheStoreCannotWriteForNow) {
   EXPECT_EQ(Lost(Signal::kSpan, Reason::kStoreFailed), 8u);
 }
 
+/// Remote write of one series with these samples, in milliseconds.
+std::string WriteRequest(std::initializer_list<uint64_t> times, const char* name = "up") {
+  Message series = Message().Bytes(1, std::string(Message().Bytes(1, "__name__").Bytes(2, name)));
+  for (const uint64_t time : times) series.Bytes(2, std::string(Message().Int(2, time)));
+  const std::string plain = Message().Bytes(1, std::string(series));
+  EXPECT_LT(plain.size(), 60u);  // one snappy literal: its length, a tag, itself
+  return std::string(1, static_cast<char>(plain.size())) +
+         static_cast<char>((plain.size() - 1) << 2) + plain;
+}
+
 TEST_F(ReceiverTest, TellsRemoteWriteToGiveUpWithA4xx) {
-  const Message label = Message().Bytes(1, "__name__").Bytes(2, "up");
-  const Message sample = Message().Int(2, 1'700'000'000'000);
-  const std::string plain = Message().Bytes(
-      1, std::string(Message().Bytes(1, std::string(label)).Bytes(2, std::string(sample))));
-  ASSERT_LT(plain.size(), 60u);  // one snappy literal: its length, a tag, itself
-  const std::string body = std::string(1, static_cast<char>(plain.size())) +
-                           static_cast<char>((plain.size() - 1) << 2) + plain;
+  const std::string body = WriteRequest({1'700'000'000'000});
   EXPECT_EQ(Post("/api/v1/write", kProtobuf, body, "snappy")->status, 204);
   stored_ = Status::Corrupt("the file is damaged");
   EXPECT_EQ(Post("/api/v1/write", kProtobuf, body, "snappy")->status, 400);
   stored_ = Status::Unavailable("no space");
   EXPECT_EQ(Post("/api/v1/write", kProtobuf, body, "snappy")->status, 503);
+}
+
+TEST_F(ReceiverTest, ReadsTheFirstRemoteWriteAlone) {
+  const std::string body = WriteRequest({1'700'000'000'000});
+  for (const char* v1 : {"application/x-protobuf;proto=prometheus.WriteRequest",
+                         "application/x-protobuf; Proto=\"prometheus.WriteRequest\"; q=1"}) {
+    EXPECT_EQ(Post("/api/v1/write", v1, body, "snappy")->status, 204) << v1;
+  }
+  const auto v2 =
+      Post("/api/v1/write", "application/x-protobuf;proto=io.prometheus.write.v2.Request", body,
+           "snappy");
+  EXPECT_EQ(v2->status, 415);
+  EXPECT_THAT(v2->body, HasSubstr("proto=io.prometheus.write.v2.Request is not read here: send "
+                                  "application/x-protobuf;proto=prometheus.WriteRequest"));
+  EXPECT_EQ(Accepted(Signal::kSample, Format::kRemoteWrite), 2u);
+  EXPECT_EQ(Lost(Signal::kMessage, Reason::kUnsupported, Format::kRemoteWrite), 1u);
+}
+
+TEST_F(ReceiverTest, TellsRemoteWriteWhenNothingOfItWasKept) {
+  const auto bad = Post("/api/v1/write", kProtobuf, WriteRequest({0, 0}), "snappy");
+  EXPECT_EQ(bad->status, 400);
+  EXPECT_THAT(bad->body, HasSubstr("2 bad_time (no usable time"));
+  EXPECT_EQ(Lost(Signal::kSample, Reason::kBadTime, Format::kRemoteWrite), 2u);
+  EXPECT_TRUE(batches_.empty());
+  // A good one among them, and a request without any, are no reason to complain.
+  EXPECT_EQ(Post("/api/v1/write", kProtobuf, WriteRequest({0, 1}), "snappy")->status, 204);
+  EXPECT_EQ(Post("/api/v1/write", kProtobuf, WriteRequest({}), "snappy")->status, 204);
 }
 
 TEST_F(ReceiverTest, DoesNotAskToTryAgainWhatWillNeverBeStored) {
@@ -252,7 +283,7 @@ TEST_F(ReceiverTest, TellsAPersonWhatToSend) {
             "application/json\n");
   EXPECT_THAT(Post("/v1/traces", "", "x")->body, HasSubstr("without a Content-Type"));
   EXPECT_THAT(Post("/api/v1/write", "text/plain", "x")->body,
-              HasSubstr("send application/x-protobuf\n"));
+              HasSubstr("send application/x-protobuf;proto=prometheus.WriteRequest\n"));
   EXPECT_THAT(Post("/v1/events", "text/plain", "x")->body,
               HasSubstr("send application/cloudevents+json"));
   EXPECT_THAT(Post("/v1/traces", kProtobuf, "x", "zstd")->body,

@@ -12,6 +12,7 @@
 #include "ingest/jaeger/jaeger_decoder.h"
 #include "ingest/otlp/otlp_decoder.h"
 #include "ingest/prometheus/exposition.h"
+#include "ingest/tally.h"
 #include "net/inflate.h"
 
 namespace tomograph::ingest {
@@ -154,10 +155,6 @@ Result<std::unique_ptr<StreamDecoder>> NewDecoder(const RecordingFile& file,
   }
 }
 
-Status Named(const std::string& path, const Status& status) {
-  return status.ok() ? status : Status(status.code(), path + ": " + status.message());
-}
-
 Status ReadOne(const RecordingFile& file, const DecodeContext& context, const BatchSink& sink,
                const std::function<void(size_t)>& on_disk_bytes) {
   Result<std::unique_ptr<StreamDecoder>> decoder = NewDecoder(file, context);
@@ -222,17 +219,21 @@ Result<std::vector<RecordingFile>> FindRecording(const std::string& path,
   return files;
 }
 
-Status ReadRecording(const std::vector<RecordingFile>& files, const DecodeContext& context,
-                     const BatchSink& sink, const std::function<void(uint64_t bytes)>& progress) {
+std::vector<std::string> ReadRecording(const std::vector<RecordingFile>& files,
+                                       const DecodeContext& context, const BatchSink& sink,
+                                       const std::function<void(uint64_t bytes)>& progress) {
+  std::vector<std::string> broken_off;
   uint64_t total = 0;
   for (const RecordingFile& file : files) {
     const Status status = ReadOne(file, context, sink, [&](size_t disk_bytes) {
       total += disk_bytes;
       if (progress) progress(total);
     });
-    TG_RETURN_IF_ERROR(Named(file.path, status));
+    if (status.ok()) continue;
+    CountLostMessage(context.ledger, file.format, telemetry::Reason::kMalformed);
+    broken_off.push_back(file.path + ": " + status.message());
   }
-  return Status::Ok();
+  return broken_off;
 }
 
 }  // namespace tomograph::ingest

@@ -22,8 +22,11 @@ struct RecordingFile {
 Result<std::vector<RecordingFile>> FindRecording(const std::string& path,
                                                  std::vector<std::string>* ignored);
 
-/// Reads all of it. `progress` gets the bytes read so far (of all files, on disk); may be null.
-Status ReadRecording(const std::vector<RecordingFile>& files, const DecodeContext& context,
-                     const BatchSink& sink, const std::function<void(uint64_t bytes)>& progress);
+/// Reads all of it, and says which files could not be read to their end ("PATH: why"): what came
+/// before the damage is kept, what lies behind it is counted as one lost message. `progress` gets
+/// the bytes read so far (of all files, on disk); may be null.
+std::vector<std::string> ReadRecording(const std::vector<RecordingFile>& files,
+                                       const DecodeContext& context, const BatchSink& sink,
+                                       const std::function<void(uint64_t bytes)>& progress);
 
 }  // namespace tomograph::ingest

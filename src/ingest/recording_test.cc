@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 using telemetry::Format;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 constexpr char kJaegerSpan[] =
     R"({"traceID":"1","spanID":"2","startTime":1700000000000000,"operationName":"a"})";
@@ -46,7 +47,8 @@ class RecordingTest : public testing::Test {
     for (const std::string& path : paths) names.push_back(fs::relative(path, folder_).string());
     return names;
   }
-  Status ReadAll(DecoderHarness* harness) {
+  /// The files that broke off.
+  std::vector<std::string> ReadAll(DecoderHarness* harness) {
     const auto files = FindRecording(folder_.string(), nullptr);
     TG_CHECK(files.ok());
     return ReadRecording(
@@ -93,7 +95,7 @@ TEST_F(RecordingTest, ReadsAllOfItAndSaysHowFarItIs) {
   Write("c.csv.gz", *net::Gzip("t,cpu\n1700000000,0.5\n"));
   Write("c.mapping.yaml", "time: t\nvalues: all\nservice: {constant: cart}\n");
   DecoderHarness harness;
-  ASSERT_TRUE(ReadAll(&harness).ok());
+  EXPECT_THAT(ReadAll(&harness), IsEmpty());
   ASSERT_EQ(harness.batches.size(), 3u);
   EXPECT_EQ(harness.batches[0].events.rows(), 1u);
   EXPECT_EQ(harness.batches[1].spans.rows(), 1u);
@@ -118,13 +120,20 @@ TEST_F(RecordingTest, SaysWhatIsWrong) {
   const auto nothing = FindRecording(folder_.string(), nullptr);
   EXPECT_EQ(nothing.status().code(), StatusCode::kInvalidArgument);
   EXPECT_THAT(nothing.status().message(), HasSubstr("mapping.yaml"));
+}
 
+TEST_F(RecordingTest, ADamagedFileCostsNoOther) {
   Write("a.csv", "t,v\n1,2\n");
   Write("a.mapping.yaml", "time: when\nvalues: all\n");
+  Write("b.csv", "t,v\n1,2\n");
+  Write("b.mapping.yaml", "time: [\n");
+  Write("c.jsonl", kOtlp);
   DecoderHarness harness;
-  const Status status = ReadAll(&harness);
-  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
-  EXPECT_THAT(status.message(), HasSubstr("a.csv: CSV has no time column 'when'"));
+  EXPECT_THAT(ReadAll(&harness), ElementsAre(HasSubstr("a.csv: CSV has no time column 'when'"),
+                                             HasSubstr("b.csv: CSV mapping: ")));
+  EXPECT_EQ(harness.SpellLedger(),
+            "otlp_file span received=1 accepted=1\n"
+            "csv message received=2 accepted=0 malformed=2\n");
 }
 
 TEST_F(RecordingTest, KeepsWhatCameBeforeABreak) {
@@ -135,7 +144,7 @@ TEST_F(RecordingTest, KeepsWhatCameBeforeABreak) {
   const std::string whole = *net::Gzip(lines);
   Write("a.json.gz", whole.substr(0, whole.size() / 2));
   DecoderHarness harness;
-  EXPECT_EQ(ReadAll(&harness).code(), StatusCode::kCorrupt);
+  EXPECT_THAT(ReadAll(&harness), ElementsAre(HasSubstr("a.json.gz: the compressed stream broke")));
   ASSERT_FALSE(harness.batches.empty());
   EXPECT_GT(harness.batches[0].spans.rows(), 1000u);
   EXPECT_TRUE(harness.Balanced());

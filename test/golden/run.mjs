@@ -1,8 +1,9 @@
 // Golden cases: test/golden/<area>/<case>/ holds case.md (what it guards), input/ (or input.*), ask (the
 // command line after `tomograph`, with INPUT for the input's path and ROOT for the repository's) and
 // expect.json (a part that the JSON answer must contain) or expect_error.txt (a line that stderr must contain,
-// with exit code 1). In expect.json a list is a part of the answer's, in order; {"$only": [...]} is all of it,
-// {"$first": x} its beginning, {"$length": n} its length; {"$approx": x, "$within": d} is a number.
+// with exit code 1). Beside expect.json there may be expect_stderr.txt, a line that stderr must contain, too.
+// In expect.json a list is a part of the answer's, in order; {"$only": [...]} is all of it, {"$first": x} its
+// beginning, {"$length": n} its length; {"$approx": x, "$within": d} is a number.
 //   node test/golden/run.mjs BINARY [area/case]
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
@@ -62,6 +63,8 @@ for (const area of readdirSync(root, { withFileTypes: true }).filter((d) => d.is
       problem = `exit ${run.status}: ${run.stderr.slice(0, 400)}`;
     } else {
       problem = difference(JSON.parse(readFileSync(join(folder, 'expect.json'), 'utf8')), JSON.parse(run.stdout));
+      const warning = join(folder, 'expect_stderr.txt');
+      if (!problem && existsSync(warning) && !run.stderr.includes(readFileSync(warning, 'utf8').trim())) problem = `stderr: ${run.stderr.slice(0, 400)}`;
     }
     if (problem) {
       failed++;

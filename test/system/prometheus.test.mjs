@@ -44,6 +44,9 @@ after(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
+/** How many samples Prometheus says that it has delivered. */
+const delivered = async () => [...(await (await fetch(`${url}/metrics`)).text()).matchAll(/^prometheus_remote_storage_samples_total\{.*\} (\S+)$/gm)].reduce((sum, [, value]) => sum + Number(value), 0);
+
 const samples = async (format) => (await tomograph.get('/api/v1/loss')).loss.find((r) => r.format === format && r.signal === 'sample');
 
 test('remote write arrives whole and is accounted for', async () => {
@@ -52,6 +55,14 @@ test('remote write arrives whole and is accounted for', async () => {
     return found?.accepted > 2000 ? found : null;
   }, 60, 'samples by remote write');
   assert.equal(row.received, row.accepted + row.repaired + row.dropped);
+  // As many as the sender says: all that it has delivered by now will be in the ledger, which is shown some seconds
+  // late, and what is in the ledger then is soon delivered.
+  const before = await delivered();
+  const received = await until(async () => {
+    const count = (await samples('remote_write')).received;
+    return count >= before ? count : null;
+  }, 20, `the ${before} samples that were delivered`);
+  await until(async () => await delivered() >= received, 10, `${received} samples are delivered`);
   // A summary without observations is NaN: no value, which is no loss either, but it is counted.
   assert.deepEqual(row.reasons.filter((r) => r.reason !== 'non_finite'), [], JSON.stringify(row));
 });

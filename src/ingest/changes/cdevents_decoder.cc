@@ -79,6 +79,7 @@ class EventReader {
   /// read too, and so are the fields that CloudEvents without a CDEvent carry in their data.
   Understood Read(const object& event) {
     Understood said;
+    tally_->Received();
     if (const std::optional<Reason> reason = TryToRead(event, &said)) {
       tally_->Lose(*reason);
       said.repaired = said.kept;
@@ -252,6 +253,7 @@ Status DecodeCdEvents(ByteView body, Format format, const DecodeContext& context
     if (item.get(event) == simdjson::SUCCESS) {
       said = reader.Read(event);
     } else {
+      tally.Received();
       tally.Lose(Reason::kMalformed);
       said.problem = "it is not a JSON object";
     }

@@ -47,17 +47,17 @@ class CsvDecoder : public StreamDecoder {
       : context_(std::move(context)),
         mapping_(std::move(mapping)),
         strings_(context_.identities->strings),
-        rows_(context_.limits.max_record_bytes),
+        rows_(context_.limits.max_record_bytes, context_.limits.max_body_bytes),
         tally_(context_.ledger, Format::kCsv, mapping_.signal) {}
 
   Status Push(ByteView chunk, const BatchSink& sink) override {
-    rows_.Push(chunk, [&](const Row& row, bool too_large) { OnRow(row, too_large, sink); });
+    rows_.Push(chunk, [&](CsvRows::Found found, const Row& row) { OnRow(found, row, sink); });
     tally_.Commit();
     return broken_;
   }
 
   Status Finish(const BatchSink& sink) override {
-    rows_.Finish([&](const Row& row, bool too_large) { OnRow(row, too_large, sink); });
+    rows_.Finish([&](CsvRows::Found found, const Row& row) { OnRow(found, row, sink); });
     HandOut(sink);
     tally_.Commit();
     return broken_;
@@ -74,11 +74,12 @@ class CsvDecoder : public StreamDecoder {
     }
   };
 
-  void OnRow(const Row& row, bool too_large, const BatchSink& sink) {
+  void OnRow(CsvRows::Found found, const Row& row, const BatchSink& sink) {
     if (!broken_.ok()) return;
-    if (too_large) return tally_.Lose(Reason::kTooLarge);
+    if (found == CsvRows::Found::kTooLarge) return LoseRow(Reason::kTooLarge);
+    if (found == CsvRows::Found::kMalformed) return LoseRow(Reason::kMalformed);
     if (header_.empty()) return OnHeader(row);
-    if (row.size() != header_.size()) return tally_.Lose(Reason::kMalformed);
+    if (row.size() != header_.size()) return LoseRow(Reason::kMalformed);
     if (batch_.rows() >= context_.limits.rows_per_batch) HandOut(sink);
     Nanos time = 0;
     const bool timed = ParseTimeIn(row[static_cast<size_t>(time_)], mapping_.time_unit, &time);
@@ -92,6 +93,12 @@ class CsvDecoder : public StreamDecoder {
       default:
         return mapping_.wide ? OnWideRow(row, timed, time) : OnSample(row, timed, time);
     }
+  }
+
+  /// Nobody knows what it held: one record.
+  void LoseRow(Reason reason) {
+    tally_.Received();
+    tally_.Lose(reason);
   }
 
   void OnHeader(const Row& row) {
@@ -196,6 +203,7 @@ class CsvDecoder : public StreamDecoder {
     const std::string_view metric = at_.metric.In(row);
     const std::string_view value = at_.value.In(row);
     if (value.empty()) return;  // a cell without a value is no record
+    tally_.Received();
     if (metric.empty()) return tally_.Lose(Reason::kMalformed);
     if (!timed) return tally_.Lose(Reason::kBadTime);
     AddSample(row, SenderOf(row), metric, at_.unit.In(row), value, time);
@@ -205,6 +213,7 @@ class CsvDecoder : public StreamDecoder {
     const Sender sender = SenderOf(row);
     for (const size_t column : metric_columns_) {
       if (row[column].empty()) continue;
+      tally_.Received();
       if (timed) {
         AddSample(row, sender, header_[column], at_.unit.In(row), row[column], time);
       } else {
@@ -263,6 +272,7 @@ class CsvDecoder : public StreamDecoder {
   void OnSpan(const Row& row, bool timed, Nanos start) {
     telemetry::TraceId trace_id;
     uint64_t span_id = 0;
+    tally_.Received();
     ++spans_read_;
     const bool without_ids = at_.trace_id.In(row).empty() && at_.span_id.In(row).empty();
     if (!without_ids && (!ParseTraceHex(at_.trace_id.In(row), &trace_id) ||
@@ -306,6 +316,7 @@ class CsvDecoder : public StreamDecoder {
   }
 
   void OnFlow(const Row& row, bool timed, Nanos start) {
+    tally_.Received();
     Nanos end = start;
     const bool ends = at_.end.present() || at_.duration.present();
     if (!timed || (ends && !EndOf(row, start, &end))) return tally_.Lose(Reason::kBadTime);
@@ -354,6 +365,7 @@ class CsvDecoder : public StreamDecoder {
   }
 
   void OnLog(const Row& row, bool timed, Nanos time) {
+    tally_.Received();
     const ResourceId resource = FindResource(row);
     if (!timed) return tally_.Lose(Reason::kBadTime);
     if (resource == telemetry::kNoResource) return tally_.Lose(Reason::kResourceLimit);

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "ingest/csv/csv_values.h"
 #include "ingest/decoder_harness.h"
 
@@ -164,6 +166,43 @@ TEST(Csv, CountsRowsThatDoNotFit) {
   EXPECT_EQ(ledger, "csv sample received=10 accepted=1 malformed=5 bad_time=3 non_finite=1\n");
 }
 
+TEST(Csv, AStrayQuoteCostsItsOwnRow) {
+  const auto rows = [](int from, int to) {
+    std::string text;
+    for (int i = from; i < to; ++i) text += std::to_string(i) + ",a,b,1,\n";
+    return text;
+  };
+  const std::string header = "timestamp,service,metric,value,unit\n";
+  std::string ledger;
+  Read(kLong, header + rows(1, 4) + "4,\"a,b,1,\n" + rows(5, 105), &ledger);
+  EXPECT_EQ(ledger, "csv sample received=104 accepted=103 malformed=1\n") << "no other quote";
+  Read(kLong, header + "1,\"a,b,1,\n" + rows(2, 5) + "5,a,\"b\",1,\n" + rows(6, 9), &ledger);
+  EXPECT_EQ(ledger, "csv sample received=8 accepted=7 malformed=1\n") << "a good one later";
+  Read(kLong, header + "1,\"a,b,1,\n2,\"a,b,1,\n3,\"a\",b,1,\n" + rows(4, 6), &ledger);
+  EXPECT_EQ(ledger, "csv sample received=5 accepted=3 malformed=2\n") << "two of them";
+  Read(kLong, header + "1,a,\"b\nc\",1,\n2,a,\"b\nc\"\"\n\",1,\r\n3,a,\"b\"c,1,\n", &ledger);
+  EXPECT_EQ(ledger, "csv sample received=3 accepted=3\n") << "line breaks and sloppy quotes";
+
+  Limits limits;
+  limits.max_body_bytes = 40;
+  const std::string text = header + "1,\"a,b,1,\n" + rows(2, 9) + "9,a,\"b\nc\",1,\n" +
+                           rows(10, 12) + "12,\"a,b,1,\n" + rows(13, 30);
+  EXPECT_EQ(CheckAnyChunking(Decoder(kLong), text, limits), "");
+  DecoderHarness harness;
+  harness.context.limits = limits;
+  ASSERT_TRUE(harness.Run(Decoder(kLong), text).ok());
+  EXPECT_EQ(harness.SpellLedger(), "csv sample received=29 accepted=27 malformed=2\n")
+      << "the end is not waited for";
+}
+
+TEST(Csv, ACarriageReturnBelongsToItsOwnField) {
+  std::string ledger;
+  EXPECT_THAT(
+      Read(kLong, "timestamp,service,metric,value,unit\n1,a,b\r,1,\n\r,\n1,a,b,1,u\r\n", &ledger),
+      HasSubstr("b\r [] kind=1 unit= 1000000000 0 1\n"));
+  EXPECT_EQ(ledger, "csv sample received=3 accepted=2 malformed=1\n");
+}
+
 TEST(Csv, KeepsToItsLimits) {
   Limits limits;
   limits.max_record_bytes = 50;
@@ -218,11 +257,29 @@ TEST(CsvValues, ReadsTimesExactly) {
   EXPECT_EQ(time("1700000000123456", "us"), 1'700'000'000'123'456 * kMicrosecond);
   EXPECT_EQ(time("1700000000123456789", "ns"), 1'700'000'000'123'456'789);
   EXPECT_EQ(time("1.7e9", "s"), 1'700'000'000 * kSecond);
+  // With an exponent: as well as a double holds it.
+  EXPECT_NEAR(static_cast<double>(time("1.700000000123E+12", "ms") - 1'700'000'000'123'000'000), 0,
+              1000);
+  EXPECT_NEAR(static_cast<double>(time("1700000000000.5e-3", "s") - 1'700'000'000'000'500'000), 0,
+              1000);
   for (const char* bad : {"", "x", "0", "nan", "inf", "1e300", "9223372036854775807", "1.2.3", "."})
     EXPECT_EQ(time(bad, "s"), -1) << bad;
+}
+
+TEST(CsvValues, ReadsLengths) {
+  const std::tuple<const char*, const char*, Nanos> cases[] = {
+      {"-1.5", "ms", -1'500'000}, {"-0.5", "s", -500'000'000}, {"0", "s", 0},
+      {"1.5e-05", "s", 15'000},   {"2.5E-4", "s", 250'000},    {"-2.5e-4", "s", -250'000},
+      {"1e-3", "s", 1'000'000},   {"1.5e3", "us", 1'500'000},  {".5", "s", 500'000'000},
+      {"1.", "s", kSecond},       {"1.5e+1", "ms", 15'000'000}};
+  for (const auto& [text, unit, expected] : cases) {
+    Nanos length = -1;
+    ASSERT_TRUE(ParseLengthIn(text, unit, &length)) << text;
+    EXPECT_EQ(length, expected) << text;
+  }
   Nanos length = 0;
-  ASSERT_TRUE(ParseLengthIn("-1.5", "ms", &length));
-  EXPECT_EQ(length, -1'500'000);
+  for (const char* bad : {"", ".", "1.5x", "1.5e", "1.-5", "1.5e300", "1.5 s", "1.5e-"})
+    EXPECT_FALSE(ParseLengthIn(bad, "s", &length)) << bad;
 }
 
 }  // namespace

@@ -5,9 +5,10 @@
 namespace tomograph::ingest::csv {
 
 size_t CsvRows::TakeRun(ByteView chunk, size_t at) {
-  const size_t end =
-      std::min(state_ == State::kQuoted ? chunk.find('"', at) : chunk.find_first_of(",\n", at),
-               chunk.size());
+  const char* const ends = state_ == State::kPlain ? ",\n" : continued_ ? "\"" : "\"\n";
+  size_t end = std::min(chunk.find_first_of(ends, at), chunk.size());
+  // Not further than one byte too far, so that the end lies where it would in other chunks.
+  if (continued_) end = std::min(end, at + max_continued_bytes_ + 1 - behind_break_.size());
   Keep(chunk.substr(at, end - at));
   return end;
 }
@@ -21,8 +22,14 @@ bool CsvRows::Step(char c) {
       }
       break;
     case State::kQuoted:
-      state_ = State::kQuoteInQuoted;
-      return false;  // the only end of a run
+      if (c == '"') {
+        state_ = State::kQuoteInQuoted;
+        return false;
+      }
+      if (!may_continue_) return true;
+      continued_ = true;
+      Keep("\n");
+      return false;
     case State::kQuoteInQuoted:
       if (c == '"') {
         Keep("\"");
@@ -30,6 +37,7 @@ bool CsvRows::Step(char c) {
         return false;
       }
       if (c == '\r') return false;
+      stray_ = continued_ && c != ',' && c != '\n';
       break;
     case State::kPlain:
       break;
@@ -55,6 +63,15 @@ void CsvRows::Keep(std::string_view text) {
     field_end_.clear();
   }
   if (!too_large_) text_.append(text);
+}
+
+void CsvRows::StartRow() {
+  state_ = State::kFieldStart;
+  text_.clear();
+  field_end_.clear();
+  behind_break_.clear();
+  too_large_ = continued_ = stray_ = false;
+  may_continue_ = !reading_again_;
 }
 
 }  // namespace tomograph::ingest::csv

@@ -1,6 +1,6 @@
 #include "ingest/csv/csv_values.h"
 
-#include <cctype>
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <string>
@@ -37,6 +37,10 @@ bool ParseAll(std::string_view text, Number* number) {
   return !text.empty() && error == std::errc() && stopped == end;
 }
 
+bool AllDigits(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 Nanos UnitLength(std::string_view unit) {
   if (unit == "ns") return 1;
   if (unit == "us") return kMicrosecond;
@@ -70,20 +74,18 @@ bool ParseLengthIn(std::string_view text, std::string_view unit, Nanos* length) 
   text = Trim(text);
   const Nanos scale = UnitLength(unit);
   // The fraction apart from the whole: one double can't hold today's time to the nanosecond.
-  const size_t dot = text.find('.');
+  const size_t dot = std::min(text.find('.'), text.size());
   int64_t whole = 0;
-  if (dot == std::string_view::npos ? ParseAll(text, &whole)
-                                    : dot > 0 && ParseAll(text.substr(0, dot), &whole)) {
-    const bool overflow = __builtin_mul_overflow(whole, scale, length);
-    double fraction = 0;
-    if (dot == std::string_view::npos) return !overflow;
-    if (!overflow && std::isdigit(static_cast<unsigned char>(text.back())) &&
-        ParseAll(text.substr(dot), &fraction) && fraction < 1) {
-      const Nanos rest = std::llround(fraction * static_cast<double>(scale));
-      return !__builtin_add_overflow(*length, text.front() == '-' ? -rest : rest, length);
-    }
+  double fraction = 0;
+  const bool exact = ParseAll(text.substr(0, dot), &whole) &&
+                     (dot == text.size() ||
+                      (AllDigits(text.substr(dot + 1)) && ParseAll(text.substr(dot), &fraction)));
+  if (exact) {
+    const Nanos rest = std::llround(fraction * static_cast<double>(scale));
+    return !__builtin_mul_overflow(whole, scale, length) &&
+           !__builtin_add_overflow(*length, text.front() == '-' ? -rest : rest, length);
   }
-  double number;
+  double number;  // with an exponent, or without digits on one side of the dot
   if (!ParseDouble(text, &number)) return false;
   number *= static_cast<double>(scale);
   if (!(std::abs(number) < kMaxNanos)) return false;

@@ -18,7 +18,7 @@ uint8_t ParseProtocol(std::string_view text);
 /// `unit`: s ms us ns (a number since the epoch, not 0) or rfc3339, where "2024-01-02 03:04:05"
 /// (UTC) is also read.
 bool ParseTimeIn(std::string_view text, std::string_view unit, Nanos* time);
-/// A number of `unit`s, negative ones too.
+/// A number of `unit`s, negative ones too; with an exponent it is as exact as a double.
 bool ParseLengthIn(std::string_view text, std::string_view unit, Nanos* length);
 /// Up to 32 or 16 hexadecimal digits, not all 0.
 bool ParseTraceHex(std::string_view text, telemetry::TraceId* id);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <map>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@ using telemetry::SpanStatus;
 using telemetry::TraceId;
 using telemetry::ValueType;
 
+constexpr double kMaxNanos = 9.2e18;
 constexpr size_t kRecordsPerTrace = 16;  // a trace may be this many times one record's limit
 
 std::string_view TextOf(const object& o, std::string_view key) {
@@ -72,6 +74,23 @@ bool ParseSpanHex(std::string_view hex, uint64_t* id) {
 
 bool FromMicros(int64_t micros, Nanos* time) {
   return !__builtin_mul_overflow(micros, kMicrosecond, time);
+}
+
+/// Jaeger writes whole microseconds, others fractions of them.
+bool LengthOf(const element& micros, Nanos* length) {
+  int64_t whole = 0;
+  if (ToInteger(micros, &whole)) return FromMicros(whole, length);
+  double number = 0;
+  if (micros.get(number) != simdjson::SUCCESS) {
+    std::string_view text;
+    if (micros.get(text) != simdjson::SUCCESS) return false;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size()) return false;
+  }
+  number *= static_cast<double>(kMicrosecond);
+  if (!(std::abs(number) < kMaxNanos)) return false;
+  *length = std::llround(number);
+  return true;
 }
 
 SpanKind KindOf(std::string_view text) {
@@ -145,6 +164,7 @@ class DocumentReader {
     if (document["spans"].get(spans) == simdjson::SUCCESS) {
       ReadProcesses(document);
       for (const element item : spans) {
+        tally_->Received();
         if (item.get(span) == simdjson::SUCCESS) {
           ReadSpan(span);
         } else {
@@ -154,6 +174,7 @@ class DocumentReader {
       return true;
     }
     if (document["spanID"].error() != simdjson::SUCCESS) return false;
+    tally_->Received();
     ReadSpan(document);
     return true;
   }
@@ -207,14 +228,15 @@ class DocumentReader {
         !ParseSpanHex(TextOf(span, "spanID"), &span_id))
       return tally_->Lose(Reason::kMissingId);
     int64_t start_us = 0;
-    int64_t duration_us = 0;
     Nanos start = 0;
     Nanos duration = 0;
     Nanos end = 0;
     if (!IntegerOf(span, "startTime", &start_us) || start_us == 0 || !FromMicros(start_us, &start))
       return tally_->Lose(Reason::kBadTime);
-    if (!IntegerOf(span, "duration", &duration_us)) duration_us = 0;
-    if (!FromMicros(duration_us, &duration) || __builtin_add_overflow(start, duration, &end))
+    element took;  // a span without a duration is a point in time
+    const bool has_duration = span["duration"].get(took) == simdjson::SUCCESS && !took.is_null();
+    if ((has_duration && !LengthOf(took, &duration)) ||
+        __builtin_add_overflow(start, duration, &end))
       return tally_->Lose(Reason::kBadTime);
     const ResourceId resource = ResourceOf(span);
     if (resource == telemetry::kNoResource) return tally_->Lose(Reason::kResourceLimit);

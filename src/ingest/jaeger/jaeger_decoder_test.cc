@@ -124,5 +124,19 @@ TEST(Jaeger, KeepsToItsLimits) {
             "truncated_value=2\n");
 }
 
+TEST(Jaeger, ReadsFractionsOfMicroseconds) {
+  const auto span = [](const char* id, const char* duration) {
+    return std::string(R"({"traceID":"a","spanID":")") + id +
+           R"(","startTime":1700000000000000,"duration":)" + duration + "}\n";
+  };
+  std::string ledger;
+  const std::string text = Read(span("1", "1.5") + span("2", "\"2.25\"") + span("3", "1e3") +
+                                    span("4", "1e300") + span("5", "\"long\""),
+                                &ledger);
+  for (const char* end : {"1700000000000001500", "1700000000000002250", "1700000000001000000"})
+    EXPECT_THAT(text, HasSubstr(end));
+  EXPECT_EQ(ledger, "jaeger span received=5 accepted=3 bad_time=2\n");
+}
+
 }  // namespace
 }  // namespace tomograph::ingest::jaeger

@@ -42,6 +42,30 @@ constexpr char kSpanJson[] = R"({"resourceSpans":[{"resource":{"attributes":[
     "links":[{"traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"2122232425262728"}],
     "status":{"code":2,"message":"broke"}}]}],"schemaUrl":null}]})";
 
+/// A record of which nothing is set is one all the same.
+TEST_F(JsonTest, CountsEmptyRecords) {
+  const std::string json[] = {
+      R"({"resourceSpans":[{"scopeSpans":[{"spans":[{},{"name":"x"},null]}]}]})",
+      R"({"resourceLogs":[{"scopeLogs":[{"logRecords":[{},{}]}]}]})",
+      R"({"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"g","gauge":{"dataPoints":[{},{}]}},{}]}]}]})"};
+  const Signal signals[] = {Signal::kSpan, Signal::kLog, Signal::kSample};
+  for (int i = 0; i < 3; ++i) {
+    Batch batch;
+    EXPECT_TRUE(DecodeInto(&batch, json[i], signals[i], Encoding::kJson).ok());
+  }
+  EXPECT_EQ(Received(Signal::kSpan), 3u);
+  EXPECT_EQ(Lost(Signal::kSpan, Reason::kMissingId), 2u);
+  EXPECT_EQ(Received(Signal::kLog), 2u);
+  EXPECT_EQ(Lost(Signal::kLog, Reason::kTimeFromObserved), 2u);
+  EXPECT_EQ(Received(Signal::kSample), 2u);
+  EXPECT_EQ(Lost(Signal::kSample, Reason::kBadTime), 2u);
+
+  for (const Signal signal : {Signal::kSpan, Signal::kLog})
+    MustDecode(Request({Block("", {"", ""})}), signal);
+  EXPECT_EQ(Received(Signal::kSpan), 5u) << "the same in protobuf";
+  EXPECT_EQ(Received(Signal::kLog), 4u);
+}
+
 std::string SpanProtobuf() {
   SpanFields s;
   s.state = "ot=th:8";

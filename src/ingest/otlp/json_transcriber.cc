@@ -412,7 +412,8 @@ bool WriteText(dom::element value, const Field& field, pbf_writer* out) {
 /// Writes messages, leaving out the records that have a wrong value.
 class Writer {
  public:
-  explicit Writer(Transcript* transcript) : transcript_(transcript) {}
+  Writer(Transcript* transcript, const std::string* written)
+      : transcript_(transcript), written_(*written) {}
 
   Status WriteMessage(dom::element json, const Message& message, pbf_writer* out) {
     dom::object object;
@@ -453,11 +454,19 @@ class Writer {
 
   Status WriteInner(dom::element value, const Field& field, pbf_writer* out) {
     const uint64_t lost_before = transcript_->wrong_type;
-    pbf_writer inner(*out, field.number);
-    const Status status = WriteMessage(value, *field.message, &inner);
-    if (status.ok()) return status;
+    const size_t size_before = written_.size();
+    const Status status = [&] {
+      pbf_writer inner(*out, field.number);
+      const Status written = WriteMessage(value, *field.message, &inner);
+      if (!written.ok()) inner.rollback();
+      return written;
+    }();
+    if (status.ok()) {
+      // protozero leaves out an empty message, but an empty record is a record.
+      if (written_.size() == size_before) out->add_message(field.number, std::string());
+      return status;
+    }
     if (field.message->role == Role::kPart) return status;
-    inner.rollback();
     // With what was lost in it already; a group that is no object at all counts as one.
     transcript_->wrong_type =
         lost_before + std::max<uint64_t>(1, CountRecords(value, *field.message));
@@ -466,6 +475,7 @@ class Writer {
   }
 
   Transcript* const transcript_;
+  const std::string& written_;  // what all writers write to
 };
 
 }  // namespace
@@ -488,7 +498,7 @@ struct JsonTranscriber::Impl {
     protobuf.clear();
     Transcript transcript;
     pbf_writer writer(protobuf);
-    TG_RETURN_IF_ERROR(Writer(&transcript).WriteMessage(root, message, &writer));
+    TG_RETURN_IF_ERROR(Writer(&transcript, &protobuf).WriteMessage(root, message, &writer));
     transcript.protobuf = protobuf;
     return transcript;
   }

@@ -65,6 +65,7 @@ class LogDecoder {
 
  private:
   void Record(ByteView bytes) {
+    pass_.tally.Received();
     const RawLog raw = Read(bytes);
     const Limits& limits = pass_.context.limits;
     if (bytes.size() > limits.max_record_bytes) return pass_.tally.Drop(Reason::kTooLarge);

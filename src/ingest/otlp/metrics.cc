@@ -175,13 +175,13 @@ class MetricDecoder {
 
   void Point(uint32_t which, ByteView bytes) {
     frame_.Clear();
+    if (which == 11) return SummaryPoint(bytes);
+    pass_.tally.Received();
     switch (which) {
       case 9:
         return HistogramPoint(bytes);
       case 10:
         return ExponentialHistogramPoint(bytes);
-      case 11:
-        return SummaryPoint(bytes);
       default:
         return NumberPoint(bytes);
     }
@@ -379,7 +379,9 @@ class MetricDecoder {
           sum = reader.get_double();
           break;
         case Bytes(6):
-          quantiles_.push_back(ReadQuantile(View(reader)));
+          // NaN: no observation lately. That is nothing missing and nothing to keep.
+          if (const Quantile q = ReadQuantile(View(reader)); !std::isnan(q.value))
+            quantiles_.push_back(q);
           break;
         case Bytes(7):
           frame_.attributes.push_back(View(reader));
@@ -391,12 +393,12 @@ class MetricDecoder {
           reader.skip();
       }
     }
-    const std::optional<PointTime> time = Admit(bytes);
+    const size_t parts = quantiles_.size() + 2;
+    pass_.tally.Received(parts);
+    const std::optional<PointTime> time = Admit(bytes, parts);
     if (!time) return;
     const bool stale = frame_.no_value();
     for (const Quantile& q : quantiles_) {
-      // NaN: no observation lately. That is nothing missing and nothing to keep.
-      if (std::isnan(q.value)) continue;
       char text[32];
       const char* end = std::to_chars(text, text + sizeof text, q.quantile).ptr;
       AddSummaryPart({}, {text, static_cast<size_t>(end - text)}, *time, q.value);
@@ -441,10 +443,10 @@ class MetricDecoder {
   // -------------------------------------------------------------------------------------------------
   // Points -> rows
 
-  /// What every point must have; nothing (and a drop counted) when it lacks it.
-  std::optional<PointTime> Admit(ByteView point) {
+  /// What every point must have; nothing (and its records counted as dropped) when it lacks it.
+  std::optional<PointTime> Admit(ByteView point, size_t records = 1) {
     const auto refuse = [&](Reason reason) {
-      pass_.tally.Drop(reason);
+      pass_.tally.Drop(reason, records);
       return std::nullopt;
     };
     if (point.size() > pass_.context.limits.max_record_bytes) return refuse(Reason::kTooLarge);

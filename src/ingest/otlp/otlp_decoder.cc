@@ -82,6 +82,7 @@ Result<Decoded> DecodeCounted(ByteView protobuf, Signal signal, Source source,
                               const DecodeContext& context, Batch* batch) {
   Result<RecordTally> tally = DecodeProtobuf(protobuf, signal, source, context, batch);
   if (!tally.ok()) return tally.status();
+  tally->Received(left_out.wrong_type);
   tally->Drop(Reason::kWrongType, left_out.wrong_type);
   tally->Commit(format, signal, context.ledger);
   Decoded decoded{tally->dropped(), tally->Explain()};

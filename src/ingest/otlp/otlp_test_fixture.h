@@ -79,6 +79,12 @@ class OtlpTest : public ::testing::Test {
     }
     return 0;
   }
+  uint64_t Received(Signal signal, Format format = Format::kOtlpHttp) const {
+    for (const auto& row : ledger_.Rows()) {
+      if (row.format == format && row.signal == signal) return row.received;
+    }
+    return 0;
+  }
   uint64_t Accepted(Signal signal, Format format = Format::kOtlpHttp) const {
     for (const auto& row : ledger_.Rows()) {
       if (row.format == format && row.signal == signal) return row.accepted;

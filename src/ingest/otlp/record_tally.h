@@ -2,12 +2,11 @@
 // message was readable, so that a message counts either as its records or as one lost message.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 
-#include "telemetry/loss_ledger.h"
+#include "ingest/tally.h"
 
 namespace tomograph::ingest::otlp {
 
@@ -25,6 +24,8 @@ class Repairs {
 
 class RecordTally {
  public:
+  /// `n` records were found. Each must be counted once more by Keep or Drop.
+  void Received(uint64_t n = 1) { received_ += n; }
   void Keep(const Repairs& repairs, uint64_t n = 1) {
     if (repairs.first()) {
       lost_[static_cast<size_t>(*repairs.first())] += n;
@@ -34,15 +35,15 @@ class RecordTally {
   }
   void Drop(telemetry::Reason reason, uint64_t n = 1) { lost_[static_cast<size_t>(reason)] += n; }
 
-  uint64_t dropped() const;
-  /// "2 missing_id, 1 bad_time"; empty when nothing was dropped.
-  std::string Explain() const;
+  uint64_t dropped() const { return DroppedOf(lost_); }
+  std::string Explain() const { return ExplainDrops(lost_); }
   void Commit(telemetry::Format format, telemetry::Signal signal,
               telemetry::LossLedger* ledger) const;
 
  private:
+  uint64_t received_ = 0;
   uint64_t accepted_ = 0;
-  std::array<uint64_t, telemetry::kReasonCount> lost_{};
+  Losses lost_{};
 };
 
 }  // namespace tomograph::ingest::otlp

@@ -55,6 +55,7 @@ class TraceDecoder {
   }
 
   void Span(ByteView bytes) {
+    pass_.tally.Received();
     Read(bytes);
     if (bytes.size() > pass_.context.limits.max_record_bytes)
       return pass_.tally.Drop(Reason::kTooLarge);

@@ -17,14 +17,19 @@ bool IsCount(double x) { return x >= 0 && x <= kMaxCount && x == std::floor(x); 
 
 }  // namespace
 
-bool ClassicHistograms::Add(telemetry::SeriesId series, Nanos time, Part part, double upper_bound,
-                            double value) {
+void ClassicHistograms::Add(telemetry::SeriesId series, Nanos time, Part part, double upper_bound,
+                            double value, Tally* tally) {
   const bool counts = part == Part::kBucket || part == Part::kCount;
-  if (counts ? !IsCount(value) : !std::isfinite(value)) return false;
-  if (part == Part::kBucket && std::isnan(upper_bound)) return false;
+  const bool valid = (counts ? IsCount(value) : std::isfinite(value)) &&
+                     !(part == Part::kBucket && std::isnan(upper_bound));
+  if (!valid) {
+    tally->Received();
+    return tally->Lose(Reason::kMalformed);
+  }
 
   const auto [it, is_new] = index_.try_emplace({series, time}, pending_.size());
   if (is_new) {
+    tally->Received();
     pending_.emplace_back();
     pending_.back().series = series;
     pending_.back().time = time;
@@ -45,7 +50,6 @@ bool ClassicHistograms::Add(telemetry::SeriesId series, Nanos time, Part part, d
       p.start = FromSeconds(value);
       break;
   }
-  return true;
 }
 
 void ClassicHistograms::Flush(telemetry::SampleBatch::Histograms* out, Tally* tally) {

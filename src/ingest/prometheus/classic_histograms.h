@@ -15,9 +15,11 @@ class ClassicHistograms {
  public:
   enum class Part { kBucket, kSum, kCount, kCreated };
 
-  /// `upper_bound` matters for kBucket alone; a kCreated value is in seconds since the epoch. False
-  /// when the value cannot be such a part (a negative or fractional count).
-  bool Add(telemetry::SeriesId series, Nanos time, Part part, double upper_bound, double value);
+  /// `upper_bound` matters for kBucket alone; a kCreated value is in seconds since the epoch. The
+  /// histogram is counted as received with its first part. A value that cannot be such a part (a
+  /// negative or fractional count) is a lost record by itself.
+  void Add(telemetry::SeriesId series, Nanos time, Part part, double upper_bound, double value,
+           Tally* tally);
 
   /// Appends one row each, in the order of their first lines, counts them and forgets them. Buckets
   /// that fall or disagree with the count are put right (kBucketsRepaired); parts without any

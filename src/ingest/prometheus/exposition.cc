@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ingest/line_splitter.h"
@@ -81,19 +82,33 @@ class ExpositionDecoder : public StreamDecoder {
 
  private:
   void OnLine(ByteView line, bool too_long, const BatchSink& sink) {
-    if (too_long) return tally_.Lose(Reason::kTooLarge);
     const size_t first = line.find_first_not_of(" \t");
-    if (first == ByteView::npos) return;
+    if (first == ByteView::npos && !too_long) return;
+    if (ended_) return OnLineBehindTheEnd();
+    if (too_long) return LoseLine(Reason::kTooLarge);
     if (line[first] == '#') return OnComment(line.substr(first + 1));
     if (batch_.rows() >= context_.limits.rows_per_batch) HandOut(sink);
     if (histograms_.size() >= context_.limits.rows_per_batch) EndFamily();
     if (!ParseSampleLine(line, &line_) || line_.labels.size() > context_.limits.max_attributes)
-      return tally_.Lose(Reason::kMalformed);
+      return LoseLine(Reason::kMalformed);
     OnSample();
+  }
+
+  /// Nobody knows what it held: one record.
+  void LoseLine(Reason reason) {
+    tally_.Received();
+    tally_.Lose(reason);
+  }
+
+  /// All of it is one loss: it is no part of this exposition.
+  void OnLineBehindTheEnd() {
+    if (!std::exchange(more_behind_end_, true))
+      CountLostMessage(context_.ledger, options_.format, Reason::kMalformed);
   }
 
   void OnComment(std::string_view rest) {
     const std::string_view keyword = TakeWord(&rest);
+    if (keyword == "EOF" && rest.empty()) ended_ = true;
     if (keyword != "TYPE" && keyword != "UNIT" && keyword != "HELP") return;
     const std::string_view name = TakeWord(&rest);
     if (name != family_.name) {
@@ -121,7 +136,7 @@ class ExpositionDecoder : public StreamDecoder {
     Nanos time = options_.default_time;
     if (!line_.timestamp.empty() && !ParseTimestamp(line_.timestamp, &time)) time = 0;
     if (time == 0) {
-      if (!created) tally_.Lose(Reason::kBadTime);
+      if (!created) LoseLine(Reason::kBadTime);
       return;
     }
     if (family_.kind == MetricKind::kHistogram && !suffix.empty() && suffix != "_total")
@@ -131,6 +146,7 @@ class ExpositionDecoder : public StreamDecoder {
   }
 
   void OnNumber(std::string_view suffix, Nanos time) {
+    tally_.Received();
     if (!std::isfinite(line_.value)) return tally_.Lose(Reason::kNonFinite);
     MetricFacts facts{family_.kind, family_.unit};
     if (family_.name.empty() || suffix == "_sum" || suffix == "_count")
@@ -169,12 +185,12 @@ class ExpositionDecoder : public StreamDecoder {
       const auto le = std::find_if(line_.labels.begin(), line_.labels.end(),
                                    [](const Label& l) { return l.name == "le"; });
       if (le == line_.labels.end() || !ParseNumber(le->value, &bound))
-        return tally_.Lose(Reason::kMalformed);
+        return LoseLine(Reason::kMalformed);
       line_.labels.erase(le);
     }
     const SeriesId id = FindSeries(family_.name, {MetricKind::kHistogram, family_.unit});
-    if (id == telemetry::kNoSeries) return;
-    if (!histograms_.Add(id, time, part, bound, line_.value)) tally_.Lose(Reason::kMalformed);
+    if (id == telemetry::kNoSeries) return tally_.Received();  // and lost, line by line
+    histograms_.Add(id, time, part, bound, line_.value, &tally_);
   }
 
   /// kNoSeries when a table is full; the loss is then counted.
@@ -246,6 +262,8 @@ class ExpositionDecoder : public StreamDecoder {
   ClassicHistograms histograms_;
   Family family_;
   bool open_metrics_ = false;
+  bool ended_ = false;  // by "# EOF"
+  bool more_behind_end_ = false;
   SampleLine line_;
   std::string target_key_;
   std::string key_;

@@ -7,7 +7,8 @@
 // seconds in OpenMetrics. A timestamp is taken as seconds when it has a fraction or exponent, when
 // a `# UNIT` line came before (there is none in the text format), or when it is below 10^11 (as
 // milliseconds that would be before March 1973; as seconds 10^11 is in the year 5138). `# EOF`
-// comes too late to help.
+// comes too late to help; what stands behind it is no part of the exposition and counted as one
+// lost message.
 #pragma once
 
 #include "ingest/decoder.h"

@@ -147,5 +147,16 @@ TEST(Exposition, KeepsToItsLimits) {
   EXPECT_EQ(harness.SpellLedger(), "openmetrics sample received=7 accepted=5 too_large=2\n");
 }
 
+TEST(Exposition, EndsAtItsEnd) {
+  std::string ledger;
+  EXPECT_THAT(Read("a 1\n# EOF\n\n", &ledger), HasSubstr(" a "));
+  EXPECT_EQ(ledger, "openmetrics sample received=1 accepted=1\n");
+  EXPECT_THAT(Read("a 1\n# EOF\nb 1\n\nc 1\n# TYPE d gauge\nd 1\n", &ledger),
+              Not(HasSubstr(" b ")));
+  EXPECT_EQ(ledger,
+            "openmetrics message received=1 accepted=0 malformed=1\n"
+            "openmetrics sample received=1 accepted=1\n");
+}
+
 }  // namespace
 }  // namespace tomograph::ingest::prometheus

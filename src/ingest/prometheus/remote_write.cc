@@ -22,7 +22,8 @@ using telemetry::Reason;
 using telemetry::SampleBatch;
 using telemetry::SeriesId;
 
-constexpr size_t kMaxPlainBytes = 256u << 20;
+constexpr uint64_t kMaxSamples = 1'000'000;
+constexpr size_t kMaxFamilies = 100'000;
 constexpr int64_t kMaxMillis = INT64_MAX / kMillisecond;
 
 // Field numbers of prompb's messages.
@@ -54,7 +55,8 @@ using MetadataByFamily = std::unordered_map<std::string_view, MetricFacts>;
 MetadataByFamily ReadMetadata(ByteView message) {
   MetadataByFamily found;
   pbf_reader request(message.data(), message.size());
-  while (request.next(kMetadata, protozero::pbf_wire_type::length_delimited)) {
+  while (found.size() < kMaxFamilies &&
+         request.next(kMetadata, protozero::pbf_wire_type::length_delimited)) {
     pbf_reader metadata = request.get_message();
     std::string_view family;
     MetricFacts facts;
@@ -95,10 +97,11 @@ class RequestReader {
   RequestReader(ByteView message, const DecodeContext& context, SampleBatch* out, Tally* tally)
       : message_(message), context_(context), out_(out), tally_(tally) {}
 
-  void Read() {
+  /// False, and the rest is not read, when there are too many samples.
+  bool Read() {
     metadata_ = ReadMetadata(message_);
     pbf_reader request(message_.data(), message_.size());
-    while (request.next()) {
+    while (!too_many() && request.next()) {
       if (request.tag_and_type() ==
           protozero::tag_and_type(kTimeSeries, protozero::pbf_wire_type::length_delimited)) {
         ReadSeries(request.get_message());
@@ -106,15 +109,18 @@ class RequestReader {
         request.skip();
       }
     }
+    return !too_many();
   }
 
  private:
+  bool too_many() const { return tally_->received() > kMaxSamples; }
+
   void ReadSeries(pbf_reader series) {
     const size_t first_row = out_->rows();
     Collected labels;
     size_t label_count = 0;
     const char* field_start = series.data().data();
-    while (series.next()) {
+    while (!too_many() && series.next()) {
       switch (series.tag_and_type()) {
         case protozero::tag_and_type(kLabels, protozero::pbf_wire_type::length_delimited):
           series.skip();
@@ -126,6 +132,7 @@ class RequestReader {
           break;
         case protozero::tag_and_type(kNativeHistograms, protozero::pbf_wire_type::length_delimited):
           series.skip();
+          tally_->Received();
           tally_->Lose(Reason::kUnsupported);
           break;
         default:
@@ -173,6 +180,7 @@ class RequestReader {
   }
 
   void ReadSample(pbf_reader sample) {
+    tally_->Received();
     double value = 0;
     int64_t millis = 0;
     while (sample.next()) {
@@ -278,27 +286,43 @@ Status Refuse(const DecodeContext& context, Reason reason, Status status) {
 
 }  // namespace
 
-Status DecodeRemoteWrite(ByteView body, const DecodeContext& context, telemetry::Batch* batch) {
+Status DecodeRemoteWrite(ByteView body, const DecodeContext& context, net::BodyShare* share,
+                         telemetry::Batch* batch) {
   size_t plain_bytes = 0;
   if (!snappy::GetUncompressedLength(body.data(), body.size(), &plain_bytes))
     return Refuse(context, Reason::kMalformed, Status::InvalidArgument("not a snappy block"));
-  if (plain_bytes > kMaxPlainBytes)
+  const size_t max_plain_bytes = context.limits.max_plain_bytes;
+  if (plain_bytes > max_plain_bytes)
     return Refuse(context, Reason::kTooLarge,
-                  Status::ResourceExhausted("uncompresses to over 256 MiB"));
+                  Status::ResourceExhausted("uncompresses to " + std::to_string(plain_bytes) +
+                                            " bytes, over " + std::to_string(max_plain_bytes)));
   // A block can't grow more than 64 bytes for each 2: a larger claim is a lie not worth the memory.
+  const bool can_be = plain_bytes / 32 <= body.size();
+  if (can_be && !share->GrowTo(share->bytes() + plain_bytes))
+    return Refuse(context, Reason::kBackPressure,
+                  Status::Unavailable("no room for this request now"));
   std::string plain;
-  if (plain_bytes / 32 > body.size() || !snappy::Uncompress(body.data(), body.size(), &plain))
+  if (!can_be || !snappy::Uncompress(body.data(), body.size(), &plain))
     return Refuse(context, Reason::kMalformed, Status::InvalidArgument("damaged snappy block"));
 
   const size_t rows_before = batch->samples.rows();
   Tally tally(context.ledger, Format::kRemoteWrite, telemetry::Signal::kSample);
   try {
-    RequestReader(plain, context, &batch->samples, &tally).Read();
+    if (!RequestReader(plain, context, &batch->samples, &tally).Read()) {
+      Truncate(&batch->samples, rows_before);
+      return Refuse(
+          context, Reason::kTooLarge,
+          Status::ResourceExhausted("holds more than " + std::to_string(kMaxSamples) + " samples"));
+    }
   } catch (const protozero::exception&) {
     Truncate(&batch->samples, rows_before);
     return Refuse(context, Reason::kMalformed, Status::InvalidArgument("damaged WriteRequest"));
   }
+  const Losses lost = tally.lost();
   tally.Commit();
+  const bool faulty = DroppedOf(lost) > lost[static_cast<size_t>(Reason::kNonFinite)];
+  if (faulty && batch->samples.rows() == rows_before)
+    return Status::InvalidArgument("nothing of it can be kept: " + ExplainDrops(lost));
   return Status::Ok();
 }
 

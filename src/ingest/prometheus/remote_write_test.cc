@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <protozero/pbf_writer.hpp>
 
 #include "ingest/decoder_harness.h"
@@ -52,11 +53,12 @@ std::string Compressed(const std::string& plain) {
 class RemoteWrite : public testing::Test {
  protected:
   Status Decode(const std::string& message) {
-    return DecodeRemoteWrite(Compressed(message), harness_.context, &batch_);
+    return DecodeRemoteWrite(Compressed(message), harness_.context, &share_, &batch_);
   }
   std::string Spelled() const { return SpellBatch(batch_, harness_.identities); }
 
   DecoderHarness harness_;
+  net::BodyShare share_;
   telemetry::Batch batch_;
 };
 
@@ -151,23 +153,70 @@ TEST_F(RemoteWrite, RefusesWhatItCannotReadWholly) {
   ASSERT_TRUE(Decode(message).ok());
   const std::string body = Compressed(message);
   const auto refused = [&](ByteView bytes) {
-    return DecodeRemoteWrite(bytes, harness_.context, &batch_).code();
+    return DecodeRemoteWrite(bytes, harness_.context, &share_, &batch_).code();
   };
   EXPECT_EQ(refused(""), StatusCode::kInvalidArgument);
   EXPECT_EQ(refused(ByteView(body).substr(0, body.size() - 1)), StatusCode::kInvalidArgument);
   EXPECT_EQ(refused(Compressed(message.substr(0, message.size() - 1))),
             StatusCode::kInvalidArgument);
-  EXPECT_EQ(refused("\xff\xff\xff\x7f"
+  EXPECT_EQ(refused("\xff\xff\xff\x1f"
                     "x"),
             StatusCode::kInvalidArgument)
-      << "claims 256 MiB less one";
-  EXPECT_EQ(refused("\xff\xff\xff\xff\x0f"
+      << "claims 64 MiB less one";
+  EXPECT_EQ(refused("\x81\x80\x80\x20"
                     "x"),
-            StatusCode::kResourceExhausted);
+            StatusCode::kResourceExhausted)
+      << "claims 64 MiB and one";
   EXPECT_EQ(batch_.samples.rows(), 1u) << "nothing is appended";
   EXPECT_EQ(harness_.SpellLedger(),
             "remote_write message received=5 accepted=0 malformed=4 too_large=1\n"
             "remote_write sample received=1 accepted=1\n");
+}
+
+TEST_F(RemoteWrite, TakesItsShareOfTheBudgetBeforeItUncompresses) {
+  std::string message;
+  AddSeries(&message, {{"__name__", std::string(5000, 'a')}}, {{1, 1}});
+  const auto budget = std::make_shared<net::BodyBudget>(message.size() + 100);
+  share_ = net::BodyShare(budget);
+  ASSERT_TRUE(share_.GrowTo(101));  // the body
+  const Status refused = Decode(message);
+  EXPECT_EQ(refused.code(), StatusCode::kUnavailable) << refused.ToString();
+  EXPECT_EQ(harness_.SpellLedger(), "remote_write message received=1 accepted=0 back_pressure=1\n");
+  share_.ShrinkTo(100);
+  EXPECT_TRUE(Decode(message).ok());
+  EXPECT_EQ(budget->in_use(), budget->limit());
+  harness_.context.limits.max_plain_bytes = message.size() - 1;
+  EXPECT_EQ(Decode(message).code(), StatusCode::kResourceExhausted);
+}
+
+TEST_F(RemoteWrite, TakesAMillionSamplesAndNoMore) {
+  const auto samples = [](size_t n) { return Samples(n, {1, 1}); };
+  std::string message;
+  AddSeries(&message, {{"__name__", "a"}}, samples(1'000'000));
+  ASSERT_TRUE(Decode(message).ok());
+  EXPECT_EQ(batch_.samples.rows(), 1'000'000u);
+  AddSeries(&message, {{"__name__", "b"}}, samples(1));
+  EXPECT_EQ(Decode(message).code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(batch_.samples.rows(), 1'000'000u) << "nothing is appended";
+  EXPECT_EQ(harness_.SpellLedger(),
+            "remote_write message received=1 accepted=0 too_large=1\n"
+            "remote_write sample received=1000000 accepted=1000000\n");
+}
+
+TEST_F(RemoteWrite, SaysWhenNothingCanBeKept) {
+  std::string message;
+  AddSeries(&message, {{"__name__", "a"}}, {{0, 1}});
+  AddSeries(&message, {{"job", "nameless"}}, {{1, 1}, {2, 2}});
+  const Status status = Decode(message);
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr("2 malformed ("));
+  EXPECT_THAT(status.message(), HasSubstr("1 bad_time ("));
+  EXPECT_EQ(harness_.SpellLedger(),
+            "remote_write sample received=3 accepted=0 malformed=2 bad_time=1\n");
+  std::string nan;
+  AddSeries(&nan, {{"__name__", "a"}}, {{1, std::nan("")}});
+  EXPECT_TRUE(Decode(nan).ok()) << "nothing to complain of";
+  EXPECT_TRUE(Decode("").ok());
 }
 
 TEST_F(RemoteWrite, ANoisyJobDoesNotTakeAQuietOnesNames) {
