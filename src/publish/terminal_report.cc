@@ -273,8 +273,9 @@ class Terminal {
     const size_t rest = places.size() - shown;
     if (rest > 0) Line("  and " + std::to_string(rest) + " more");
     if (silent > 0) {
-      Text(std::to_string(silent) + " of them silent in the newest window: up or down is not known.", 2,
-           "  ");
+      Text(
+          std::to_string(silent) + " of them silent in the newest window: up or down is not known.",
+          2, "  ");
     }
     if (missing > 0) {
       Text("No estimate of requests in flight for " + std::to_string(missing) +
