@@ -588,7 +588,8 @@ TEST(ClockModel, LateEndsOfASlowCalleeLeaveItsOffsetKnown) {
     const Score score = ScoreOf(sim, model.Clocks());
     EXPECT_EQ(score.inside, score.checked);
     EXPECT_LT(score.rms(), 150 * kMicrosecond);
-    const ClockSegment& last = ClockOf(model.Clocks(), 1).segments.back();
+    const std::vector<HostClock> clocks = model.Clocks();
+    const ClockSegment& last = ClockOf(clocks, 1).segments.back();
     EXPECT_TRUE(last.applied);
     EXPECT_NEAR(HalfWidth(last), 15e6 / 2, 500e3);
     EXPECT_NEAR(last.drift, 40e-6, 10e-6);
