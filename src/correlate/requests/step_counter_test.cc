@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <deque>
+#include <string>
 
 #include "base/random.h"
 #include "correlate/requests/calls_test.h"
@@ -135,9 +137,10 @@ TEST_F(StepCounterTest, TheStepsOfARequestCoverWhatItsCallsDoNot) {
 
 TEST_F(StepCounterTest, AnEntityHasSoManyStepsAndTheRestIsCounted) {
   std::vector<Row> rows;
+  std::deque<std::string> names;  // that the rows point at
   for (uint64_t i = 1; i <= 100; ++i) {
     rows.push_back({.trace = i, .id = 1, .start_s = 0, .end_s = 1, .service = web_});
-    rows.back().operation = ids_.strings.Get(ids_.strings.Intern("op" + std::to_string(i))).data();
+    rows.back().operation = names.emplace_back("op" + std::to_string(i)).c_str();
   }
   const auto sets = Run(rows);
   const Window* w = sets[0].Find({web_, kNoEntity});
