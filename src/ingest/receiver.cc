@@ -59,17 +59,9 @@ std::string_view Trimmed(std::string_view text) {
   return text;
 }
 
-std::string LowerCase(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
-
 /// Without parameters and in lower case: "application/json; charset=utf-8" -> "application/json".
 std::string MediaType(std::string_view header) {
-  return LowerCase(Trimmed(header.substr(0, header.find(';'))));
+  return net::LowerCase(Trimmed(header.substr(0, header.find(';'))));
 }
 
 /// A parameter of a content type, unquoted; empty when it is not there.
@@ -80,7 +72,7 @@ std::string_view ParameterOf(std::string_view header, std::string_view lower_cas
     at = next;
     const size_t equals = part.find('=');
     if (equals == std::string_view::npos) continue;
-    if (LowerCase(Trimmed(part.substr(0, equals))) != lower_case_name) continue;
+    if (net::LowerCase(Trimmed(part.substr(0, equals))) != lower_case_name) continue;
     const std::string_view value = Trimmed(part.substr(equals + 1));
     return value.starts_with('"') ? value.substr(1, value.find('"', 1) - 1) : value;
   }

@@ -38,6 +38,9 @@ struct HttpRequest {
   std::string Param(std::string_view name) const;
 };
 
+/// ASCII letters, as HTTP compares names, media types and encodings.
+std::string LowerCase(std::string_view text);
+
 struct HttpResponse {
   int status = 200;
   std::string content_type = "text/plain; charset=utf-8";

@@ -204,9 +204,10 @@ float Evidence::Log(const EvidencePair& pair) const {
 
 void TellsApart::Add(float owner, std::span<const float> candidates) {
   if (candidates.size() < 2) return;
-  double sum = 0;
-  for (const float log : candidates) sum += std::exp(static_cast<double>(log));
-  gain_ += owner - std::log(sum / static_cast<double>(candidates.size()));
+  double mean = 0;
+  for (const float log : candidates) mean += std::exp(static_cast<double>(log));
+  mean /= static_cast<double>(candidates.size());
+  gain_ += std::log((1 - kDoubt) * std::exp(static_cast<double>(owner)) / mean + kDoubt);
 }
 
 }  // namespace tomograph::correlate::linking

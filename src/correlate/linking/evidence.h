@@ -123,7 +123,9 @@ class Evidence {
 
 /// Does evidence tell owners from the other candidates? To be fed one call after the other, while
 /// owners do not depend on it: were it chance, exp(gain) would be 1 on average, so that it exceeds
-/// exp(kEnough) once in 22,000 times (a test by e-value, Vovk & Wang 2021).
+/// exp(kEnough) once in 22,000 times (a test by e-value, Vovk & Wang 2021). The bet on each owner
+/// is half of the stake: owners by times alone are often wrong where there is a choice, and the
+/// surer the evidence, the more it would be held against it that it knows better.
 class TellsApart {
  public:
   void Add(float owner, std::span<const float> candidates);
@@ -131,6 +133,7 @@ class TellsApart {
 
  private:
   static constexpr double kEnough = 10;
+  static constexpr double kDoubt = 0.5;  // the other half
   double gain_ = 0;
 };
 

@@ -205,5 +205,15 @@ TEST(TellsApart, NeedsMoreThanChance) {
   EXPECT_FALSE(static_cast<bool>(single)) << "with one candidate there is nothing to tell";
 }
 
+TEST(TellsApart, SureEvidenceIsNotRefutedByOwnersThatAreOftenWrong) {
+  TellsApart tells;
+  const float logs[] = {5, -3, -3, -3};  // the first is the true one
+  for (int i = 0; i < 100; ++i) tells.Add(logs[i % 2], logs);
+  EXPECT_TRUE(static_cast<bool>(tells));
+  TellsApart guessed;
+  for (int i = 0; i < 100; ++i) guessed.Add(logs[i % 4], logs);
+  EXPECT_FALSE(static_cast<bool>(guessed)) << "owners that know nothing prove nothing";
+}
+
 }  // namespace
 }  // namespace tomograph::correlate::linking

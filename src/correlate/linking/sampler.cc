@@ -223,6 +223,7 @@ bool Sampler::Movable(int call, int to) const {
   const auto candidates = w_.CandidatesOf(c);
   return std::binary_search(candidates.begin(), candidates.end(), to);
 }
+
 bool Sampler::Swap(int call, Draft* a, Draft* b, double* log_ratio) {
   const int call_class = w_.calls[call].call_class;
   const RequestModel& kind_a = model_.kinds[w_.requests[a->request].kind];
@@ -254,6 +255,7 @@ bool Sampler::Swap(int call, Draft* a, Draft* b, double* log_ratio) {
   }
   return true;
 }
+
 bool Sampler::SwapOne(int call, const CallGroup& ga, const CallGroup& gb, Draft* a, Draft* b,
                       double* log_ratio) {
   const int used_a = Used(a->slots, ga), used_b = Used(b->slots, gb);
@@ -274,6 +276,7 @@ bool Sampler::SwapOne(int call, const CallGroup& ga, const CallGroup& gb, Draft*
   InsertInto(gb, call, b);
   return true;
 }
+
 bool Sampler::SwapAll(const CallGroup& ga, const CallGroup& gb, Draft* a, Draft* b) const {
   const int used_a = Used(a->slots, ga), used_b = Used(b->slots, gb);
   for (int s = 0; s < used_a; ++s) {
