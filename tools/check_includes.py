@@ -15,9 +15,10 @@ MAY = {
     "reconstruct": ["base", "correlate", "telemetry"],
     "diagnose": ["base", "correlate", "telemetry"],
     "publish": ["base", "net", "telemetry", "store/store.h"],
+    "simulate": ["base", "net", "telemetry"],
     "engine": ["base", "telemetry", "net", "ingest", "normalize", "correlate", "store", "reconstruct", "diagnose", "publish"],
 }
-MAY["evaluate"] = MAY["engine"] + ["engine"]
+MAY["evaluate"] = MAY["engine"] + ["engine", "simulate"]
 MAY["apps"] = MAY["evaluate"] + ["evaluate"]
 BANNED_NAMES = re.compile(r"(^|[_/])(utils?|common|helpers?|misc|manager)([_./]|$)")
 
