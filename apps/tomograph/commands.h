@@ -14,5 +14,6 @@ void AddServe(CLI::App& app, Run* run);
 void AddReconstruct(CLI::App& app, Run* run);
 void AddEvaluate(CLI::App& app, Run* run);
 void AddCheck(CLI::App& app, Run* run);
+void AddSimulate(CLI::App& app, Run* run);
 
 }  // namespace tomograph::app

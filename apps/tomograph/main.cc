@@ -77,6 +77,7 @@ int main(int argc, char** argv) {
   tomograph::app::AddServe(app, &run);
   tomograph::app::AddReconstruct(app, &run);
   tomograph::app::AddEvaluate(app, &run);
+  tomograph::app::AddSimulate(app, &run);
   tomograph::app::AddCheck(app, &run);
   app.failure_message([&](const CLI::App* of, const CLI::Error& error) {
     const std::string unknown = WhatIsUnknown(app);

@@ -14,6 +14,7 @@
 #include "engine/recorded_run.h"
 #include "engine/related_lines.h"
 #include "net/http_server.h"
+#include "progress_bar.h"
 #include "publish/publisher.h"
 #include "publish/report.h"
 #include "publish/request_json.h"
@@ -24,36 +25,6 @@ namespace {
 struct Options {
   std::string path, report, links, serve, window = "5s", store_dir;
   bool json = false, quiet = false;
-};
-
-// On a terminal only, and only when it takes long enough to be worth looking at.
-class ProgressBar {
- public:
-  explicit ProgressBar(bool enabled)
-      : enabled_(enabled && isatty(STDERR_FILENO)), clock_(), started_(clock_.Now()) {}
-  ~ProgressBar() {
-    if (shown_) std::fprintf(stderr, "\r\033[K");
-  }
-  void Update(uint64_t done, uint64_t total) {
-    const Nanos now = clock_.Now();
-    if (!enabled_ || total == 0 || now - started_ < kSecond / 2 || now - last_ < kSecond / 10)
-      return;
-    last_ = now;
-    shown_ = true;
-    const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
-    constexpr int kWidth = 40;
-    const int full = static_cast<int>(share * kWidth);
-    std::fprintf(stderr, "\r[%s%s] %3.0f %%  %.1f of %.1f MB",
-                 std::string(static_cast<size_t>(full), '#').c_str(),
-                 std::string(static_cast<size_t>(kWidth - full), ' ').c_str(), share * 100,
-                 static_cast<double>(done) / 1e6, static_cast<double>(total) / 1e6);
-  }
-
- private:
-  bool enabled_;
-  bool shown_ = false;
-  WallClock clock_;
-  Nanos started_, last_ = 0;
 };
 
 int Columns() {
@@ -232,8 +203,9 @@ int Reconstruct(const Options& options) {
   }
   Result<engine::RecordedResult> result = [&] {
     ProgressBar bar(!options.quiet);
-    return engine::ReconstructRecording(
-        options.path, run, [&](uint64_t done, uint64_t total) { bar.Update(done, total); });
+    return engine::ReconstructRecording(options.path, run, [&](uint64_t done, uint64_t total) {
+      bar.Update(done, total, 1e6, "MB");
+    });
   }();
   if (!result.ok()) return Fail(result.status().message());
 
