@@ -37,34 +37,33 @@ std::string ResourceOf(const Sender& sender) {
 /// is full or taken.
 class SignalLines {
  public:
-  /// E.g. "resourceSpans", "scopeSpans", "spans".
-  SignalLines(std::string_view of_resource, std::string_view of_scope, std::string_view list)
-      : head_("{\"" + std::string(of_resource) + "\":["),
+  /// E.g. "resourceSpans", "scopeSpans", "spans". `resources` by sender.
+  SignalLines(const std::vector<std::string>& resources, std::string_view of_resource,
+              std::string_view of_scope, std::string_view list)
+      : resources_(resources),
+        head_("{\"" + std::string(of_resource) + "\":["),
         between_(",\"" + std::string(of_scope) + "\":[{\"" + std::string(list) + "\":[") {}
 
-  /// Where the next record of this sender goes, a comma before it where one is needed.
-  std::string* Next(SenderId sender) {
-    std::string* records = Open(sender);
-    if (!records->empty()) records->push_back(',');
-    return records;
-  }
   /// The sender's records of this line so far.
   std::string* Open(SenderId sender) {
     const auto index = static_cast<size_t>(sender);
     if (by_sender_.size() <= index) by_sender_.resize(index + 1);
     Pending& pending = by_sender_[index];
-    if (!std::exchange(pending.open, true)) open_.push_back(index);
+    if (!std::exchange(pending.open, true)) {
+      open_.push_back(index);
+      line_bytes_ += resources_[index].size();
+    }
     return &pending.json;
   }
   /// After each record: `bytes` of it were appended. True when the line is full.
   bool Grew(size_t bytes) { return (line_bytes_ += bytes) >= OtlpJson::kLineBytes; }
 
-  void EndLine(const std::vector<std::string>& resources) {
+  void EndLine() {
     if (open_.empty()) return;
     lines_ += head_;
     for (const size_t sender : open_) {
       if (sender != open_.front()) lines_.push_back(',');
-      lines_.append("{\"resource\":").append(resources[sender]).append(between_);
+      lines_.append("{\"resource\":").append(resources_[sender]).append(between_);
       lines_.append(by_sender_[sender].json).append("]}]}");
       by_sender_[sender].json.clear();
       by_sender_[sender].open = false;
@@ -80,6 +79,7 @@ class SignalLines {
     std::string json;
     bool open = false;
   };
+  const std::vector<std::string>& resources_;
   const std::string head_, between_;
   std::vector<Pending> by_sender_;
   std::vector<size_t> open_;  // in the order of their first record
@@ -234,21 +234,22 @@ void AppendLog(const LogRecord& log, std::string* out) {
 }  // namespace
 
 struct OtlpJson::Impl {
-  SignalLines traces{"resourceSpans", "scopeSpans", "spans"};
-  SignalLines metrics{"resourceMetrics", "scopeMetrics", "metrics"};
-  SignalLines logs{"resourceLogs", "scopeLogs", "logRecords"};
-  std::string changes;
   std::vector<std::string> resources;  // by sender
-  std::vector<std::string> metric;     // by sender: the head of the metric that is open, else empty
+  SignalLines traces{resources, "resourceSpans", "scopeSpans", "spans"};
+  SignalLines metrics{resources, "resourceMetrics", "scopeMetrics", "metrics"};
+  SignalLines logs{resources, "resourceLogs", "scopeLogs", "logRecords"};
+  std::string changes;
+  std::vector<std::string> metric;  // by sender: the head of the metric that is open, else empty
   Written written;
   std::string head;
 
   template <typename Append>
   void Add(SenderId sender, SignalLines* lines, const Append& append) {
-    std::string* out = lines->Next(sender);
+    std::string* out = lines->Open(sender);
     const size_t before = out->size();
+    if (before > 0) out->push_back(',');
     append(out);
-    if (lines->Grew(out->size() - before)) lines->EndLine(resources);
+    if (lines->Grew(out->size() - before)) lines->EndLine();
   }
 
   /// Points of one metric that come one after the other are one metric.
@@ -275,7 +276,7 @@ struct OtlpJson::Impl {
       metrics.Open(static_cast<SenderId>(sender))->append(kMetricTail);
       metric[sender].clear();
     }
-    metrics.EndLine(resources);
+    metrics.EndLine();
   }
 };
 
@@ -308,9 +309,9 @@ void OtlpJson::See(const ChangeRecord& change) {
 }
 
 OtlpJson::Lines OtlpJson::Take() {
-  impl_->traces.EndLine(impl_->resources);
+  impl_->traces.EndLine();
   impl_->EndMetrics();
-  impl_->logs.EndLine(impl_->resources);
+  impl_->logs.EndLine();
   return {impl_->traces.Take(), impl_->metrics.Take(), impl_->logs.Take(),
           std::exchange(impl_->changes, std::string())};
 }

@@ -123,7 +123,8 @@ Status ReadFaults(const std::string& path, MemoryTruth* truth) {
   if (!text.ok()) return text.status();
   try {
     truth->impact_known = true;
-    for (const nlohmann::json& json : nlohmann::json::parse(*text).at("faults")) {
+    const nlohmann::json file = nlohmann::json::parse(*text);
+    for (const nlohmann::json& json : file.at("faults")) {
       TruthFault fault;
       json.at("kind").get_to(fault.kind);
       json.at("target").get_to(fault.target);
