@@ -57,12 +57,12 @@ class SimulatedRun {
 
   Status Prepare() {
     TG_RETURN_IF_ERROR(Try());
+    TG_RETURN_IF_ERROR(PrepareLive());
     if (!options_.out.empty()) {
       auto recording = simulate::Recording::Create(options_.out, yaml_);
       if (!recording.ok()) return recording.status();
       recording_ = std::move(recording).value();
     }
-    TG_RETURN_IF_ERROR(PrepareLive());
     shift_.emplace(shift_by_, &writer_, recording_ != nullptr ? recording_->truth() : &no_truth_);
     loss_.emplace(scenario_.loss, scenario_.seed, scenario_.start, &*shift_);
     simulate::Audience* audience = &*loss_;
@@ -241,7 +241,9 @@ void AddSimulate(CLI::App& app, Run* run) {
   command->add_option("--out", options->out, "write a recording, with its truth, to this folder");
   command->add_option("--live", options->live,
                       "send it as it happens to an OTLP/HTTP receiver, e.g. otlp://127.0.0.1:4318");
-  command->add_option("--speed", options->speed, "with --live: so many times as fast")
+  command
+      ->add_option("--speed", options->speed,
+                   "with --live: so many times as fast; it then begins in the past")
       ->capture_default_str()
       ->check(CLI::Range(0.01, 1000.0));
   command->add_option("--seed", options->seed, "instead of the scenario's");

@@ -66,7 +66,7 @@ void OtlpPost::SendOne(const std::string& url, std::string_view content_type,
   for (int tries = 1;; ++tries, pause *= 2) {
     const Result<net::HttpResponse> answer = net::Fetch(call);
     if (answer.ok() && answer->status >= 200 && answer->status < 300) return;
-    why = answer.ok() ? "answered " + std::to_string(answer->status) + ": " +
+    why = answer.ok() ? url + ": answered " + std::to_string(answer->status) + ": " +
                             answer->body.substr(0, kQuotedBytes)
                       : answer.status().message();
     const bool again = answer.ok() ? AsksToTryAgain(answer->status) : answer.status().retryable();
@@ -75,7 +75,7 @@ void OtlpPost::SendOne(const std::string& url, std::string_view content_type,
     wait_(pause);
   }
   ++count_.failed;
-  if (count_.first_failure.empty()) count_.first_failure = url + ": " + why;
+  if (count_.first_failure.empty()) count_.first_failure = why;
 }
 
 }  // namespace tomograph::simulate

@@ -107,6 +107,7 @@ TEST_F(OtlpPostTest, NobodyThereIsAFailure) {
   post.Send({"a\n", "", "", ""});
   EXPECT_EQ(post.count().failed, 1u);
   EXPECT_EQ(waits_.size(), 5u);
+  EXPECT_EQ(post.count().first_failure, url + "/v1/traces: Connection refused");
 }
 
 TEST(OtlpPostUrl, IsMadeOfHostAndPort) {
