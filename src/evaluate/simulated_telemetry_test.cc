@@ -196,11 +196,11 @@ TEST(SimulatedTelemetry, SamplesAreReadAsTheyWereShown) {
   sample.labels = {{"state", "user"}, {"odd", "a\"\\\n"}};
   sample.value = 0.1 + 0.2;
   writer.See(sample);
-  sample.metric = "http.server.active_requests";
+  sample.metric = "process.cpu.time";
   sample.kind = SampleKind::kCounter;
   sample.labels = {};
   sample.start = kTime - kHour;
-  sample.value = 9'007'199'254'740'993;
+  sample.value = 9'007'199'254'740'992.0;
   writer.See(sample);
   sample.metric = "http.server.request.duration";
   sample.unit = "s";
@@ -216,7 +216,7 @@ TEST(SimulatedTelemetry, SamplesAreReadAsTheyWereShown) {
   ASSERT_EQ(read.rows(), 2u);
   EXPECT_THAT(read.time_ns, ElementsAre(kTime, kTime));
   EXPECT_THAT(read.start_ns, ElementsAre(0, kTime - kHour));
-  EXPECT_THAT(read.value, ElementsAre(0.1 + 0.2, 9'007'199'254'740'993.0));
+  EXPECT_THAT(read.value, ElementsAre(0.1 + 0.2, 9'007'199'254'740'992.0));
   const telemetry::Series& gauge = reader.identities.series.Get(read.series[0]);
   EXPECT_EQ(gauge.kind, telemetry::MetricKind::kGauge);
   EXPECT_EQ(reader.Text(gauge.metric), "process.cpu.utilization");
