@@ -67,8 +67,8 @@ struct LossCount {
 
 class Loss : public Audience {
  public:
-  /// `next` gets what is left, late records when they are due (Pass). `start`: when the clocks'
-  /// drift begins.
+  /// `next` gets what is left, late records when they are due (Pass); the tracestate in them lives
+  /// as long as this. `start`: when the clocks' drift begins.
   Loss(const LossSettings& settings, uint64_t seed, Nanos start, Audience* next);
   ~Loss() override;
   SenderId Enter(const Sender& sender) override;

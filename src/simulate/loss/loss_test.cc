@@ -101,8 +101,9 @@ TEST(Loss, LosesNothingUnlessTold) {
 TEST(Loss, SamplesWholeTracesAndSaysSo) {
   LossSettings settings;
   settings.keep_traces = 0.25;
-  LossCount count;
-  const KeptRecords kept = Left(settings, 4000, &count);
+  KeptRecords kept;
+  Loss loss(settings, kSeed, kStart, &kept);
+  Shop(&loss).Show(4000);
   std::map<uint64_t, int> spans_of;
   for (const SpanRecord& span : kept.spans) {
     ++spans_of[span.trace.hi];
@@ -111,7 +112,7 @@ TEST(Loss, SamplesWholeTracesAndSaysSo) {
   }
   for (const auto& [trace, spans] : spans_of) EXPECT_EQ(spans, 2);
   EXPECT_NEAR(static_cast<double>(spans_of.size()), 1000, 110);  // 4 sd
-  EXPECT_EQ(count.sampled_out, 8000 - kept.spans.size());
+  EXPECT_EQ(loss.count().sampled_out, 8000 - kept.spans.size());
   EXPECT_EQ(kept.logs.size(), 4000u);
   settings.tell_sampling = false;
   EXPECT_EQ(Left(settings, 10).spans.front().trace_state, "");
