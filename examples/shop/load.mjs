@@ -28,6 +28,8 @@ export function startLoad({ url, rps = 30, seed = 1, seconds = 3600 }) {
   const random = seeded(seed);
   const agent = new http.Agent({ keepAlive: true, maxSockets: maxInFlight });
   const withItems = new Set();  // customers who have something to check out
+  const moves = new Map();  // of each customer's checkouts, begun and over: odd while one runs
+  const move = (user) => moves.set(user, (moves.get(user) ?? 0) + 1);
   const counts = {};
   const end = Date.now() + seconds * 1000;
   let inFlight = 0;
@@ -76,16 +78,20 @@ export function startLoad({ url, rps = 30, seed = 1, seconds = 3600 }) {
       case 'product': return send(kind, 'GET', `/products/${product}`);
       case 'look at cart': return send(kind, 'GET', `/cart/${user}`);
       case 'recommendations': return send(kind, 'GET', `/recommendations/${user}`);
-      case 'add to cart':
-        if (await send(kind, 'POST', `/cart/${user}/items`, { product, quantity })) {
-          withItems.add(user);
-        }
+      case 'add to cart': {
+        // What was added beside a checkout may have gone with it: the cart may be empty again.
+        const before = moves.get(user) ?? 0;
+        const added = await send(kind, 'POST', `/cart/${user}/items`, { product, quantity });
+        if (added && before % 2 === 0 && (moves.get(user) ?? 0) === before) withItems.add(user);
         return;
+      }
       case 'checkout': {
         const [buyer] = withItems;
         if (!buyer) return send('product', 'GET', `/products/${product}`);
         withItems.delete(buyer);
-        return send(kind, 'POST', `/checkout/${buyer}`);
+        move(buyer);
+        await send(kind, 'POST', `/checkout/${buyer}`);
+        return move(buyer);
       }
     }
   }

@@ -1,5 +1,6 @@
 #include "reconstruct/missing_spans.h"
 #include "reconstruct/queue.h"
+#include "reconstruct/replica_lag.h"
 #include "reconstruct/state_model.h"
 #include "reconstruct/step.h"
 #include "reconstruct/volume.h"
@@ -12,6 +13,7 @@ std::vector<std::unique_ptr<StateModel>> AllModels() {
   models.push_back(std::make_unique<QueueModel>());
   models.push_back(std::make_unique<MissingSpansModel>());
   models.push_back(std::make_unique<StepModel>());
+  models.push_back(std::make_unique<ReplicaLagModel>());
   return models;
 }
 

@@ -184,6 +184,7 @@ constexpr QuantityWords kQuantities[kQuantityCount] = {{"other", "1"},
                                                        {"restarts", "1"},
                                                        {"network_bytes", "By"},
                                                        {"retransmits", "1"},
+                                                       {"replica_lag", "s"},
                                                        {"activity", "1"}};
 }  // namespace
 

@@ -206,7 +206,8 @@ describe('two services do not propagate trace context', () => {
     // Joins that are decided before anything was learned are among those that are judged.
     assert.ok(scores.all.accuracy >= 0.88, 'with connections');
     assert.ok(scores['timing alone'].accuracy >= 0.75, 'by timing');
-    assert.ok(scores.all.accuracy > scores['timing alone'].accuracy + 0.02, 'connections must tell something');
+    const wrong = (name) => 1 - scores[name].accuracy;  // how many there are by timing alone is up to the machine
+    assert.ok(wrong('all') <= 0.7 * wrong('timing alone'), 'connections must tell something');
     for (const [name, s] of Object.entries(scores)) assert.ok(s.calibrationError <= 0.1, `${name}: posteriors are off by ${s.calibrationError}`);
   });
 

@@ -6,7 +6,8 @@ namespace tomograph::correlate {
 namespace {
 
 constexpr double kLeastCalls = 2.5;  // three, of which some have faded
-constexpr uint64_t kEarned = 50;  // at 25 % late, half of it seen, one callee in 800 stays unseen
+constexpr double kEarned = 50;  // at 25 % late, half of it seen, one callee in 800 stays unseen
+constexpr double kForEachShown = 200;  // more of them: is it the first of many, or an accident?
 constexpr double kLeastShare = 0.01;
 constexpr Nanos kRecent = 5 * kMinute;
 constexpr Nanos kHolds = kHour;
@@ -59,8 +60,10 @@ void LateEnds::Close(Nanos end, Nanos length) {
 }
 
 AnswerSign LateEnds::sign() const {
-  const bool earned = (told_by_ == AnswerSign::kEnd ? seen_ : seen_worked_) >= kEarned;
-  return earned ? told_by_ : AnswerSign::kStart;
+  const bool ends = told_by_ == AnswerSign::kEnd;
+  const double seen = static_cast<double>(ends ? seen_ : seen_worked_);
+  const double shown = ends ? recent_.late_ends : recent_.late_work;
+  return seen >= kEarned + kForEachShown * shown ? told_by_ : AnswerSign::kStart;
 }
 
 bool LateEnds::Prove(double late, double all) {

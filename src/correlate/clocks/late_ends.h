@@ -22,7 +22,8 @@
 // Proof: the excess shows in at least 3 calls and at least 1 % of them, of one window or of the
 // last five minutes or so; fewer may be clients that gave up. It holds for an hour from the last
 // window that had it. And belief is earned: of a callee of which 50 answers were not yet seen, or
-// 50 with calls of its own, the start alone is believed, since lateness would hardly have shown.
+// 50 with calls of its own, the start alone is believed, since lateness would hardly have shown;
+// nor before another 200 for each of late that did show it, which may be the first of many.
 //
 // Wrong when: all lateness is shorter than the network's ways, so that no span outlasts its call
 // (the bound from ends then misses by less than that); or, at kWork, calls that are not waited for

@@ -27,10 +27,17 @@ AnswerSign SignAfter(const AnswersSeen& seen, Nanos quantum = kMicrosecond) {
 
 TEST(LateEnds, BelievesEndsUntilThreeCallsAndOneInAHundredDisproveThem) {
   EXPECT_EQ(SignAfter(Window(100, 0)), AnswerSign::kEnd);
-  EXPECT_EQ(SignAfter(Window(100, 2)), AnswerSign::kEnd);
+  EXPECT_EQ(SignAfter(Window(500, 2)), AnswerSign::kEnd);
   EXPECT_EQ(SignAfter(Window(100, 3)), AnswerSign::kWork);
   EXPECT_EQ(SignAfter(Window(300, 3)), AnswerSign::kWork);
-  EXPECT_EQ(SignAfter(Window(301, 3)), AnswerSign::kEnd);
+  EXPECT_EQ(SignAfter(Window(700, 3)), AnswerSign::kEnd);
+}
+
+TEST(LateEnds, OneThatShowsIsDoubtUntilItStaysAlone) {
+  EXPECT_EQ(SignAfter(Window(249, 1)), AnswerSign::kStart);
+  EXPECT_EQ(SignAfter(Window(250, 1)), AnswerSign::kEnd);
+  EXPECT_EQ(SignAfter(Window(350, 10, 1)), AnswerSign::kWork);
+  EXPECT_EQ(SignAfter(Window(249, 10, 1)), AnswerSign::kStart);
 }
 
 TEST(LateEnds, BeliefIsEarned) {
@@ -50,7 +57,7 @@ TEST(LateEnds, BeliefIsEarned) {
 }
 
 TEST(LateEnds, CallsThatAreNotWaitedForLeaveTheStartAlone) {
-  EXPECT_EQ(SignAfter(Window(100, 10, 2)), AnswerSign::kWork);
+  EXPECT_EQ(SignAfter(Window(500, 10, 2)), AnswerSign::kWork);
   EXPECT_EQ(SignAfter(Window(100, 10, 3)), AnswerSign::kStart);
 }
 
@@ -64,7 +71,7 @@ TEST(LateEnds, WhatCoarseClocksMakeOfNothingIsNoProof) {
 
 TEST(LateEnds, ProofAddsUpOverWindowsAndFades) {
   LateEnds often, seldom;
-  for (int w = 1; w <= 200; ++w) {
+  for (int w = 1; w <= 400; ++w) {
     often.Add(Window(10, w % 10 == 0 ? 1 : 0), kMicrosecond);
     often.Close(w * kWindow, kWindow);
     seldom.Add(Window(1, w % 100 == 0 ? 1 : 0), kMicrosecond);

@@ -89,6 +89,8 @@ constexpr Entry kNames[] = {
     {"node_netstat_tcp_retranssegs", Quantity::kRetransmits},
     {"node_network_receive", Quantity::kNetworkBytes},
     {"node_network_transmit", Quantity::kNetworkBytes},
+    {"mysql_replica_time_behind_source", Quantity::kReplicaLag},
+    {"mysql_slave_status_seconds_behind_master", Quantity::kReplicaLag},
     {"nodejs_eventloop_delay_max", Quantity::kSchedulingDelay, 1, Statistic::kMax},
     {"nodejs_eventloop_delay_mean", Quantity::kSchedulingDelay, 1, Statistic::kMean},
     {"nodejs_eventloop_delay_p50", Quantity::kSchedulingDelay, 1, Statistic::kP50},
@@ -98,6 +100,9 @@ constexpr Entry kNames[] = {
     // The loop's busy share is no CPU share (a blocked read is busy, too): pooling both would be
     // neither.
     {"nodejs_eventloop_utilization", Quantity::kOther},
+    {"pg_replication_lag", Quantity::kReplicaLag},
+    {"postgresql_wal_delay", Quantity::kReplicaLag},  // of operation=replay alone
+    {"postgresql_wal_lag", Quantity::kReplicaLag},    // likewise, in whole seconds
     {"process_cpu", Quantity::kCpuTime},
     {"process_cpu_time", Quantity::kCpuTime},
     {"process_cpu_utilization", Quantity::kCpuUtilization},

@@ -59,6 +59,8 @@ void ApplyState(const Labels& labels, Series* series) {
       return keep_only(labels.First({"system.memory.state", "state"}), "used");
     case Quantity::kDiskUtilization:
       return keep_only(labels.First({"system.filesystem.state", "state"}), "used");
+    case Quantity::kReplicaLag:  // what was sent or flushed is not applied yet
+      return keep_only(labels.First({"operation"}), "replay");
     case Quantity::kHostCpuUtilization:
       // No mode alone is the host's load, and idle is its opposite.
       return keep_only(labels.First({"cpu.mode", "system.cpu.state", "state", "mode"}), "");
@@ -104,9 +106,23 @@ std::string_view AttributeOf(const Resource& resource, std::string_view name,
   return {};
 }
 
-telemetry::EntityId OwnerOf(const Series& series, Identities* identities) {
+/// A primary tells the lag of each of its replicas under the name by which that is connected; a
+/// replica tells its own.
+telemetry::EntityId ReplicaOf(const Resource& resource, const Labels& labels,
+                              Identities* identities) {
+  const telemetry::Interner& strings = identities->strings;
+  std::string_view name = labels.First({"replication_client", "application_name"});
+  if (name.empty()) name = strings.Get(resource.instance);
+  if (name.empty()) return resource.service_entity;
+  return identities->entities.FindOrAdd(EntityKind::kInstance,
+                                        strings.Get(resource.service_namespace), name,
+                                        resource.service_entity);
+}
+
+telemetry::EntityId OwnerOf(const Series& series, const Labels& labels, Identities* identities) {
   const Resource& resource = identities->resources.Get(series.resource);
   const telemetry::Interner& strings = identities->strings;
+  if (series.quantity == Quantity::kReplicaLag) return ReplicaOf(resource, labels, identities);
   const std::string_view metric = strings.Get(series.metric);
   // kube-state-metrics and the kubelet speak of other pods than their own.
   if (metric.starts_with("kube_") || metric.starts_with("container_")) {
@@ -153,7 +169,7 @@ void CompleteSeriesMeaning(Series* series, Identities* identities) {
   const Labels labels(*series, strings);
   ApplyState(labels, series);
   ApplyQuantile(labels, series);
-  series->entity = OwnerOf(*series, identities);
+  series->entity = OwnerOf(*series, labels, identities);
   if (meaning.client_side) NameCallee(labels, identities, series);
 }
 
