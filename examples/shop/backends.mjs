@@ -30,7 +30,7 @@ export async function startPostgres(dir, port) {
   return { child, socket: join(data, `.s.PGSQL.${port}`) };
 }
 
-function postgresPrograms() {
+export function postgresPrograms() {
   const versions = '/usr/lib/postgresql';
   const found = existsSync(versions) ? readdirSync(versions).sort((a, b) => b - a) : [];
   if (!found.length) throw new Error('PostgreSQL is not installed');

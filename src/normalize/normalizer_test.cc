@@ -103,6 +103,25 @@ TEST_F(NormalizerTest, BringsOldNamesToTodaysAndKeepsTheRest) {
       << "both given: nothing twice";
 }
 
+TEST_F(NormalizerTest, LagIsTheReplicasWhoeverTellsIt) {
+  const Texts primary = {{"service.name", "orders-db"}, {"service.instance.id", "pg-0"}};
+  const auto by_primary = [&](const char* operation) {
+    return SeriesOf("postgresql.wal.delay",
+                    {{"operation", operation}, {"replication_client", "standby1"}}, primary);
+  };
+  const telemetry::Series replayed = by_primary("replay");
+  EXPECT_EQ(replayed.quantity, telemetry::Quantity::kReplicaLag);
+  EXPECT_EQ(ids_.entities.Get(replayed.entity).name, "orders-db/standby1");
+  EXPECT_EQ(ids_.entities.Get(replayed.entity).kind, EntityKind::kInstance);
+  EXPECT_EQ(by_primary("flush").quantity, telemetry::Quantity::kOther);
+  const telemetry::Series own =
+      SeriesOf("pg_replication_lag_seconds", {},
+               {{"service.name", "orders-db"}, {"service.instance.id", "pg-1"}});
+  EXPECT_EQ(own.quantity, telemetry::Quantity::kReplicaLag);
+  EXPECT_EQ(ids_.entities.Get(own.entity).kind, EntityKind::kInstance);
+  EXPECT_EQ(ids_.entities.Name(own.entity), "orders-db/pg-1");
+}
+
 TEST_F(NormalizerTest, FillsOperations) {
   AddSpan(SpanKind::kServer, "GET /cart/7", {{"http.method", "GET"}, {"http.route", "/cart/{id}"}});
   AddSpan(SpanKind::kServer, "x",

@@ -69,6 +69,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"jvm.memory.used", "By", kGauge, Quantity::kMemoryBytes},
         Case{"jvm.class.count", "", kGauge, Quantity::kOther},
         Case{"system.cpu.utilization", "1", kGauge, Quantity::kHostCpuUtilization},
+        Case{"postgresql.wal.delay", "s", kGauge, Quantity::kReplicaLag},
+        Case{"postgresql.wal.lag", "s", kGauge, Quantity::kReplicaLag},
         Case{"k8s.container.restarts", "", kGauge, Quantity::kRestarts}));
 
 INSTANTIATE_TEST_SUITE_P(
@@ -106,6 +108,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"jvm_gc_pause_seconds_sum", "", kCounter, Quantity::kGcTime, Statistic::kSum},
         Case{"work_queue_length", "", kGauge, Quantity::kQueueDepth},
         Case{"grpc_server_handled_total", "", kCounter, Quantity::kCallRate},
+        Case{"pg_replication_lag_seconds", "", kGauge, Quantity::kReplicaLag},
+        Case{"mysql_slave_status_seconds_behind_master", "", kGauge, Quantity::kReplicaLag},
         Case{"grpc_server_started_total", "", kCounter, Quantity::kOther}));
 
 INSTANTIATE_TEST_SUITE_P(

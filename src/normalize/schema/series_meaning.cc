@@ -106,14 +106,18 @@ std::string_view AttributeOf(const Resource& resource, std::string_view name,
   return {};
 }
 
-/// A primary tells the lag of each of its replicas under the name by which that is connected; a
+/// A primary tells the lag of each of its replicas by the name under which that is connected; a
 /// replica tells its own.
 telemetry::EntityId ReplicaOf(const Resource& resource, const Labels& labels,
                               Identities* identities) {
+  const std::string_view client = labels.First({"replication_client", "application_name"});
+  if (client.empty()) {
+    return resource.instance_entity == telemetry::kNoEntity ? resource.service_entity
+                                                            : resource.instance_entity;
+  }
   const telemetry::Interner& strings = identities->strings;
-  std::string_view name = labels.First({"replication_client", "application_name"});
-  if (name.empty()) name = strings.Get(resource.instance);
-  if (name.empty()) return resource.service_entity;
+  std::string name(strings.Get(resource.service));
+  name.append("/").append(client);
   return identities->entities.FindOrAdd(EntityKind::kInstance,
                                         strings.Get(resource.service_namespace), name,
                                         resource.service_entity);
