@@ -1,8 +1,9 @@
 // Simulation: a scenario, run. Same scenario, same seed: the same records in the same order, to the
-// byte, on every machine.
+// byte, wherever the C library computes the same logarithms.
+//
+// It begins with an empty system: what is waiting and in flight takes a while to be as usual.
 #pragma once
 
-#include <functional>
 #include <memory>
 
 #include "base/status.h"

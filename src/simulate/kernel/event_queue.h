@@ -46,6 +46,8 @@ class EventQueue {
     return x.at != y.at ? x.at < y.at : static_cast<int32_t>(x.order - y.order) < 0;
   }
 
+  Event TakeFirst();
+
   std::vector<Event> heap_;
   Nanos now_;
   uint32_t next_order_ = 0;
