@@ -47,6 +47,12 @@ void ReadOwn(Section* root, Scenario* scenario) {
   ReadWholeSeconds(root, "export_every", kHour, &scenario->export_every);
   root->Flag("kept_apart", &scenario->kept_apart);
   scenario->loss = ReadLoss(root->Child("loss"));
+  // Written as time after the start; Loss sees times.
+  for (LossSettings::Gap& gap : scenario->loss.gaps) {
+    gap.from += scenario->start;
+    gap.until += scenario->start;
+  }
+  for (auto& [host, skew] : scenario->loss.clocks) skew.step_at += scenario->start;
 }
 
 void ReadFaults(Section* root, const std::vector<std::unique_ptr<Part>>& parts,
