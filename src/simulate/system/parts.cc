@@ -1,6 +1,7 @@
 #include "simulate/system/parts.h"
 
 #include "simulate/system/hosts/hosts.h"
+#include "simulate/system/replicas/replicas.h"
 #include "simulate/system/requests/requests.h"
 #include "simulate/system/users/users.h"
 
@@ -18,6 +19,7 @@ std::unique_ptr<Part> Made(Section* root, World* world) {
 constexpr Make kParts[] = {
     Made<Hosts>,
     Made<Requests>,
+    Made<Replicas>,
     Made<Users>,
 };
 
