@@ -1,6 +1,6 @@
-// Loss: what happens to telemetry between the one who shows it and the one who reads it. An
-// Audience before another one. Seeded; common random numbers as everywhere: what is lost of a
-// record depends on the record and the seed, not on what was lost before.
+// Loss: what happens to telemetry between the one who shows it and the one who reads it. An Audience
+// before another one. Seeded; common random numbers as everywhere: what is lost of a record depends
+// on the record and the seed, not on what was lost before.
 #pragma once
 
 #include <cstdint>

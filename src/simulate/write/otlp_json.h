@@ -1,6 +1,6 @@
 // OtlpJson: what was seen, as OTLP-JSON lines (what the Collector's file exporter writes: one
-// ExportTraceServiceRequest, ExportMetricsServiceRequest or ExportLogsServiceRequest a line),
-// change records as CDEvents lines. Decoded by src/ingest like anything else.
+// ExportTraceServiceRequest, ExportMetricsServiceRequest or ExportLogsServiceRequest a line), change
+// records as CDEvents lines. Decoded by src/ingest like anything else.
 #pragma once
 
 #include <memory>
