@@ -7,6 +7,8 @@ namespace {
 
 enum Event : uint32_t { kArrive, kLand, kTimeOut, kRetry };
 
+constexpr size_t kMaxAttempts = 2'000'000;  // of one service at a time; beyond, calls fail
+
 constexpr uint64_t kNetwork = NameKey("network");
 constexpr uint64_t kBackoff = NameKey("backoff");
 constexpr uint64_t kClientSpan = NameKey("client span");
@@ -77,6 +79,7 @@ void OutgoingCalls::Begin(const OnBehalf& behalf, const CallSettings& call, uint
 }
 
 void OutgoingCalls::Publish(const OnBehalf& behalf, const CallSettings& call, uint32_t index) {
+  if (attempts_.size() >= kMaxAttempts) return;
   Attempt attempt = Make(behalf, call, index);
   attempt.published = true;
   attempt.message.handed_over = true;
@@ -89,7 +92,7 @@ void OutgoingCalls::Publish(const OnBehalf& behalf, const CallSettings& call, ui
 void OutgoingCalls::Try(Attempt attempt) {
   const Nanos now = world_->events->now();
   Outbound& outbound = OutboundOf(attempt);
-  if (!outbound.Lets(now))
+  if (attempts_.size() >= kMaxAttempts || !outbound.Lets(now))
     return owner_->CallEnded(attempt.request, *attempt.call, Answer{503, true});
   attempt.message.key = MixBits(attempt.call_key ^ attempt.number);
   attempt.message.parent = MixBits(attempt.message.key ^ kClientSpan) | 1;

@@ -236,7 +236,7 @@ TEST(RequestsTest, ALeakRaisesTheFloorUntilTheProcessIsKilled) {
   EXPECT_EQ(up[25], 1);
   EXPECT_EQ(up[32], 0);
   EXPECT_EQ(up[45], 1) << "back with little memory";
-  EXPECT_LT(memory[41], 200e6);
+  EXPECT_LT(memory[34], 200e6);  // no value of the seconds in which it was gone
   size_t collections = 0;
   for (const SampleRecord& s : played.seen.Metric("back", "jvm.gc.duration"))
     for (const uint64_t n : s.counts) collections += n;

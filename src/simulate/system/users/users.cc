@@ -76,7 +76,7 @@ GroupSettings ReadGroup(Section* section) {
 
 }  // namespace
 
-class Users::Group : public EventQueue::Subject {
+class Users::Group : public Caller, public EventQueue::Subject {
  public:
   Group(GroupSettings settings, World* world)
       : settings_(std::move(settings)),
@@ -113,6 +113,24 @@ class Users::Group : public EventQueue::Subject {
     ++extra_generation_;
     if (factor_ > 1 && settings_.rate > 0)
       ScheduleNext(kExtraArrival, &extra_, factor_ - 1, extra_generation_);
+  }
+
+  /// The token is the time at which it was asked.
+  void Answered(uint64_t token, const Answer& answer) override {
+    ++ended_;
+    failed_ += answer.failed ? 1 : 0;
+    time_s_ += ToSeconds(world_->events->now() - static_cast<Nanos>(token));
+  }
+
+  void Second(Nanos end) {
+    const auto say = [&](std::string_view state, double value) {
+      world_->truth->Say({end, state, settings_.name, "", "", value});
+    };
+    say("user_requests", static_cast<double>(ended_));
+    say("user_failed", static_cast<double>(failed_));
+    say("user_time", ended_ > 0 ? time_s_ / static_cast<double>(ended_) : 0);
+    ended_ = failed_ = 0;
+    time_s_ = 0;
   }
 
   void Happen(uint32_t a, uint64_t b) override {
@@ -187,6 +205,8 @@ class Users::Group : public EventQueue::Subject {
     call.operation = entry.callee_operation;
     call.caller = entry.introduced;
     call.visitor = visitor;
+    call.from = this;
+    call.token = static_cast<uint64_t>(world_->events->now());
     entry.callee->Receive(call);
   }
 
@@ -196,6 +216,8 @@ class Users::Group : public EventQueue::Subject {
   Random arrivals_, extra_;
   uint64_t arrived_ = 0, extra_arrived_ = 0;
   uint64_t extra_generation_ = 0;
+  uint64_t ended_ = 0, failed_ = 0;  // since the last second
+  double time_s_ = 0;
   double factor_ = 1;
   ActiveFaults faults_;
   Slots<Session> sessions_;
@@ -234,6 +256,10 @@ bool Users::Takes(const Fault& fault) const {
 void Users::Apply(const Fault& fault, bool begins) {
   for (const auto& group : groups_)
     if (group->settings().name == fault.target) group->Apply(fault, begins);
+}
+
+void Users::Second(Nanos end) {
+  for (const auto& group : groups_) group->Second(end);
 }
 
 }  // namespace tomograph::simulate

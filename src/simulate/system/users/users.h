@@ -5,6 +5,8 @@
 // `sessions` an arrival is one of `population` users, who asks for a geometric number of `pages`
 // with time to `think` in between, having got the answer or not. Users wait for answers without
 // end, do not retry, and are not instrumented: the services' spans are the roots.
+// Truth each second, entity the group: user_requests, user_failed (that ended, of these failed) and
+// user_time (s, their mean; 0 when there are none).
 // Fault of a group: overload (`by` times as many arrivals; those that would have come anyway come
 // as they would have).
 #pragma once
@@ -25,7 +27,7 @@ class Users : public Part {
   void Start() override;
   bool Takes(const Fault& fault) const override;
   void Apply(const Fault& fault, bool begins) override;
-  void Second(Nanos) override {}
+  void Second(Nanos end) override;
 
  private:
   class Group;
