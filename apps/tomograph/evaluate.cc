@@ -7,6 +7,7 @@
 #include "evaluate/incidents.h"
 #include "evaluate/recordings.h"
 #include "evaluate/requests.h"
+#include "evaluate/simulated_states.h"
 #include "evaluate/spans.h"
 
 namespace tomograph::app {
@@ -45,6 +46,22 @@ int EvaluateSampling(const SamplingCommand& options) {
   if (!scores.ok()) return Fail(scores.status());
   std::printf("%s\n",
               (options.json ? evaluate::ToJson(*scores) : evaluate::ToTable(*scores)).c_str());
+  return 0;
+}
+
+struct StatesCommand {
+  evaluate::StatesOptions run;
+  std::string loss = "light";
+  bool json = false;
+};
+
+int EvaluateStates(StatesCommand options) {
+  options.run.loss = options.loss == "light" ? evaluate::TelemetryLoss::kLight
+                                             : evaluate::TelemetryLoss::kHeavy;
+  const auto scores = evaluate::EvaluateStates(options.run);
+  if (!scores.ok()) return Fail(scores.status());
+  std::printf("%s\n",
+              (options.json ? evaluate::StatesJson(*scores) : evaluate::StatesText(*scores)).c_str());
   return 0;
 }
 
@@ -94,6 +111,21 @@ void AddSampling(CLI::App* command, Run* run) {
                        "own diagnosis says");
   sampling->add_flag("--json", options->json, "print a JSON array");
   sampling->callback([run, options] { *run = [options] { return EvaluateSampling(*options); }; });
+}
+
+void AddStates(CLI::App* command, Run* run) {
+  CLI::App* states = command->add_subcommand(
+      "states", "Reconstructed states against simulated systems that know the truth");
+  auto options = std::make_shared<StatesCommand>();
+  states->add_option("--model", options->run.model, "a model's name, or all")
+      ->capture_default_str();
+  states->add_option("--seed", options->run.seed, "added to those of the scenarios")
+      ->capture_default_str();
+  states->add_option("--loss", options->loss, "how much telemetry is lost on the way")
+      ->check(CLI::IsMember({"light", "heavy"}))
+      ->capture_default_str();
+  states->add_flag("--json", options->json, "print a JSON array");
+  states->callback([run, options] { *run = [options] { return EvaluateStates(*options); }; });
 }
 
 void AddRequests(CLI::App* command, Run* run) {
@@ -226,6 +258,7 @@ void AddEvaluate(CLI::App& app, Run* run) {
   command->require_subcommand(1);
   AddIncidents(command, run);
   AddSampling(command, run);
+  AddStates(command, run);
   AddRequests(command, run);
   AddAlignment(command, run);
   AddClocks(command, run);

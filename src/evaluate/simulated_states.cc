@@ -369,7 +369,7 @@ std::string StatesJson(const std::vector<StateScore>& scores) {
       row["worst_window"] = s.worst_window;
       row["width"] = s.median_width;
       row["crps"] = s.crps;
-      row["naive_crps"] = std::isnan(s.naive_crps) ? nlohmann::ordered_json() : s.naive_crps;
+      row["naive_crps"] = s.naive_crps;  // null where there is none
     }
     rows.push_back(std::move(row));
   }
