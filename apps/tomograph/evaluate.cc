@@ -56,12 +56,13 @@ struct StatesCommand {
 };
 
 int EvaluateStates(StatesCommand options) {
-  options.run.loss = options.loss == "light" ? evaluate::TelemetryLoss::kLight
-                                             : evaluate::TelemetryLoss::kHeavy;
+  options.run.loss =
+      options.loss == "light" ? evaluate::TelemetryLoss::kLight : evaluate::TelemetryLoss::kHeavy;
   const auto scores = evaluate::EvaluateStates(options.run);
   if (!scores.ok()) return Fail(scores.status());
-  std::printf("%s\n",
-              (options.json ? evaluate::StatesJson(*scores) : evaluate::StatesText(*scores)).c_str());
+  std::printf(
+      "%s\n",
+      (options.json ? evaluate::StatesJson(*scores) : evaluate::StatesText(*scores)).c_str());
   return 0;
 }
 
@@ -118,6 +119,9 @@ void AddStates(CLI::App* command, Run* run) {
       "states", "Reconstructed states against simulated systems that know the truth");
   auto options = std::make_shared<StatesCommand>();
   states->add_option("--model", options->run.model, "a model's name, or all")
+      ->capture_default_str();
+  states
+      ->add_option("--scenario", options->run.scenario, "one that the program brings along, or all")
       ->capture_default_str();
   states->add_option("--seed", options->run.seed, "added to those of the scenarios")
       ->capture_default_str();

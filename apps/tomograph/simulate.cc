@@ -167,8 +167,12 @@ class SimulatedRun {
   std::vector<TruthFault> Faults() const {
     std::vector<TruthFault> faults;
     for (const simulate::Fault& fault : scenario_.faults)
-      faults.push_back({fault.kind, fault.target, scenario_.start + fault.from,
-                        scenario_.start + fault.until, fault.by, {}});
+      faults.push_back({fault.kind,
+                        fault.target,
+                        scenario_.start + fault.from,
+                        scenario_.start + fault.until,
+                        fault.by,
+                        {}});
     return faults;
   }
 

@@ -252,8 +252,7 @@ struct Tally {
       in_row += held[i];
       if (i >= kInARow) in_row -= held[i - kInARow];
       if (i + 1 >= kInARow)
-        score.worst_window =
-            std::min(score.worst_window, static_cast<double>(in_row) / kInARow);
+        score.worst_window = std::min(score.worst_window, static_cast<double>(in_row) / kInARow);
     }
     return score;
   }
@@ -311,12 +310,22 @@ Result<std::vector<StateScore>> EvaluateStates(const StatesOptions& options) {
   if (options.model != "all" && !known)
     return Status::InvalidArgument("there is no model '" + options.model + "'");
   std::map<TallyKey, Tally> tallies;
+  bool found = false;
   for (const ShippedScenario& shipped : ShippedScenarios()) {
+    if (options.scenario != "all" && options.scenario != shipped.name) continue;
+    found = true;
     Run run;
     const Status status = Simulate(shipped.yaml, options, &run);
     if (!status.ok())
       return Status::InvalidArgument(std::string(shipped.name) + ": " + status.message());
     ScoreRun(options.model, run, &tallies);
+  }
+  if (!found) {
+    std::string names;
+    for (const ShippedScenario& shipped : ShippedScenarios())
+      names.append(" ").append(shipped.name);
+    return Status::InvalidArgument("there is no scenario '" + options.scenario + "':" + names +
+                                   " all");
   }
   std::vector<StateScore> scores;
   for (auto& [key, tally] : tallies) scores.push_back(tally.Close());
@@ -341,8 +350,8 @@ std::string StatesText(const std::vector<StateScore>& scores) {
       std::snprintf(line, sizeof line, "%59s %6.3f %6.3f\n", "", s.brier, s.ece);
     } else {
       std::snprintf(line, sizeof line, "%5.3f %5.3f %5.3f %5.3f  %5.3f %7.2f %8.3f %8.3f\n",
-                    Share(s.in50, s.n), Share(s.in80, s.n), Share(s.in90, s.n),
-                    Share(s.in95, s.n), s.worst_window, s.median_width, s.crps, s.naive_crps);
+                    Share(s.in50, s.n), Share(s.in80, s.n), Share(s.in90, s.n), Share(s.in95, s.n),
+                    s.worst_window, s.median_width, s.crps, s.naive_crps);
     }
     text += line;
   }

@@ -23,8 +23,9 @@ namespace tomograph::evaluate {
 enum class TelemetryLoss : uint8_t { kLight, kHeavy };
 
 struct StatesOptions {
-  std::string model = "all";  // a model's name: "volume"
-  uint64_t seed = 1;          // added to the scenarios' own
+  std::string model = "all";     // a model's name: "volume"
+  std::string scenario = "all";  // of those that the program brings along
+  uint64_t seed = 1;             // added to the scenarios' own
   TelemetryLoss loss = TelemetryLoss::kLight;
   Nanos window = 5 * kSecond;
 };
@@ -36,8 +37,8 @@ struct StateScore {
   bool binary = false;  // value is a probability: brier and ece count, the intervals do not
   size_t n = 0, missing = 0;
   size_t in50 = 0, in80 = 0, in90 = 0, in95 = 0;
-  double worst_window = 1;  // lowest share in 90 % of 200 estimates in a row
-  double median_width = 0;  // of the 90 % interval / max(truth, .01)
+  double worst_window = 1;          // lowest share in 90 % of 200 estimates in a row
+  double median_width = 0;          // of the 90 % interval / max(truth, .01)
   double crps = 0, naive_crps = 0;  // means; naive where it says anything
   double brier = 0, ece = 0;
 };
@@ -48,7 +49,7 @@ struct ShippedScenario {
 };
 std::vector<ShippedScenario> ShippedScenarios();
 
-/// kInvalidArgument: there is no such model.
+/// kInvalidArgument: there is no such model or scenario.
 Result<std::vector<StateScore>> EvaluateStates(const StatesOptions& options);
 std::string StatesText(const std::vector<StateScore>& scores);
 std::string StatesJson(const std::vector<StateScore>& scores);

@@ -1,7 +1,7 @@
 // Draws: random numbers that belong to what they are for and not to when they are drawn ("common
 // random numbers", Law & Kelton). The service time of the third call of request 17 is the same in a
-// run with a fault and in its twin without, whatever else happened before; so the difference between
-// the two runs is the fault's effect and no luck.
+// run with a fault and in its twin without, whatever else happened before; so the difference
+// between the two runs is the fault's effect and no luck.
 #pragma once
 
 #include <cstdint>

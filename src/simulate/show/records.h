@@ -29,10 +29,10 @@ struct SpanRecord {
   uint64_t span = 0, parent = 0;  // parent 0: a root
   Nanos start = 0, end = 0;
   telemetry::SpanKind kind = telemetry::SpanKind::kServer;
-  std::string_view name;          // "GET /items"
-  std::string_view peer;          // of a client span: whom it called, as the caller names it
-  std::string_view db_system;     // of a client span to a database; else empty
-  uint16_t http_status = 0;       // 0: not HTTP
+  std::string_view name;       // "GET /items"
+  std::string_view peer;       // of a client span: whom it called, as the caller names it
+  std::string_view db_system;  // of a client span to a database; else empty
+  uint16_t http_status = 0;    // 0: not HTTP
   bool failed = false;
   std::string_view trace_state;  // W3C tracestate; Loss sets it where traces are sampled
   Labels more;                   // further attributes
@@ -63,7 +63,7 @@ struct LogRecord {
   std::string body;
   telemetry::TraceId trace;  // empty: none
   uint64_t span = 0;
-  std::string event_name;    // OTLP event: "k8s.pod.scheduled"
+  std::string event_name;  // OTLP event: "k8s.pod.scheduled"
   Labels more;
 };
 

@@ -1,6 +1,6 @@
-// TruthLog: what was really so. One value a state, entity and second, named as the models' estimates
-// name them (docs/models), so that evaluate/ can hold one against the other; and what was broken
-// when, with what it did.
+// TruthLog: what was really so. One value a state, entity and second, named as the models'
+// estimates name them (docs/models), so that evaluate/ can hold one against the other; and what was
+// broken when, with what it did.
 //
 // A value is the mean over the second that ends at `time` for levels (in_flight, queue_depth,
 // replica_lag), the count in it for volumes, the state at its end for states (0 or 1).

@@ -92,10 +92,10 @@ double Replicas::Lag(Nanos end, Replica* replica) const {
 
 void Replicas::Second(Nanos end) {
   for (Database& database : databases_) {
-    Random random = world_->draws->For(NameKey("writes"), NameKey(database.name),
-                                       static_cast<uint64_t>(end));
-    const double phase = 2 * std::numbers::pi * ToSeconds(end - world_->start) /
-                         ToSeconds(database.wave_period);
+    Random random =
+        world_->draws->For(NameKey("writes"), NameKey(database.name), static_cast<uint64_t>(end));
+    const double phase =
+        2 * std::numbers::pi * ToSeconds(end - world_->start) / ToSeconds(database.wave_period);
     const double written = database.writes * (1 + database.wave_share * std::sin(phase)) *
                            std::max(0.0, random.Normal(1, database.scatter));
     const bool due = world_->ExportDue(NameKey(database.name), end);

@@ -1,0 +1,59 @@
+#include "evaluate/simulated_states.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <tuple>
+
+namespace tomograph::evaluate {
+namespace {
+
+double Coverage(const StateScore& s) {
+  return static_cast<double>(s.in90) / static_cast<double>(s.n);
+}
+
+TEST(EvaluateStates, IntervalsCoverTheTruthOfSimulatedSystems) {
+  for (const TelemetryLoss loss : {TelemetryLoss::kLight, TelemetryLoss::kHeavy}) {
+    StatesOptions options;
+    options.loss = loss;
+    const auto scores = EvaluateStates(options);
+    ASSERT_TRUE(scores.ok()) << scores.status().message();
+    int judged = 0;
+    for (const StateScore& s : *scores) {
+      const std::string what = s.state + (s.incident ? ", incident" : ", steady") +
+                               (s.kept_apart ? ", apart" : "") +
+                               (loss == TelemetryLoss::kLight ? ", light" : ", heavy");
+      if (s.binary) {
+        EXPECT_LE(s.ece, 0.06) << what;
+        ++judged;
+      } else if (s.state == "call_volume" || s.state == "in_flight" || s.state == "replica_lag") {
+        EXPECT_GE(Coverage(s), 0.83) << what;
+        EXPECT_LE(Coverage(s), 0.97) << what;
+        EXPECT_LT(s.crps, s.naive_crps) << what;
+        ++judged;
+      }
+    }
+    EXPECT_EQ(judged, 4 * 4);
+  }
+}
+
+TEST(EvaluateStates, IsTheSameForASeedAndOneModelIsItsPart) {
+  StatesOptions options;
+  options.model = "volume";
+  options.scenario = "shop";
+  options.seed = 3;
+  const auto once = EvaluateStates(options), again = EvaluateStates(options);
+  ASSERT_TRUE(once.ok() && again.ok());
+  EXPECT_EQ(StatesJson(*once), StatesJson(*again));
+  for (const StateScore& s : *once) EXPECT_EQ(s.model, "volume");
+  options.seed = 4;
+  EXPECT_NE(StatesJson(*EvaluateStates(options)), StatesJson(*once));
+  options.model = "crystal_ball";
+  EXPECT_FALSE(EvaluateStates(options).ok());
+  options.model = "volume";
+  options.scenario = "atlantis";
+  EXPECT_FALSE(EvaluateStates(options).ok());
+}
+
+}  // namespace
+}  // namespace tomograph::evaluate
