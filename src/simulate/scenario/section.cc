@@ -113,10 +113,10 @@ void Section::Names(std::string_view key, size_t most, std::vector<Mention>* val
   const YamlNode* node = Ask(key);
   if (node == nullptr) return;
   if (node->kind != YamlNode::Kind::kList) return WrongKey(key, "must be a list");
-  if (node->list.size() > most)
+  if (node->values.size() > most)
     return WrongKey(key, "more than " + std::to_string(most) + " entries");
   values->clear();
-  for (const YamlNode& entry : node->list) {
+  for (const YamlNode& entry : node->values) {
     const Place place{entry.line, PathOf(key) + "[" + std::to_string(values->size()) + "]"};
     if (entry.kind != YamlNode::Kind::kScalar || !IsName(entry.scalar))
       return wrongs_->Add(place.Wrong("must be a name of 1 to 100 characters"));
@@ -203,10 +203,10 @@ std::vector<Section> Section::List(std::string_view key, size_t most) {
   if (node == nullptr) return sections;
   if (node->kind != YamlNode::Kind::kList) {
     WrongKey(key, "must be a list");
-  } else if (node->list.size() > most) {
+  } else if (node->values.size() > most) {
     WrongKey(key, "more than " + std::to_string(most) + " entries");
   } else {
-    for (const YamlNode& entry : node->list)
+    for (const YamlNode& entry : node->values)
       sections.emplace_back(&entry, PathOf(key) + "[" + std::to_string(sections.size()) + "]",
                             wrongs_);
   }
@@ -214,16 +214,15 @@ std::vector<Section> Section::List(std::string_view key, size_t most) {
 }
 
 std::vector<std::string> Section::Keys() {
-  std::vector<std::string> keys;
-  for (const auto& [key, value] : node_->map) keys.push_back(key);
-  asked_.insert(asked_.end(), keys.begin(), keys.end());
-  return keys;
+  asked_.insert(asked_.end(), node_->keys.begin(), node_->keys.end());
+  return node_->keys;
 }
 
 void Section::Done() {
-  for (const auto& [key, value] : node_->map) {
+  for (size_t i = 0; i < node_->keys.size(); ++i) {
+    const std::string& key = node_->keys[i];
     if (std::find(asked_.begin(), asked_.end(), key) == asked_.end())
-      return wrongs_->Add(Place{value.line, path_}.Wrong("unknown key '" + key + "'"));
+      return wrongs_->Add(Place{node_->values[i].line, path_}.Wrong("unknown key '" + key + "'"));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <exception>
 #include <sstream>
 
@@ -12,6 +13,7 @@ namespace {
 constexpr size_t kMaxText = 4 << 20;
 constexpr size_t kMaxNodes = 200'000;
 constexpr size_t kMaxDepth = 32;
+constexpr size_t kMaxKeys = 5'000;  // of one map
 
 Status WrongAt(int line, const std::string& what) {
   return Status::InvalidArgument("line " + std::to_string(line) + ": " + what);
@@ -81,15 +83,16 @@ class TreeBuilder : public YAML::EventHandler {
   YamlNode* Next(int line, YamlNode::Kind kind, const std::string& scalar) {
     if (open_.empty()) return &root_;
     OpenNode& top = open_.back();
-    if (top.node->kind == YamlNode::Kind::kList) return &top.node->list.emplace_back();
+    if (top.node->kind == YamlNode::Kind::kList) return &top.node->values.emplace_back();
     if (top.has_key) {
       top.has_key = false;
-      return &top.node->map.back().second;
+      return &top.node->values.back();
     }
     if (kind != YamlNode::Kind::kScalar) throw Refused{WrongAt(line, "a key must be a plain word")};
+    if (top.node->keys.size() >= kMaxKeys) throw Refused{WrongAt(line, "too many keys")};
     if (top.node->Find(scalar) != nullptr) throw Refused{WrongAt(line, "'" + scalar + "' twice")};
-    top.node->map.emplace_back(scalar, YamlNode{});
-    top.node->map.back().second.line = line;
+    top.node->keys.push_back(scalar);
+    top.node->values.emplace_back().line = line;
     top.has_key = true;
     return nullptr;
   }
@@ -102,9 +105,8 @@ class TreeBuilder : public YAML::EventHandler {
 }  // namespace
 
 const YamlNode* YamlNode::Find(std::string_view key) const {
-  for (const auto& [name, value] : map)
-    if (name == key) return &value;
-  return nullptr;
+  const auto found = std::find(keys.begin(), keys.end(), key);
+  return found == keys.end() ? nullptr : &values[static_cast<size_t>(found - keys.begin())];
 }
 
 Result<YamlNode> ParseYaml(std::string_view text) {

@@ -7,6 +7,7 @@ namespace {
 
 constexpr size_t kMaxServices = 1000;
 constexpr size_t kMaxInstances = 20'000;
+constexpr size_t kMaxCounters = 200'000;  // each some hundred bytes
 constexpr double kMaxCalls = 100'000;
 
 /// Walks the operations along their calls, each once.
@@ -53,12 +54,14 @@ class CallCounter {
 }  // namespace
 
 Requests::Requests(Section* root, World*) {
-  size_t instances = 0;
+  size_t instances = 0, counters = 0;
   for (Section& section : root->List("services", kMaxServices)) {
     ServiceSettings settings = ReadService(&section);
     instances += settings.instances;
-    if (instances > kMaxInstances) {
-      section.Wrong("more than 20000 instances in all");
+    counters += settings.instances * (settings.links.size() + settings.operations.size());
+    if (instances > kMaxInstances || counters > kMaxCounters) {
+      section.Wrong(
+          "too many instances in all: more than 20000, or than 200000 links and operations");
       return;
     }
     services_.push_back(std::make_unique<Service>(std::move(settings)));
