@@ -38,7 +38,7 @@ enum class Quantity : uint8_t {
   kNetworkBytes,
   kRetransmits,
   kReplicaLag,  // how old the last write is that a replica has applied, s
-  kActivity,  // other work counters: syscalls, packets, operations
+  kActivity,    // other work counters: syscalls, packets, operations
 };
 inline constexpr int kQuantityCount = static_cast<int>(Quantity::kActivity) + 1;
 

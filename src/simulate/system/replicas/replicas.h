@@ -4,7 +4,7 @@
 // `writes`: bytes of log a second; the wave moves them up and down, `scatter` (.3) is the standard
 // deviation of a second's share. `apply`: what a replica applies at most, bytes a second.
 // Faults, target "database/replica": pause_replication; slow_replication (`by` times the apply).
-// Truth each second, entity "database/replica": replica_lag, mean over it, s.
+// Truth each second, entity "database/replica": replica_lag, at its end, s.
 // Shows each export, from the primary: postgresql.wal.delay of each replica (operation replay), as
 // of then.
 //
