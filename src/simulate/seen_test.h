@@ -91,21 +91,22 @@ inline Scenario MustRead(const std::string& yaml) {
   return scenario.ok() ? *scenario : Scenario{};
 }
 
-/// Returns the number of events.
-inline uint64_t Play(const Scenario& scenario, Audience* audience, TruthLog* truth) {
+inline std::unique_ptr<Simulation> Play(const Scenario& scenario, Audience* audience,
+                                        TruthLog* truth) {
   auto simulation = Simulation::Make(scenario, audience, truth);
   EXPECT_TRUE(simulation.ok()) << simulation.status().message();
-  if (!simulation.ok()) return 0;
+  if (!simulation.ok()) return nullptr;
   while ((*simulation)->RunSecond()) {
   }
-  return (*simulation)->events();
+  return std::move(*simulation);
 }
 
-/// A scenario, run to its end.
+/// A scenario, run to its end. Keeps the simulation, whose strings the records refer to.
 struct Played {
   Seen seen;
   TruthBook truth;
-  explicit Played(const Scenario& scenario) { Play(scenario, &seen, &truth); }
+  std::unique_ptr<Simulation> simulation;
+  explicit Played(const Scenario& scenario) : simulation(Play(scenario, &seen, &truth)) {}
   explicit Played(const std::string& yaml) : Played(MustRead(yaml)) {}
 };
 

@@ -252,6 +252,8 @@ TEST(SimulationTest, MetricsAreTheSpansInOtherWords) {
   EXPECT_FALSE(played.seen.Metric("gateway", "http.client.request.duration").empty());
   EXPECT_TRUE(played.seen.Metric("db", "process.uptime").empty()) << "not instrumented";
   EXPECT_FALSE(played.seen.Metric("cart", "jvm.gc.duration").empty());
+  EXPECT_FALSE(played.seen.Metric("mailer", "messaging.process.duration").empty());
+  EXPECT_TRUE(played.seen.Metric("mailer", "http.server.request.duration").empty());
   EXPECT_FALSE(played.seen.Metric("", "system.cpu.utilization").empty());
 }
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "simulate/show/records.h"
@@ -31,6 +32,12 @@ class DurationHistogram {
   double sum_ = 0;
   uint64_t count_ = 0;
 };
+
+/// What spans and metrics of messages say of the queue that they go through.
+inline Labels MessagingLabels(std::string_view destination) {
+  return {{"messaging.system", "rabbitmq"},
+          {"messaging.destination.name", std::string(destination)}};
+}
 
 /// One sender's export at one moment.
 class Export {

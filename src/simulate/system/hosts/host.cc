@@ -1,7 +1,7 @@
+#include "simulate/system/hosts/host.h"
+
 #include <algorithm>
 #include <cmath>
-
-#include "simulate/system/hosts/hosts.h"
 
 namespace tomograph::simulate {
 

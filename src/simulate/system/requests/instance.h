@@ -7,7 +7,7 @@
 
 #include "simulate/kernel/level.h"
 #include "simulate/show/samples.h"
-#include "simulate/system/hosts/hosts.h"
+#include "simulate/system/hosts/host.h"
 #include "simulate/system/requests/door.h"
 #include "simulate/system/requests/outbound.h"
 #include "simulate/system/requests/process_memory.h"
@@ -48,6 +48,7 @@ struct Instance {
 
   // Since it started.
   std::vector<std::array<DurationHistogram, kStatuses.size()>> durations;  // by operation, status
+  DurationHistogram processed, failed_to_process;                          // what was handed over
   DurationHistogram pauses;
   uint64_t collections = 0;
   Host::CpuTime at_start, at_export, at_second;  // the host's account of it then

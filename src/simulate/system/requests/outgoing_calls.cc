@@ -286,6 +286,7 @@ void OutgoingCalls::Show(const Attempt& attempt, telemetry::SpanKind kind, const
   const bool http = span.db_system.empty() && !attempt.published;
   span.http_status = http ? answer.http_status : 0;
   span.failed = answer.failed;
+  if (attempt.published) span.more = MessagingLabels(link.callee->name());
   world_->audience->See(span);
 }
 

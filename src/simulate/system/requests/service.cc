@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "simulate/system/hosts/hosts.h"
+
 namespace tomograph::simulate {
 namespace {
 
@@ -14,6 +16,13 @@ constexpr uint64_t kServerSpan = NameKey("server span");
 
 constexpr Nanos kHealthCheck = 5 * kSecond;
 constexpr size_t kMaxRequests = 2'000'000;  // of one service at a time, what waits included
+
+Labels LabelsOf(const Visitor& visitor) {
+  const auto part = [&](int bits) { return "." + std::to_string(visitor.user >> bits & 255); };
+  return {{"session.id", telemetry::SpanIdToHex(visitor.session)},
+          {"user.id", "user-" + std::to_string(visitor.user)},
+          {"client.address", "10" + part(16) + part(8) + part(0)}};
+}
 
 }  // namespace
 
@@ -215,8 +224,13 @@ void Service::Account(const Request& request, Instance* instance) {
   in_flight_.Add(-1, now);
   ++ended_;
   failed_ += request.answer.failed ? 1 : 0;
-  instance->durations[request.call.operation][Instance::StatusIndex(request.answer.http_status)]
-      .Add(ToSeconds(now - request.began));
+  const double time_s = ToSeconds(now - request.began);
+  const uint32_t operation = request.call.operation;
+  if (request.call.handed_over) {
+    (request.answer.failed ? instance->failed_to_process : instance->processed).Add(time_s);
+  } else {
+    instance->durations[operation][Instance::StatusIndex(request.answer.http_status)].Add(time_s);
+  }
 }
 
 void Service::Show(const Request& request, const Instance& instance) {
@@ -230,28 +244,26 @@ void Service::Show(const Request& request, const Instance& instance) {
   span.end = world_->events->now();
   span.kind = call.handed_over ? telemetry::SpanKind::kConsumer : telemetry::SpanKind::kServer;
   span.name = settings_.operations[call.operation].name;
-  span.http_status = call.handed_over ? 0 : request.answer.http_status;
+  const bool http = !call.handed_over && settings_.db_system.empty();
+  span.http_status = http ? request.answer.http_status : 0;
   span.failed = request.answer.failed;
-  if (call.visitor.session != 0 && call.parent == 0) {
-    const uint32_t user = call.visitor.user;
-    span.more = {
-        {"session.id", telemetry::SpanIdToHex(call.visitor.session)},
-        {"user.id", "user-" + std::to_string(user)},
-        {"client.address", "10." + std::to_string(user >> 16 & 255) + "." +
-                               std::to_string(user >> 8 & 255) + "." + std::to_string(user & 255)}};
-  }
+  if (call.handed_over) span.more = MessagingLabels(name());
+  if (call.visitor.session != 0 && call.parent == 0) span.more = LabelsOf(call.visitor);
   world_->audience->See(span);
-  if (!request.answer.failed) return;
+  if (request.answer.failed) Log(request, instance);
+}
+
+void Service::Log(const Request& request, const Instance& instance) {
   LogRecord log;
   log.sender = instance.sender;
-  log.time = span.end;
+  log.time = world_->events->now();
   log.severity = telemetry::Severity::kError;
-  log.body = std::string(span.name) + " failed: ";
+  log.body = settings_.operations[request.call.operation].name + " failed: ";
   log.body += request.failed_call == nullptr ? "internal error"
               : request.answer.http_status == 504
                   ? request.failed_call->to.name + " did not answer in time"
                   : request.failed_call->to.name + " failed";
-  log.trace = call.trace;
+  log.trace = request.call.trace;
   log.span = request.span;
   world_->audience->See(log);
 }

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "simulate/system/requests/outgoing_calls.h"
+#include "simulate/system/requests/request.h"
 
 namespace tomograph::simulate {
 
@@ -51,17 +52,6 @@ class Service : public Callee,
   void CallEnded(Handle request, const CallSettings& call, const Answer& answer) override;
 
  private:
-  struct Request {
-    Call call;
-    Nanos began = 0;
-    uint64_t span = 0;
-    uint32_t instance = 0;
-    uint32_t step = 0;
-    uint32_t pending = 0;  // calls
-    bool fails = false;    // by itself
-    Answer answer;
-    const CallSettings* failed_call = nullptr;
-  };
   struct CallerTally {
     std::string_view name;
     Level waiting;
@@ -78,12 +68,12 @@ class Service : public Callee,
   void Finish(Handle handle);
   void Account(const Request& request, Instance* instance);
   void Show(const Request& request, const Instance& instance);
+  void Log(const Request& request, const Instance& instance);
   Random DrawFor(uint64_t what, const Request& request) const {
     return world_->draws->For(what, request.call.key, request.step);
   }
 
   // service_faults.cc
-  void ApplyToLinks(const Fault& fault);
   void Crash(uint32_t instance);
   void Restart(uint32_t instance);
   void BeginAnew(Instance* instance);
@@ -101,6 +91,7 @@ class Service : public Callee,
   // service_metrics.cc
   void ShowMetrics(Instance* instance, Nanos end);
   void ShowRequests(const Instance& instance, Export* shown) const;
+  void ShowMessages(const Instance& instance, Export* shown) const;
   void ShowCalls(const Instance& instance, uint32_t link, Export* shown) const;
   void ShowPool(const Instance& instance, uint32_t link, Export* shown) const;
   void ShowProcess(Instance* instance, Nanos end, Export* shown) const;

@@ -105,6 +105,7 @@ void Service::BeginAnew(Instance* instance) {
   instance->paused_until = 0;
   instance->memory.Restart();
   for (auto& of_operation : instance->durations) of_operation = {};
+  instance->processed = instance->failed_to_process = {};
   for (Outbound& outbound : instance->outbound) outbound.ok_calls = outbound.failed_calls = {};
   instance->pauses = {};
   instance->at_start = instance->at_export = instance->host->TimeOf(instance->process);

@@ -34,10 +34,20 @@ void Service::ShowRequests(const Instance& instance, Export* shown) const {
       shown->Histogram("http.server.request.duration", durations, std::move(labels));
     }
   }
+  ShowMessages(instance, shown);
   shown->Gauge("http.server.active_requests", "{request}", instance.serving());
   if (settings_.show_queue)
     shown->Gauge("http.server.queue.length", "{request}",
                  static_cast<double>(instance.door.waiting()));
+}
+
+void Service::ShowMessages(const Instance& instance, Export* shown) const {
+  Labels labels = MessagingLabels(name());
+  if (instance.processed.count() > 0)
+    shown->Histogram("messaging.process.duration", instance.processed, labels);
+  if (instance.failed_to_process.count() == 0) return;
+  labels.emplace_back("error.type", "error");
+  shown->Histogram("messaging.process.duration", instance.failed_to_process, std::move(labels));
 }
 
 void Service::ShowCalls(const Instance& instance, uint32_t link, Export* shown) const {

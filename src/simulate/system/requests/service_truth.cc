@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "simulate/system/requests/service.h"
 
 namespace tomograph::simulate {
@@ -76,7 +78,8 @@ void Service::TellOfCpu(Nanos end) {
     const double wanted = now.wanted_s - before.wanted_s;
     before = now;
     world_->truth->Say({end, "cpu_used", name(), "", instance->host->name(), used});
-    world_->truth->Say({end, "cpu_waiting", name(), "", instance->host->name(), wanted - used});
+    const double waited = std::max(0.0, wanted - used);
+    world_->truth->Say({end, "cpu_waiting", name(), "", instance->host->name(), waited});
   }
 }
 

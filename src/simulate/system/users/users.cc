@@ -200,7 +200,8 @@ class Users::Group : public Caller, public EventQueue::Subject {
     const Entry& entry = settings_.entries[i];
     Random random = world_->draws->For(kTrace, key);
     Call call;
-    call.trace = {random.Next(), random.Next() | 1};
+    call.trace.hi = random.Next() | 1;
+    call.trace.lo = random.Next();
     call.key = key;
     call.operation = entry.callee_operation;
     call.caller = entry.introduced;
