@@ -16,7 +16,7 @@ const user = process.getuid() === 0 ? 'postgres' : undefined;  // it refuses to 
 const windowS = 2;
 const told = 10;  // one reading in so many
 // Seconds of following and of pause, in turn.
-const plan = [['follow', 45], ['pause', 60], ['follow', 30], ['pause', 45], ['follow', 12]];
+const plan = [['follow', 40], ['pause', 50], ['follow', 25], ['pause', 40], ['follow', 10]];
 
 class Replication {
   static async start() {

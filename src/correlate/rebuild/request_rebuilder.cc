@@ -192,7 +192,20 @@ struct RequestRebuilder::Impl {
 
   // ---- what is decided ----
 
-  void Decide(const Link& link) {
+  /// The linker answers all links together, in which one may be less likely than another choice
+  /// would be for its call alone. What is shown of a call is what is likeliest for it.
+  static Link Likeliest(Link link) {
+    Link::Choice& next = link.others.front();
+    if (link.by_id || next.posterior <= link.posterior) return link;
+    std::swap(link.request, next.request);
+    std::swap(link.posterior, next.posterior);
+    std::stable_sort(link.others.begin(), link.others.end(),
+                     [](const auto& a, const auto& b) { return a.posterior > b.posterior; });
+    return link;
+  }
+
+  void Decide(const Link& decided) {
+    const Link link = Likeliest(decided);
     const auto at = refs.find(link.call);
     if (at == refs.end() || !at->second.undecided) return;
     Ref& call = at->second;

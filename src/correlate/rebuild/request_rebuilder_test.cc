@@ -405,6 +405,27 @@ TEST_F(Rebuilding, OfCallsBelowOneSpanThatLacksItsRequestOneJoinCounts) {
   EXPECT_LE(requests().stats().mean_posterior, 1);
 }
 
+TEST_F(Rebuilding, WhatIsShownOfACallIsTheLikeliest) {
+  Random random(5);
+  for (int i = 0; i < 2'000; ++i) {
+    const Nanos at = now_ + i * 10 * kMillisecond;
+    const TraceId received{1, ++traces_}, made{2, traces_};
+    const Nanos sent = at + static_cast<Nanos>(random.Exponential(20e6));
+    Put({received, NewId(), 0, at, sent + 60 * kMillisecond, SpanKind::kServer, shop_, kNoEntity,
+         "POST /buy"});
+    Put({made, NewId(), 0, sent, sent + static_cast<Nanos>(random.Exponential(30e6)),
+         SpanKind::kClient, shop_, pay_, "reserve"});
+  }
+  Run();
+  size_t doubtful = 0;
+  for (const auto& [span, join] : joins_) {
+    EXPECT_GE(join.posterior, join.runner_up_posterior);
+    if (join.parent_span != 0) EXPECT_GE(join.posterior, join.none);
+    doubtful += join.posterior < 0.7;
+  }
+  EXPECT_GT(doubtful, 100u);
+}
+
 TEST_F(Rebuilding, ACircleOfIdsIsShownWithoutItsRoot) {
   Traffic(20, 20, {});
   const auto put = [&](TraceId trace, uint64_t id, uint64_t parent, Nanos after) {
