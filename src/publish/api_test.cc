@@ -507,6 +507,7 @@ TEST_F(ApiTest, ASeriesShowsRawRequestsThatOpen) {
   for (const Json& example : slow)
     EXPECT_FALSE(
         Answer("/api/v1/evidence/" + example["evidence"].get<std::string>())["spans"].empty());
+  EXPECT_EQ(slow[0]["times"], "raw");
   const Json failed = Answer(series + ":error_ratio" + from_to)["traces"];
   EXPECT_EQ(failed[0]["failed"], true);
   EXPECT_EQ(failed[0]["duration_ms"], 1);

@@ -108,6 +108,7 @@ Result<Json> ExampleTraces(EntityId entity, std::string_view quantity, TimeRange
                    {"service_name", names.Name(e.service)},
                    {"name", e.name},
                    {"start_ms", ToMillis(e.start)},
+                   {"times", "raw"},
                    {"duration_ms", Number(ToMillis(e.duration))},
                    {"failed", e.failed}});
   }

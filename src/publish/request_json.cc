@@ -114,6 +114,7 @@ Json RequestSummaryJson(const RebuiltRequest& request, const EntityNames& names)
           {"service", root.service == kNoEntity ? Json(nullptr) : Json(IdText(root.service))},
           {"service_name", NameOrNull(root.service, names)},
           {"start_ms", ToMillis(root.start)},
+          {"raw_start_ms", ToMillis(root.raw_start)},
           {"duration_ms", ToMillis(root.end - root.start)},
           {"spans", request.spans.size()},
           {"left_out", request.left_out},

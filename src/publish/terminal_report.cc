@@ -355,12 +355,14 @@ class Terminal {
 
   void ShowJoins() {
     const telemetry::RebuildStats& r = picture_.rebuilding;
-    if (r.inferred + r.not_found + r.lost_spans == 0) return;
+    if (r.inferred + r.not_found + r.lost_spans + r.refused == 0) return;
     std::string text = "Joins: " + std::to_string(r.by_id) + " by ids, " +
                        std::to_string(r.inferred) + " inferred";
     if (r.inferred > 0) text += " (mean posterior " + Percent(r.mean_posterior) + ")";
     text += ", " + std::to_string(r.not_found) +
             " not found; lost spans: " + std::to_string(r.lost_spans) + ".";
+    if (r.refused > 0)
+      text += " " + std::to_string(r.refused) + " beyond the limits: not answered.";
     Text(text);
   }
 
