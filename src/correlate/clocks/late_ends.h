@@ -21,9 +21,10 @@
 //
 // Proof: the excess shows in at least 3 calls and at least 1 % of them, of one window or of the
 // last five minutes or so; fewer may be clients that gave up. It holds for an hour from the last
-// window that had it. And belief is earned: of a callee of which 50 answers were not yet seen, or
-// 50 with calls of its own, the start alone is believed, since lateness would hardly have shown;
-// nor before another 200 for each of late that did show it, which may be the first of many.
+// window that had it. One that shows may be the first of many: until 200 answers are seen for each
+// such, the next sign is gone by. And belief is earned: of a callee of which 50 answers were not
+// yet seen, or 50 with calls of its own, the start alone is believed, since lateness would hardly
+// have shown.
 //
 // Wrong when: all lateness is shorter than the network's ways, so that no span outlasts its call
 // (the bound from ends then misses by less than that); or, at kWork, calls that are not waited for
@@ -72,7 +73,7 @@ class LateEnds {
   void Close(Nanos end, Nanos length);
   /// What is believed, as of the newest window that was closed.
   AnswerSign sign() const;
-  /// What nothing disproves, and may be believed by the end of the next window.
+  /// What nothing disproves or makes doubtful, and may be believed by the end of the next window.
   AnswerSign told_by() const { return told_by_; }
 
  private:
@@ -81,6 +82,7 @@ class LateEnds {
     double all = 0, late_ends = 0, late_work = 0;
   };
   static bool Prove(double late, double all);
+  static bool Doubtful(double late, uint64_t seen);
 
   Calls window_, recent_;  // `recent_` fades, and has the window too once that is closed
   uint64_t seen_ = 0, seen_worked_ = 0;

@@ -34,10 +34,10 @@ TEST(LateEnds, BelievesEndsUntilThreeCallsAndOneInAHundredDisproveThem) {
 }
 
 TEST(LateEnds, OneThatShowsIsDoubtUntilItStaysAlone) {
-  EXPECT_EQ(SignAfter(Window(249, 1)), AnswerSign::kStart);
-  EXPECT_EQ(SignAfter(Window(250, 1)), AnswerSign::kEnd);
-  EXPECT_EQ(SignAfter(Window(350, 10, 1)), AnswerSign::kWork);
-  EXPECT_EQ(SignAfter(Window(249, 10, 1)), AnswerSign::kStart);
+  EXPECT_EQ(SignAfter(Window(199, 1)), AnswerSign::kWork);
+  EXPECT_EQ(SignAfter(Window(200, 1)), AnswerSign::kEnd);
+  EXPECT_EQ(SignAfter(Window(200, 10, 1)), AnswerSign::kWork);
+  EXPECT_EQ(SignAfter(Window(199, 10, 1)), AnswerSign::kStart);
 }
 
 TEST(LateEnds, BeliefIsEarned) {
