@@ -36,8 +36,8 @@ constexpr Nanos kPlausible = INT64_MAX / 4;
 using PairKey = std::pair<EntityId, EntityId>;  // first < second
 
 struct Pair {
-  PairCalls calls;                                             // of the window at hand
-  PairCalls::Signs signs{AnswerSign::kEnd, AnswerSign::kEnd};  // that were gone by last
+  PairCalls calls;                                               // of the window at hand
+  PairCalls::Signs signs{AnswerSign::kWork, AnswerSign::kWork};  // that were gone by last
   PairClock clock;
   // Windows are few against calls: these live from one Close to the next.
   PairWindow window;
@@ -48,7 +48,7 @@ struct Host {
   std::string name;
   Nanos start_quantum = kCoarsest, end_quantum = kCoarsest;  // its times are multiples of it
   LateEnds late_ends;
-  AnswerSign told_by = AnswerSign::kEnd;  // by which its answers of the window at hand are told
+  AnswerSign told_by = AnswerSign::kWork;  // by which its answers of the window at hand are told
   AnswersSeen inside_answers;
   uint64_t calls = 0;
   bool was_reference = false;
@@ -128,7 +128,7 @@ struct ClockModel::Impl {
     // One clock for both sides: an end after the client's was late, however long the call was.
     if (c.awaited) host->inside_answers.Add(c.client_end - c.server_start, c.served(), c.busy());
     const bool end_tells =
-        c.awaited && c.served() <= c.waited() && host->late_ends.told_by() == AnswerSign::kEnd;
+        c.awaited && c.served() <= c.waited() && !host->late_ends.ends_disproved();
     const Nanos early = c.client_start - c.server_start;
     const Nanos late = end_tells ? c.server_end - c.client_end : 0;
     const Nanos size = std::max(early, late);

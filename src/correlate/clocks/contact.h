@@ -19,13 +19,13 @@ struct Contact {
   // received" is known then.
   bool awaited = true;
   // Of the calls that the server made for its answer and that ended within its span, when the last
-  // one did, by its clock; less than server_start: none is known.
+  // one began, by its clock; less than server_start: none is known.
   Nanos worked = INT64_MIN;
 
   Nanos waited() const { return client_end - client_start; }
   Nanos served() const { return server_end - server_start; }
-  /// From the start on, how long the server was at the answer if it waits for the calls it makes;
-  /// 0 when none is known.
+  /// From the start on, how long the server was at the answer at least, if it waits for the calls
+  /// it makes; 0 when none is known.
   Nanos busy() const { return std::max(worked, server_start) - server_start; }
 };
 

@@ -40,15 +40,15 @@ Nanos WorkedAt(const std::vector<OpenSpan>& below) {
   return worked;
 }
 
-TEST(Contacts, TheLastCallOfTheCalleeThatEndedWithinItsSpanIsItsWork) {
+TEST(Contacts, TheStartOfTheLastCallOfTheCalleeThatEndedWithinItsSpanIsItsWork) {
   EXPECT_EQ(WorkedAt({}), TraceAssembler::kNoWork);
   EXPECT_EQ(WorkedAt({Span(3, 2, SpanKind::kClient, kCallee, 20, 30),
                       Span(4, 2, SpanKind::kClient, kCallee, 40, 50)}),
-            50);
+            40);
   // One that goes on after the answer was not waited for.
   EXPECT_EQ(WorkedAt({Span(3, 2, SpanKind::kClient, kCallee, 20, 30),
                       Span(4, 2, SpanKind::kClient, kCallee, 40, 95)}),
-            30);
+            20);
   // Not calls: what libraries do, which ends with the span; messages; another clock.
   EXPECT_EQ(WorkedAt({Span(3, 2, SpanKind::kInternal, kCallee, 20, 80),
                       Span(4, 2, SpanKind::kProducer, kCallee, 20, 80),
@@ -56,7 +56,7 @@ TEST(Contacts, TheLastCallOfTheCalleeThatEndedWithinItsSpanIsItsWork) {
             TraceAssembler::kNoWork);
   EXPECT_EQ(WorkedAt({Span(3, 2, SpanKind::kInternal, kCallee, 20, 80),
                       Span(4, 3, SpanKind::kClient, kCallee, 30, 60)}),
-            60);
+            30);
 }
 
 TEST(Contacts, SpansThatAreTheirOwnAncestorsEnd) {

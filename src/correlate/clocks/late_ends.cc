@@ -5,9 +5,9 @@
 namespace tomograph::correlate {
 namespace {
 
-constexpr double kLeastCalls = 2.5;  // three, of which some have faded
-constexpr uint64_t kEarned = 50;  // at 25 % late, half of it seen, one callee in 800 stays unseen
-constexpr double kForEachShown = 200;  // fewer: is it the first of many, or an accident?
+constexpr double kLeastCalls = 2.5;    // three, of which some have faded
+constexpr uint64_t kEndsEarned = 300;  // in fewer, what proves lateness can hardly have shown
+constexpr uint64_t kWorkEarned = 50;   // calls that are not waited for are rarer
 constexpr double kLeastShare = 0.01;
 constexpr Nanos kRecent = 5 * kMinute;
 constexpr Nanos kHolds = kHour;
@@ -54,18 +54,15 @@ void LateEnds::Close(Nanos end, Nanos length) {
   if (Prove(window_.late_work, window_.all) || Prove(recent_.late_work, recent_.all))
     work_late_until_ = end + kHolds;
   window_ = {};
-  const bool ends = end > ends_late_until_ && !Doubtful(recent_.late_ends, seen_);
-  const bool work = end > work_late_until_ && !Doubtful(recent_.late_work, seen_worked_);
-  told_by_ = ends ? AnswerSign::kEnd : work ? AnswerSign::kWork : AnswerSign::kStart;
+  ends_disproved_ = end <= ends_late_until_;
+  told_by_ = !ends_disproved_ && seen_ >= kEndsEarned ? AnswerSign::kEnd
+             : end > work_late_until_                 ? AnswerSign::kWork
+                                                      : AnswerSign::kStart;
 }
 
 AnswerSign LateEnds::sign() const {
-  const bool earned = (told_by_ == AnswerSign::kEnd ? seen_ : seen_worked_) >= kEarned;
+  const bool earned = told_by_ == AnswerSign::kEnd || seen_worked_ >= kWorkEarned;
   return earned ? told_by_ : AnswerSign::kStart;
-}
-
-bool LateEnds::Doubtful(double late, uint64_t seen) {
-  return static_cast<double>(seen) < kForEachShown * late;
 }
 
 bool LateEnds::Prove(double late, double all) {

@@ -14,17 +14,16 @@
 // sent no earlier than
 //
 //   kEnd    the span's end, as long as nothing disproves it
-//   kWork   the end of the last call that the callee made for the answer and that ended within its
-//           span: it had what it answered with. Where most answers have one. Disproved in the same
-//           way (calls not waited for)
+//   kWork   the start of the last call that the callee made for the answer and that ended within
+//           its span: it had not answered before it asked. (Nor before that call had ended, but
+//           the same tracer ends that span, and may do so late as well.) Where most answers have
+//           one. Disproved in the same way (calls not waited for)
 //   kStart  the start of its span: a request is received before it is answered, whatever the tracer
 //
 // Proof: the excess shows in at least 3 calls and at least 1 % of them, of one window or of the
 // last five minutes or so; fewer may be clients that gave up. It holds for an hour from the last
-// window that had it. One that shows may be the first of many: until 200 answers are seen for each
-// such, the next sign is gone by. And belief is earned: of a callee of which 50 answers were not
-// yet seen, or 50 with calls of its own, the start alone is believed, since lateness would hardly
-// have shown.
+// window that had it. And belief is earned, ends by 300 answers: in fewer the proof can hardly have
+// come. Until then calls of its own are gone by, if 50 answers with such were seen, else the start.
 //
 // Wrong when: all lateness is shorter than the network's ways, so that no span outlasts its call
 // (the bound from ends then misses by less than that); or, at kWork, calls that are not waited for
@@ -46,8 +45,8 @@ enum class AnswerSign : uint8_t { kEnd, kWork, kStart };
 class AnswersSeen {
  public:
   /// How long the client waited (within one host: since the server's span began), and by the
-  /// server's clock how long until its span ended and until the last of its own calls did; 0: none
-  /// is known.
+  /// server's clock how long until its span ended and until the last of its own calls began; 0:
+  /// none is known.
   void Add(Nanos waited, Nanos served, Nanos worked);
   uint64_t calls() const { return calls_; }
   bool most_worked() const { return 2 * worked_ > calls_; }
@@ -73,8 +72,9 @@ class LateEnds {
   void Close(Nanos end, Nanos length);
   /// What is believed, as of the newest window that was closed.
   AnswerSign sign() const;
-  /// What nothing disproves or makes doubtful, and may be believed by the end of the next window.
+  /// What nothing disproves, and may be believed by the end of the next window.
   AnswerSign told_by() const { return told_by_; }
+  bool ends_disproved() const { return ends_disproved_; }
 
  private:
   /// Calls of a stretch of time, and those among them that disprove a sign.
@@ -82,12 +82,12 @@ class LateEnds {
     double all = 0, late_ends = 0, late_work = 0;
   };
   static bool Prove(double late, double all);
-  static bool Doubtful(double late, uint64_t seen);
 
   Calls window_, recent_;  // `recent_` fades, and has the window too once that is closed
   uint64_t seen_ = 0, seen_worked_ = 0;
   Nanos ends_late_until_ = INT64_MIN, work_late_until_ = INT64_MIN;
-  AnswerSign told_by_ = AnswerSign::kEnd;
+  bool ends_disproved_ = false;
+  AnswerSign told_by_ = AnswerSign::kWork;
 };
 
 }  // namespace tomograph::correlate

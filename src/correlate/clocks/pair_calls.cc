@@ -36,10 +36,12 @@ void PairCalls::AddAnswer(const Contact& call, AnswerSign sign, double share, do
   const bool by_end = sign == AnswerSign::kEnd;
   const Nanos at_it_for = by_end ? call.served() : call.busy();
   const bool known = by_end || call.busy() > 0;
-  if (known && at_it_for <= call.waited()) add(at_it_for, OffsetBand::kTight, &way->told);
   const Nanos there = (call.waited() - std::min(call.served(), call.waited())) / 2;
-  const Nanos likely = call.server_start - call.client_start - there;
-  add(0, forward ? likely : -likely, &way->sure);
+  const Nanos middle = call.server_start - call.client_start - there;
+  const Nanos likely = forward ? middle : -middle;
+  if (known && at_it_for <= call.waited())
+    add(at_it_for, by_end ? OffsetBand::kTight : likely, &way->told);
+  add(0, likely, &way->sure);
 }
 
 OffsetBand PairCalls::Band(const Signs& told, const Signs& now, Signs* used) const {

@@ -4,9 +4,9 @@
 // client's span and the last moment at which the server is known to have been at it: which one that
 // is depends on what the server's spans tell (late_ends.h). Both readings are kept, that of the
 // sign that held when the window was opened and that of the start, which always does: whether the
-// ends of a window are good is known only once it has all its calls. By the start alone an answer
-// bounds from further off than it could, by the time the server took; its `likely` offset takes the
-// ends as they are and both ways as equally long.
+// ends of a window are good is known only once it has all its calls. By a start an answer bounds
+// from further off than it could, by the time the server or its last call took; its `likely` offset
+// takes the ends as they are and both ways as equally long.
 //
 // The same for any order of the calls. Not thread-safe.
 #pragma once

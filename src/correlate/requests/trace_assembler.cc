@@ -197,7 +197,7 @@ void TraceAssembler::FindWork(const Trace& trace) {
     if (above == nullptr || !above->incoming() || above->host != call.host) continue;
     if (call.raw_start < above->raw_start || call.raw_end() > above->raw_end()) continue;
     Nanos& worked = worked_[static_cast<size_t>(above - trace.spans.data())];
-    worked = std::max(worked, call.raw_end());
+    worked = std::max(worked, call.raw_start);  // its end may be told late as well
   }
 }
 

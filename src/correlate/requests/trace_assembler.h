@@ -104,8 +104,8 @@ class TraceAssembler {
   }
   /// Calls visit(parent, child, worked) for every incoming span of the traces that overlap
   /// [from, to) whose parent is there and both of which start before `to`; in no particular order.
-  /// `worked`: the raw end of the last call that the child's host made for it and that ended within
-  /// it; kNoWork when there is none, and unless `with_work`.
+  /// `worked`: the raw start of the last call that the child's host made for it and that ended
+  /// within it; kNoWork when there is none, and unless `with_work`.
   static constexpr Nanos kNoWork = INT64_MIN;
   template <typename Visit>
   void ForEachAnswer(Nanos from, Nanos to, bool with_work, Visit&& visit) {
