@@ -132,8 +132,7 @@ describe('a replica of PostgreSQL between rare readings', () => {
     t.diagnostic(`${score.held} of ${score.windows} windows hold the truth, ${score.heldPaused} of ${score.paused} of a pause; CRPS ${(score.crps / score.windows).toFixed(2)} s, of the last reading ${(score.lastError / score.windows).toFixed(2)} s; diverged: overlap ${(score.both / score.either).toFixed(2)}`);
     assert.ok(score.windows > 60, `${score.windows} windows`);
     assert.ok(score.held >= 0.75 * score.windows);
-    // Two pauses are few: when the readings fall is luck. evaluate states judges over hours.
-    assert.ok(score.both >= 0.5 * score.either);
-    assert.ok(score.crps < 1.2 * score.lastError, 'no worse than the last reading');
+    assert.ok(score.both >= 0.6 * score.either);
+    assert.ok(score.crps < score.lastError, 'better than the last reading');
   });
 });

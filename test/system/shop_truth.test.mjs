@@ -60,21 +60,14 @@ describe('two hosts have wrong clocks', () => {
       if (Math.abs(truth) > 10) assert.equal(clock.state, 'corrected');
     }
     assert.ok(clocks.some((clock) => clock.state === 'corrected'));
-    // The bound is hard in every window, the first ones too, but for one thing that cannot be seen: ends that are late by
-    // less than the ways through the network (docs/models/clock.md). They are few here, and miss by less than such a way.
+    // The bound is hard in every window, the first ones too.
     const bounded = [...told.values()].filter((clock) => clock.bound_ms !== null);
     const bounds = bounded.map((clock) => clock.bound_ms).sort((a, b) => a - b);
     const errors = bounded.map((clock) => Math.abs(clock.offset_ms - truthOf(clock))).sort((a, b) => a - b);
     const at = (sorted, share) => rounded(sorted[Math.floor(share * (sorted.length - 1))], 2);
     t.diagnostic(`${bounded.filter(holds).length} of ${bounded.length} bounds hold the truth; median ${at(bounds, 0.5)} ms, 90 % ${at(bounds, 0.9)} ms; off by ${at(errors, 0.5)} and ${at(errors, 0.9)} ms`);
     assert.ok(bounded.length > 30);
-    const missed = bounded.filter((clock) => !holds(clock));
-    for (const clock of missed) {
-      const by = Math.max(clock.least_ms - truthOf(clock), truthOf(clock) - clock.most_ms);
-      t.diagnostic(`${clock.host}: ${truthOf(clock)} is not in [${clock.least_ms}, ${clock.most_ms}]`);
-      assert.ok(by < 0.6, `${clock.host}: missed by ${by} ms`);
-    }
-    assert.ok(missed.length <= 0.05 * bounded.length, `${missed.length} bounds miss`);
+    for (const clock of bounded) assert.ok(holds(clock), `${clock.host}: ${truthOf(clock)} is not in [${clock.least_ms}, ${clock.most_ms}]`);
   });
 
   test('rebuilt requests are in causal order when corrected, and were not before', async (t) => {
@@ -214,7 +207,7 @@ describe('two services do not propagate trace context', () => {
     assert.ok(scores.all.accuracy >= 0.88, 'with connections');
     assert.ok(scores['timing alone'].accuracy >= 0.75, 'by timing');
     const wrong = (name) => 1 - scores[name].accuracy;  // how many there are by timing alone is up to the machine
-    assert.ok(wrong('all') <= 0.7 * wrong('timing alone'), 'connections must tell something');
+    assert.ok(wrong('all') <= 0.5 * wrong('timing alone'), 'connections must tell something');
     for (const [name, s] of Object.entries(scores)) assert.ok(s.calibrationError <= 0.1, `${name}: posteriors are off by ${s.calibrationError}`);
   });
 
