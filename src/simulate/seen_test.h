@@ -1,4 +1,4 @@
-// For tests: who keeps all that is shown, and all truth.
+// For tests: who finds what was shown, and keeps all truth.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,21 +9,13 @@
 #include <tuple>
 #include <vector>
 
+#include "simulate/show/kept_records_test.h"
 #include "simulate/simulation.h"
 
 namespace tomograph::simulate {
 
-class Seen : public Audience {
+class Seen : public KeptRecords {
  public:
-  SenderId Enter(const Sender& sender) override {
-    senders.push_back(sender);
-    return static_cast<SenderId>(senders.size() - 1);
-  }
-  void See(const SpanRecord& span) override { spans.push_back(span); }
-  void See(const SampleRecord& sample) override { samples.push_back(sample); }
-  void See(const LogRecord& log) override { logs.push_back(log); }
-  void See(const ChangeRecord& change) override { changes.push_back(change); }
-
   const Sender& Of(SenderId id) const { return senders[static_cast<size_t>(id)]; }
   std::vector<SpanRecord> SpansOf(std::string_view service, telemetry::SpanKind kind) const {
     std::vector<SpanRecord> found;
@@ -37,12 +29,6 @@ class Seen : public Audience {
       if (sample.metric == metric && Of(sample.sender).service == service) found.push_back(sample);
     return found;
   }
-
-  std::vector<Sender> senders;
-  std::vector<SpanRecord> spans;
-  std::vector<SampleRecord> samples;
-  std::vector<LogRecord> logs;
-  std::vector<ChangeRecord> changes;
 };
 
 /// Keeps nothing: for long runs.
