@@ -112,13 +112,13 @@ TEST_F(NormalizerTest, LagIsTheReplicasWhoeverTellsIt) {
   const telemetry::Series replayed = by_primary("replay");
   EXPECT_EQ(replayed.quantity, telemetry::Quantity::kReplicaLag);
   EXPECT_EQ(ids_.entities.Get(replayed.entity).name, "orders-db/standby1");
-  EXPECT_EQ(ids_.entities.Get(replayed.entity).kind, EntityKind::kInstance);
+  EXPECT_EQ(ids_.entities.Get(replayed.entity).kind, EntityKind::kDatabase);
   EXPECT_EQ(by_primary("flush").quantity, telemetry::Quantity::kOther);
   const telemetry::Series own =
       SeriesOf("pg_replication_lag_seconds", {},
                {{"service.name", "orders-db"}, {"service.instance.id", "pg-1"}});
   EXPECT_EQ(own.quantity, telemetry::Quantity::kReplicaLag);
-  EXPECT_EQ(ids_.entities.Get(own.entity).kind, EntityKind::kInstance);
+  EXPECT_EQ(ids_.entities.Get(own.entity).kind, EntityKind::kDatabase);
   EXPECT_EQ(ids_.entities.Name(own.entity), "orders-db/pg-1");
 }
 

@@ -23,6 +23,7 @@ void TakeEstimate(const Estimate& e, Figures* f) {
   if (e.state == "error_ratio") f->error_ratio = FromEstimate(e, 1);
   if (e.state == "in_flight") f->in_flight = FromEstimate(e, 1);
   if (e.state == "queue_depth") f->queue_depth = FromEstimate(e, 1);
+  if (e.state == "replica_lag") f->replica_lag = FromEstimate(e, 1);
   if (e.basis == Basis::kMissing) return;
   f->silent = false;
   if (e.state == "call_volume" || e.state == "error_ratio") f->judged = true;

@@ -26,6 +26,7 @@ struct Figures {
   Figure latency_p99;  // s
   Figure in_flight;
   Figure queue_depth;
+  Figure replica_lag;  // s; of replicas alone
   bool silent = true;  // nothing is known of the newest window
   // Sends nothing itself, as databases and third parties do; its callers tell of it (edges'
   // figures).

@@ -1,4 +1,5 @@
 #include "publish/report.h"
+#include "publish/figures.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -74,6 +75,23 @@ TEST(TerminalReport, DoesNotCallHealthyWhatNobodyJudged) {
                     Not(HasSubstr("Nothing is out of its normal"))));
   for (auto& line : picture.lines) line.name = "latency_p90";  // a quantile alone is judged
   EXPECT_THAT(TerminalReport(picture, 100, false), HasSubstr("Nothing is out of its normal"));
+}
+
+TEST(TerminalReport, TellsHowFarAReplicaIsBehind) {
+  Picture picture = NormalPicture();
+  telemetry::Estimate lag = picture.estimates.front();
+  picture.estimates.clear();
+  picture.lines.clear();
+  lag.state = "replica_lag";
+  lag.caller = telemetry::kNoEntity;
+  lag.start = NewestWholeWindow(picture);
+  lag.basis = telemetry::Basis::kInferred;
+  lag.value = 2.5;
+  lag.i90 = {0.5, 9};
+  picture.estimates = {lag};
+  EXPECT_THAT(TerminalReport(picture, 100, false),
+              AllOf(HasSubstr("replica, 2500 ms behind [500 ms, 9000 ms]"),
+                    Not(HasSubstr("No estimate of requests in flight"))));
 }
 
 TEST(TerminalReport, SaysWhyRecordsWereLost) {

@@ -262,7 +262,8 @@ class Terminal {
     for (const telemetry::Entity* entity : places) {
       const Figures& f = figures.Of({entity->id, telemetry::kNoEntity});
       if (f.silent) ++silent;
-      if (!f.silent && !f.only_callers && f.in_flight.basis == Basis::kMissing) ++missing;
+      const bool serves = !f.only_callers && f.replica_lag.basis == Basis::kMissing;
+      if (!f.silent && serves && f.in_flight.basis == Basis::kMissing) ++missing;
       if (shown == kServices) continue;
       ++shown;
       const bool member = incident != nullptr && IsMember(*incident, entity->id);
@@ -287,9 +288,16 @@ class Terminal {
   static std::string Numbers(const Figures& f) {
     if (f.silent) return "  silent: no telemetry in the newest window";
     if (f.only_callers) return "  sends no telemetry itself; its callers do";
+    if (f.replica_lag.basis != Basis::kMissing) return "  replica, " + Behind(f.replica_lag);
     return PadLeft(Short(f.call_rate.value), 10) + PadLeft(Percent(f.error_ratio.value), 9) +
            PadLeft(Millis(f.latency_p50.value), 10) + PadLeft(Millis(f.latency_p99.value), 10) +
            "  " + InFlight(f.in_flight);
+  }
+
+  static std::string Behind(const Figure& f) {
+    const std::string by = Millis(f.value) + " behind";
+    if (f.basis == Basis::kObserved) return by;
+    return by + " [" + Millis(f.i90.lower) + ", " + Millis(f.i90.upper) + "]";
   }
 
   static std::string InFlight(const Figure& f) {

@@ -107,18 +107,16 @@ std::string_view AttributeOf(const Resource& resource, std::string_view name,
 }
 
 /// A primary tells the lag of each of its replicas by the name under which that is connected; a
-/// replica tells its own.
+/// replica tells its own. Each is a database of its own beside the service that tells it.
 telemetry::EntityId ReplicaOf(const Resource& resource, const Labels& labels,
                               Identities* identities) {
-  const std::string_view client = labels.First({"replication_client", "application_name"});
-  if (client.empty()) {
-    return resource.instance_entity == telemetry::kNoEntity ? resource.service_entity
-                                                            : resource.instance_entity;
-  }
   const telemetry::Interner& strings = identities->strings;
+  std::string_view replica = labels.First({"replication_client", "application_name"});
+  if (replica.empty()) replica = strings.Get(resource.instance);
+  if (replica.empty()) return resource.service_entity;
   std::string name(strings.Get(resource.service));
-  name.append("/").append(client);
-  return identities->entities.FindOrAdd(EntityKind::kInstance,
+  name.append("/").append(replica);
+  return identities->entities.FindOrAdd(EntityKind::kDatabase,
                                         strings.Get(resource.service_namespace), name,
                                         resource.service_entity);
 }

@@ -29,7 +29,7 @@ function band(axis, state, per = 1) {
 // Which statistics of the latency are drawn: median and tail, else what there is, by its own name.
 const statistics = ['p50', 'p90', 'p95', 'p99', 'mean', 'max'];
 const shown = new Set([
-  'call_rate', 'error_ratio', 'error_rate', 'latency', 'in_flight', 'queue_depth',
+  'call_rate', 'error_ratio', 'error_rate', 'latency', 'in_flight', 'queue_depth', 'replica_lag',
   ...statistics.map((s) => 'latency_' + s),
 ]);
 
@@ -68,6 +68,7 @@ export function lanesOf(axis) {
     one('latency', 'latency', 's', null, latencies(axis)),
     one('in_flight', 'in flight', '', band(axis, 'in_flight'), [line(axis, 'in_flight', 'measured')]),
     one('queue', 'waiting in queue', '', band(axis, 'queue_depth'), [line(axis, 'queue_depth', 'measured')]),
+    one('replica_lag', 'replica lag', 's', band(axis, 'replica_lag'), [line(axis, 'replica_lag', 'measured')]),
   ];
   for (const l of axis.lines) {
     if (l.caller || shown.has(l.quantity) || lanes.length >= 11) continue;
