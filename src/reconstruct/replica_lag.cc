@@ -27,7 +27,7 @@ constexpr double kOftenRecovers = 1.0 / 60;
 constexpr double kOftenChangesSpeed = 1.0 / 90;
 constexpr double kOftenRelapses = 1.0 / 240;
 constexpr double kStops = 0.5;  // of those that fall behind, the share that applies nothing at all
-constexpr double kCatchUpMedian = 2, kCatchUpLogSd = 1;  // s a second
+constexpr double kCatchUpMedian = 1, kCatchUpLogSd = 1.5;  // s a second
 
 constexpr double kLeastLag_s = 1e-3;  // below, clocks say more than replication
 constexpr double kReadingShare = 0.05, kReadingTick_s = 0.2;
@@ -151,6 +151,8 @@ void ReplicaLagModel::Step(double seconds, Replica* replica, Particle* p) {
       } else if (happens(kOftenRelapses)) {
         p->phase = Phase::kFallsBehind;
         p->speed = SpeedOfFall(random);
+      } else if (happens(kOftenChangesSpeed)) {
+        p->speed = SpeedOfRecovery(random);
       }
   }
 }
