@@ -195,6 +195,7 @@ std::vector<std::vector<int>> FreshByClass(const LinkWindow& window, const LinkM
   for (int c = range.first_call; c < range.end_call; ++c) {
     const Call& call = window.calls[c];
     if (!call.fresh || call.pinned || call.decided || call.owner != kNobody) continue;
+    if (model.services[service].Chained(call.call_class)) continue;
     by_class[call.call_class].push_back(c);
   }
   return by_class;

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <optional>
 
+#include "correlate/linking/call_chains.h"
 #include "correlate/linking/first_guess.h"
 #include "correlate/linking/queue_order.h"
 #include "correlate/linking/sampler.h"
@@ -19,17 +20,20 @@ constexpr int kSweeps = 6;           // per round
 constexpr float kStrictOrder = -6;   // order weight to start from
 constexpr float kFaintOrder = -.2f;  // order weights above count as 0
 constexpr int kMostPerClass = 8;     // slots of one class in one request
+constexpr int kChainSlots = 3;       // a chain has as many densities as so many slots
 constexpr double kLeftOver = .01;    // of a class's calls: more slots are tried beyond
 constexpr double kLost = .003;       // of the calls without request: requests may be missing
 constexpr double kExplained = .7;    // of them, that may be left when there are more slots
 constexpr float kSure = .5f;         // share of the first guess
 constexpr double kOrphanPrior = .1;  // calls
 
-/// The kind's groups: every class of calls that some request of it may hold, those with the most
-/// pairs first where there are too many; `room`: slots per class.
-std::vector<CallGroup> GroupsOf(const LinkWindow& window, const LinkModel& model, int service,
-                                int kind, const std::vector<int>& room) {
-  std::vector<std::pair<int64_t, int>> pairs(model.services[service].classes);
+/// Gives the kind slots for every class of calls that some request of it may hold, `room` of them
+/// per class, and chains for the classes that have none. False: there are more than fit; those with
+/// the fewest pairs are marked to become chains.
+bool SetClasses(const LinkWindow& window, int service, int kind, const std::vector<int>& room,
+                LinkModel* model) {
+  ServiceModel& of = model->services[service];
+  std::vector<std::pair<int64_t, int>> pairs(of.classes);
   for (size_t k = 0; k < pairs.size(); ++k) pairs[k] = {0, static_cast<int>(k)};
   const ServiceRange& range = window.services[service];
   for (int c = range.first_call; c < range.end_call; ++c) {
@@ -43,9 +47,20 @@ std::vector<CallGroup> GroupsOf(const LinkWindow& window, const LinkModel& model
   }
   std::sort(pairs.begin(), pairs.end());
   std::vector<CallGroup> groups;
+  std::vector<ChainModel> chains;
+  bool fit = true;
   int slots = 0;
   for (const auto& [negative, call_class] : pairs) {
-    if (negative == 0 || slots + room[call_class] > RequestModel::kMaxSlots) break;
+    if (negative == 0) break;
+    if (of.chained[call_class]) {
+      chains.emplace_back().call_class = call_class;
+      continue;
+    }
+    if (slots + room[call_class] > RequestModel::kMaxSlots) {
+      of.chained[call_class] = true;
+      fit = false;
+      continue;
+    }
     CallGroup group;
     group.call_class = call_class;
     group.count = room[call_class];
@@ -54,7 +69,9 @@ std::vector<CallGroup> GroupsOf(const LinkWindow& window, const LinkModel& model
   }
   std::sort(groups.begin(), groups.end(),
             [](const CallGroup& a, const CallGroup& b) { return a.call_class < b.call_class; });
-  return groups;
+  model->kinds[kind].SetGroups(std::move(groups), of.classes);
+  model->kinds[kind].SetChains(std::move(chains));
+  return fit;
 }
 
 /// The greatest step of which nearly all timestamps are multiples, up to a common remainder.
@@ -140,6 +157,7 @@ double LearnStep(const LinkWindow& window, int service, double until, bool order
     Gather(window, *model, service, kind, until, &examples);
     model->kinds[kind].Learn(examples, of.grain);
   }
+  CallChains::Learn(window, service, until, model);
   double weight = LearnOrphans(window, service, until, model);
   if (order) weight += LearnQueueOrder(window, service, until, seed, model);
   of.ordered =
@@ -163,6 +181,7 @@ class ServiceLearner {
     const ServiceRange& range = w_.services[service_];
     if (range.first_request == range.end_request || of_.classes == 0) return;
     room_.assign(of_.classes, 1);
+    of_.chained.assign(of_.classes, false);
     std::optional<State> best;
     double one_slot_left = -1;  // calls without request in the best state, one slot a class
     const auto attempt = [&](From from) {
@@ -197,8 +216,9 @@ class ServiceLearner {
   enum class From { kAnyOrder, kFirstCome, kLostRequests };
 
   void Start(From from) {
-    for (const int kind : of_.kinds) {
-      m_.kinds[kind].SetGroups(GroupsOf(w_, m_, service_, kind, room_), of_.classes);
+    for (bool fit = false; !fit;) {
+      fit = true;
+      for (const int kind : of_.kinds) fit &= SetClasses(w_, service_, kind, room_, &m_);
     }
     const ServiceRange& range = w_.services[service_];
     for (int c = range.first_call; c < range.end_call; ++c) {
@@ -209,6 +229,7 @@ class ServiceLearner {
     }
     w_.evidence.clear();
     w_.LayOut(m_);
+    CallChains(service_, &w_, m_).Follow();
     GuessAny(service_, true, &w_, &m_);
     LeftOver();
     of_.first_come = from == From::kFirstCome;
@@ -219,7 +240,7 @@ class ServiceLearner {
     // Lost requests: only what is sure is kept, so that the wrong ones don't make up the model.
     for (int c = range.first_call; c < range.end_call; ++c) {
       Call& call = w_.calls[c];
-      if (call.pinned || call.decided) continue;
+      if (call.pinned || call.decided || of_.Chained(call.call_class)) continue;
       if (!of_.first_come && call.share > kSure) continue;
       w_.Take(m_, c);
       call.fresh = of_.first_come;
@@ -246,8 +267,8 @@ class ServiceLearner {
     return nobodys_ >= 3 && nobodys_ > kLost * all;
   }
 
-  /// More slots for classes of which many calls find all their requests taken; false: there are
-  /// none.
+  /// More slots for classes of which many calls find all their requests taken, and chains where no
+  /// number of slots is enough; false: there are no such classes.
   bool MakeRoom() {
     bool more = false;
     for (bool enough = false; !enough;) {
@@ -255,8 +276,12 @@ class ServiceLearner {
       enough = true;
       for (int k = 0; k < of_.classes; ++k) {
         if (left_over_[k] < 3 || left_over_[k] < kLeftOver * all_[k]) continue;
-        if (room_[k] >= kMostPerClass) continue;
-        ++room_[k];
+        if (of_.chained[k]) continue;
+        if (room_[k] < kMostPerClass) {
+          ++room_[k];
+        } else {
+          of_.chained[k] = true;
+        }
         more = true;
         enough = false;
       }
@@ -279,10 +304,21 @@ class ServiceLearner {
         if (sampler.Open(c)) open.push_back(c);
       }
       for (int sweep = 0; sweep < kSweeps; ++sweep) sampler.Sweep(open, 1);
+      SweepChains();
     }
     weight_ = LearnStep(w_, service_, until_, true, random_.Next(), &m_);
     LearnEvidence(w_, service_, until_, false, &m_);
     WeighEvidence(service_, m_, &w_);
+  }
+
+  void SweepChains() {
+    CallChains chains(service_, &w_, m_);
+    if (!chains.any()) return;
+    std::vector<int> calls;
+    const ServiceRange& range = w_.services[service_];
+    for (int c = range.first_call; c < range.end_call; ++c) calls.push_back(c);
+    calls = chains.Open(calls);
+    for (int sweep = 0; sweep < kSweeps; ++sweep) chains.Sweep(calls, 1, &random_, nullptr);
   }
 
   State Save() {
@@ -299,8 +335,10 @@ class ServiceLearner {
     }
     for (const int kind : of_.kinds) {
       state.kinds.push_back(m_.kinds[kind]);
-      slots += m_.kinds[kind].slots();
+      slots +=
+          m_.kinds[kind].slots() + kChainSlots * static_cast<int>(m_.kinds[kind].chains().size());
     }
+    state.likelihood += CallChains(service_, &w_, m_).LogLikelihood(until_);
     // Every slot brings a density of its own, which fits better than none: some 80 numbers
     // in log n / 2 each, of which most are given by their neighbours.
     state.likelihood -= 8 * slots * std::log(1.0 + requests);

@@ -27,6 +27,11 @@ struct ServiceModel {
   std::vector<float> order_weight;
   /// Are there calls whose request is not there? Without, each is held to be one in a great many.
   bool loses_requests = false;
+  /// Per class: do requests make more of them than there are slots for (call_chains.h)?
+  std::vector<bool> chained;
+  bool Chained(int call_class) const {
+    return call_class < static_cast<int>(chained.size()) && chained[call_class];
+  }
   /// Per class: log of the calls per microsecond whose request is not there.
   std::vector<float> log_orphan_rate;
 };

@@ -101,6 +101,7 @@ void LinkWindow::LayOut(const LinkModel& model) {
   for (int c = 0, n = static_cast<int>(calls.size()); c < n; ++c) {
     const int owner = calls[c].owner;
     if (owner == kNobody) continue;
+    if (model.services[calls[c].service].Chained(calls[c].call_class)) continue;
     if (FreeSlot(model, owner, calls[c].call_class) == kNobody) {
       if (!calls[c].pinned) calls[c].owner = kNobody;
     } else {

@@ -87,7 +87,7 @@ class LinkWindow {
   /// For one call so many requests are looked at, the latest to start first.
   static size_t LookedAt(size_t limit) { return 4 * limit; }
   /// Lays slots out by the model's groups and puts every owned call into one; a call for which
-  /// there is none loses its owner, unless it is pinned.
+  /// there is none loses its owner, unless it is pinned or one of a chain.
   void LayOut(const LinkModel& model);
 
   /// One service by itself, with its candidates and owners, and the way back for these.

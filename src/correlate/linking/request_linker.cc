@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "correlate/linking/call_chains.h"
 #include "correlate/linking/first_guess.h"
 #include "correlate/linking/learner.h"
 #include "correlate/linking/link_window.h"
@@ -408,6 +409,7 @@ class RequestLinker::Impl {
     for (int s = 0; s < static_cast<int>(model_.services.size()); ++s) {
       if (!model_.services[s].learned) continue;
       WeighEvidence(s, model_, &window_);
+      CallChains(s, &window_, model_).Guess();
       if (model_.services[s].first_come) {
         GuessFirstCome(s, &window_, model_);
       } else {
@@ -457,12 +459,34 @@ class RequestLinker::Impl {
       }
     }
     for (; at < mine.size(); ++at) links[at] = Settled(mine[at]);
+    DecideChains(mine, &links);
     for (size_t x = 0; x < mine.size(); ++x) {
       Call& call = window_.calls[mine[x]];
       call.decided = true;
       stats_.candidates_limited += call.limited;
       stats_.slack_cut += cut;
       outbox_.push_back(links[x]);
+    }
+  }
+
+  /// The links of those of `mine` that are calls of chains.
+  void DecideChains(const std::vector<int>& mine, std::vector<Link>* links) {
+    std::unordered_map<int, size_t> place;  // in mine
+    for (int s = 0; s < static_cast<int>(model_.services.size()); ++s) {
+      CallChains chains(s, &window_, model_);
+      if (!chains.any()) continue;
+      const std::vector<int> open = chains.Open(mine);
+      if (open.empty()) continue;
+      if (place.empty()) {
+        for (size_t x = 0; x < mine.size(); ++x) place.emplace(mine[x], x);
+      }
+      Random random(options_.seed ^ MixBits(window_.calls[open.front()].sequence));
+      std::vector<Sampler::Shares> shares(open.size());
+      for (int x = 0; x < kBurnSweeps; ++x) chains.Sweep(open, kTemperature, &random, nullptr);
+      for (int x = 0; x < kCountedSweeps; ++x) chains.Sweep(open, kTemperature, &random, &shares);
+      chains.Settle(open, &shares);
+      for (size_t x = 0; x < open.size(); ++x)
+        (*links)[place[open[x]]] = Counted(open[x], shares[x].of);
     }
   }
 

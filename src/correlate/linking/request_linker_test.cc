@@ -92,6 +92,41 @@ struct Workload {
   uint64_t last_id = 0;
 };
 
+/// Requests that make many calls of one class: one after the other, or all at once.
+Workload Crowded(int calls, bool at_once, double in_flight, uint64_t seed = 1) {
+  Workload load;
+  Random random(seed);
+  const auto around = [&](double median) { return median * std::exp(random.Normal(0, .4)); };
+  const double length = at_once ? 6'000 : 1'000 * calls;
+  double now = 0;
+  for (int i = 0; i < 400; ++i) {
+    now += random.Exponential(length / in_flight);
+    const uint64_t request = load.NextId();
+    double t = now + around(300), latest = t;
+    const int n = calls / 2 + static_cast<int>(random.Below(calls));
+    for (int x = 0; x < n; ++x) {
+      CallRecord r = Workload::Record(kFront, kStock, true, t, t + around(at_once ? 3'000 : 800));
+      r.id = load.NextId();
+      load.parent[r.id] = request;
+      load.records.push_back(r);
+      const double end = static_cast<double>(r.end - kT0) * 1e-3;
+      latest = std::max(latest, end);
+      t = at_once ? t + around(20) : end + around(100);
+    }
+    CallRecord in = Workload::Record(kFront, kNoEntity, false, now, latest + around(400));
+    in.id = request;
+    load.records.push_back(in);
+  }
+  return load;
+}
+
+double ShareRight(const Workload& load, const std::vector<Link>& links, double* said) {
+  double claimed = 0;
+  for (const Link& link : links) claimed += link.posterior;
+  *said = claimed / static_cast<double>(links.size());
+  return load.Accuracy(links);
+}
+
 std::vector<Link> Sorted(std::vector<Link> links) {
   std::sort(links.begin(), links.end(),
             [](const Link& a, const Link& b) { return a.call < b.call; });
@@ -156,6 +191,65 @@ LinkerOptions Short() {
   options.chunk_records = 400;
   options.chunk_time = kSecond;
   return options;
+}
+
+TEST(RequestLinker, LinksMoreCallsOfOneClassThanThereAreSlots) {
+  struct Case {
+    int calls;
+    bool at_once;
+    double in_flight, least;  // timing alone leaves doubt, which must be told
+  };
+  for (const Case& c : {Case{20, false, 1.5, .75}, Case{20, true, 1, .9}, Case{20, false, 4, .5}}) {
+    const Workload load = Crowded(c.calls, c.at_once, c.in_flight);
+    double said = 0;
+    const double right = ShareRight(load, Batch(load.records), &said);
+    EXPECT_GT(right, c.least) << c.calls << (c.at_once ? " at once" : " in turn");
+    EXPECT_NEAR(right, said, .06) << c.calls << (c.at_once ? " at once" : " in turn");
+  }
+}
+
+TEST(RequestLinker, LinksMoreClassesOfCallsThanThereAreSlots) {
+  Workload load;
+  Random random(5);
+  double now = 0;
+  for (int i = 0; i < 200; ++i) {
+    now += random.Exponential(40'000);
+    const uint64_t request = load.NextId();
+    double t = now + 100;
+    for (int x = 0; x < 60; ++x) {
+      CallRecord r = Workload::Record(kFront, EntityId(100 + x), true, t, t + 300);
+      r.id = load.NextId();
+      load.parent[r.id] = request;
+      load.records.push_back(r);
+      t += 300 + 50 * random.Exponential(1);
+    }
+    CallRecord in = Workload::Record(kFront, kNoEntity, false, now, t + 200);
+    in.id = request;
+    load.records.push_back(in);
+  }
+  double said = 0;
+  const double right = ShareRight(load, Batch(load.records), &said);
+  EXPECT_GT(right, .9);
+  EXPECT_NEAR(right, said, .06);
+}
+
+TEST(RequestLinker, ChainsAreTheSameStreamedAndWithGivenIdsKept) {
+  Workload load = Crowded(12, false, 1.5, 3);
+  for (CallRecord& r : load.records) {
+    if (r.outgoing && r.id % 5 == 0) r.known_parent = load.parent.at(r.id);
+  }
+  LinkerOptions options;
+  options.chunk_records = 512;
+  options.learn_records = 1'500;
+  options.horizon = kSecond;
+  LinkerStats stats;
+  const std::vector<Link> links = Batch(load.records, options, &stats);
+  EXPECT_GT(stats.chunks, 3u);
+  ExpectSame(links, Stream(load.records, options, 20 * kMillisecond, 7));
+  for (const Link& link : links) {
+    if (link.call % 5 != 0) continue;
+    EXPECT_EQ(link.request, load.parent.at(link.call));
+  }
 }
 
 TEST(RequestLinker, FindsWhoCausedWhat) {

@@ -34,6 +34,9 @@ size_t RequestModel::bytes() const {
   for (const CallGroup& group : groups_) {
     total += group.start_gap.bytes() + group.end_gap.bytes() + group.evidence.bytes();
   }
+  for (const ChainModel& chain : chains_) {
+    total += sizeof(chain) + chain.first.bytes() + chain.step.bytes() + chain.rest.bytes();
+  }
   for (const Slot& slot : slots_) total += sizeof(slot) + slot.gap.bytes() + slot.duration.bytes();
   return total;
 }

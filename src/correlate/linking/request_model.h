@@ -50,6 +50,17 @@ struct CallGroup {
   Evidence evidence;
 };
 
+/// The calls of one class of which requests make more than there may be slots (call_chains.h). Gaps
+/// in microseconds.
+struct ChainModel {
+  int call_class = 0;
+  GapDensity first;       // from the request's start to its first call's
+  GapDensity step;        // from the call before to the start of the next
+  bool from_end = false;  // `step` counts from the end of the call before, else from its start
+  GapDensity rest;        // from the latest end to the request's
+  float log_more = 0;     // log of the chance of one call more
+};
+
 class RequestModel {
  public:
   static constexpr int kMaxSlots = 48;
@@ -57,6 +68,16 @@ class RequestModel {
   /// Forgets what was learned about the order of calls. `groups` have class and count set, of at
   /// most kMaxSlots slots in all.
   void SetGroups(std::vector<CallGroup> groups, int classes);
+  /// Classes of calls without slots.
+  void SetChains(std::vector<ChainModel> chains) { chains_ = std::move(chains); }
+  std::span<const ChainModel> chains() const { return chains_; }
+  std::span<ChainModel> chains() { return chains_; }
+  const ChainModel* ChainOf(int call_class) const {
+    for (const ChainModel& chain : chains_) {
+      if (chain.call_class == call_class) return &chain;
+    }
+    return nullptr;
+  }
   std::span<const CallGroup> groups() const { return groups_; }
   std::span<CallGroup> groups() { return groups_; }
   /// nullptr: requests of this kind don't make such calls.
@@ -105,6 +126,7 @@ class RequestModel {
   std::vector<CallGroup> groups_;
   std::vector<int> group_of_;  // call class -> group, or -1
   std::vector<Slot> slots_;
+  std::vector<ChainModel> chains_;
   Reference end_reference_{From::kLatestEnd, 0};
   GapDensity end_gap_, childless_;
   CallPattern pattern_;

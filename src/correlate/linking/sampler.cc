@@ -118,6 +118,7 @@ int Sampler::OptionOf(const Call& call, int owner) const {
 bool Sampler::Open(int call) {
   const Call& c = w_.calls[call];
   if (c.pinned || c.decided || c.candidates == 0) return false;
+  if (model_.services[c.service].Chained(c.call_class)) return false;
   if (c.candidates > 1 || c.owner == kNobody) return true;
   const CallGroup* group = model_.kinds[w_.requests[c.owner].kind].GroupOf(c.call_class);
   if (group == nullptr) return true;
