@@ -22,6 +22,8 @@ constexpr float kFaintOrder = -.2f;  // order weights above count as 0
 constexpr int kMostPerClass = 8;     // slots of one class in one request
 constexpr int kChainSlots = 3;       // a chain has as many densities as so many slots
 constexpr double kLeftOver = .01;    // of a class's calls: more slots are tried beyond
+constexpr double kOrderly = .5;      // nats that a gap's density is above any time in the request
+constexpr double kVague = .7;        // share of the first guess below which nobody stands out
 constexpr double kLost = .003;       // of the calls without request: requests may be missing
 constexpr double kExplained = .7;    // of them, that may be left when there are more slots
 constexpr float kSure = .5f;         // share of the first guess
@@ -64,6 +66,7 @@ bool SetClasses(const LinkWindow& window, int service, int kind, const std::vect
     CallGroup group;
     group.call_class = call_class;
     group.count = room[call_class];
+    group.outlives = of.outlives[call_class];
     slots += group.count;
     groups.push_back(std::move(group));
   }
@@ -182,6 +185,7 @@ class ServiceLearner {
     if (range.first_request == range.end_request || of_.classes == 0) return;
     room_.assign(of_.classes, 1);
     of_.chained.assign(of_.classes, false);
+    of_.outlives.assign(of_.classes, false);
     std::optional<State> best;
     double one_slot_left = -1;  // calls without request in the best state, one slot a class
     const auto attempt = [&](From from) {
@@ -194,8 +198,15 @@ class ServiceLearner {
     };
     attempt(From::kAnyOrder);
     const bool lost = RequestsAreLost();
+    const std::vector<bool> astray = Astray();
     attempt(From::kFirstCome);
     if (lost) attempt(From::kLostRequests);
+    if (std::find(astray.begin(), astray.end(), true) != astray.end()) {
+      SetOutlives(astray);
+      attempt(From::kAnyOrder);
+      if (lost) attempt(From::kLostRequests);
+      SetOutlives(best->service.outlives);
+    }
     one_slot_left = best->nobodys;
     if (MakeRoom()) {
       attempt(From::kAnyOrder);
@@ -252,11 +263,13 @@ class ServiceLearner {
     const ServiceRange& range = w_.services[service_];
     left_over_.assign(of_.classes, 0);
     all_.assign(of_.classes, 0);
+    outside_.assign(of_.classes, 0);
     nobodys_ = 0;
     for (int c = range.first_call; c < range.end_call; ++c) {
       const Call& call = w_.calls[c];
       ++all_[call.call_class];
       left_over_[call.call_class] += call.owner == kNobody && call.candidates > 0;
+      outside_[call.call_class] += !call.pinned && call.candidates == 0;
       nobodys_ += call.owner == kNobody && !call.pinned;
     }
   }
@@ -265,6 +278,41 @@ class ServiceLearner {
   bool RequestsAreLost() const {
     const double all = std::accumulate(all_.begin(), all_.end(), 0.0);
     return nobodys_ >= 3 && nobodys_ > kLost * all;
+  }
+
+  /// Classes of calls that may be made after the request was answered: some find no request, or
+  /// they fall into requests with no order that one could see, which in a crowd is all that shows.
+  std::vector<bool> Astray() const {
+    std::vector<bool> astray(of_.classes, true);
+    std::vector<double> shares(of_.classes, 0.0);
+    const ServiceRange& range = w_.services[service_];
+    for (int c = range.first_call; c < range.end_call; ++c)
+      shares[w_.calls[c].call_class] += w_.calls[c].share;
+    for (const int kind : of_.kinds) {
+      double lasts = 0, requests = 0;
+      for (int i = range.first_request; i < range.end_request; ++i) {
+        if (w_.requests[i].kind != kind) continue;
+        lasts += w_.requests[i].time.end - w_.requests[i].time.start;
+        requests += 1;
+      }
+      for (const CallGroup& group : m_.kinds[kind].groups()) {
+        const double told =
+            m_.kinds[kind].Gap(group.first).mean_log() + std::log(std::max(lasts / requests, 1.0));
+        if (told > kOrderly) astray[group.call_class] = false;
+      }
+    }
+    for (int k = 0; k < of_.classes; ++k) {
+      const bool vague = astray[k] && all_[k] > 0 && shares[k] < kVague * all_[k];
+      const double lost = left_over_[k] + outside_[k];
+      astray[k] = vague || lost >= std::max(3.0, kLeftOver * all_[k]);
+    }
+    return astray;
+  }
+
+  void SetOutlives(const std::vector<bool>& outlives) {
+    if (of_.outlives == outlives) return;
+    of_.outlives = outlives;
+    w_.FindCandidatesAgain(m_);
   }
 
   /// More slots for classes of which many calls find all their requests taken, and chains where no
@@ -350,6 +398,7 @@ class ServiceLearner {
   }
 
   void Restore(State state) {
+    SetOutlives(state.service.outlives);
     of_ = std::move(state.service);
     for (size_t k = 0; k < of_.kinds.size(); ++k) {
       m_.kinds[of_.kinds[k]] = std::move(state.kinds[k]);
@@ -369,7 +418,7 @@ class ServiceLearner {
   ServiceModel& of_;
   std::vector<int> room_;
   double weight_ = 0;
-  std::vector<double> left_over_, all_;  // calls per class
+  std::vector<double> left_over_, outside_, all_;  // calls per class
   double nobodys_ = 0;
 };
 
@@ -409,6 +458,8 @@ void LearnFromScratch(const std::vector<int>& services, double until, uint64_t s
     ServiceLearner(service, until, MixBits(seed ^ MixBits(service)), &part, model).Run();
     window->TakeOwners(part, service);
   }
+  const auto outlives = [&](int s) { return model->services[s].AnyOutlives(); };
+  if (std::any_of(services.begin(), services.end(), outlives)) window->FindCandidatesAgain(*model);
   window->LayOut(*model);
   LearnJoins(services, until, MixBits(seed), window, model, joins);
 }

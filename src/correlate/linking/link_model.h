@@ -4,6 +4,7 @@
 // which their records come into the window; classes are numbered within their service.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <unordered_map>
@@ -31,6 +32,15 @@ struct ServiceModel {
   std::vector<bool> chained;
   bool Chained(int call_class) const {
     return call_class < static_cast<int>(chained.size()) && chained[call_class];
+  }
+  /// Per class: are they made without waiting for the answer, so that they may begin and end after
+  /// their request has?
+  std::vector<bool> outlives;
+  bool Outlives(int call_class) const {
+    return call_class < static_cast<int>(outlives.size()) && outlives[call_class];
+  }
+  bool AnyOutlives() const {
+    return std::find(outlives.begin(), outlives.end(), true) != outlives.end();
   }
   /// Per class: log of the calls per microsecond whose request is not there.
   std::vector<float> log_orphan_rate;

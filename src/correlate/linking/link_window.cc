@@ -5,6 +5,11 @@
 #include "base/check.h"
 
 namespace tomograph::correlate::linking {
+namespace {
+
+constexpr size_t kMostHandedOff = 32;  // requests that a call may have outlived
+
+}  // namespace
 
 void LinkWindow::Index(size_t services_known) {
   services.assign(services_known, {});
@@ -41,13 +46,15 @@ void LinkWindow::Index(size_t services_known) {
   }
 }
 
-void LinkWindow::FindCandidates(size_t limit) {
+void LinkWindow::FindCandidates(size_t limit, const LinkModel* model) {
   candidates.clear();
   evidence.clear();
-  for (const ServiceRange& range : services) FindCandidatesOf(range, limit);
+  limit_ = limit;
+  for (size_t s = 0; s < services.size(); ++s)
+    FindCandidatesOf(services[s], limit, model == nullptr ? nullptr : &model->services[s]);
 }
 
-void LinkWindow::FindCandidatesOf(const ServiceRange& range, size_t limit) {
+void LinkWindow::FindCandidatesOf(const ServiceRange& range, size_t limit, const ServiceModel* of) {
   // Requests that may have begun and may not have ended, in order of start. Those that have ended
   // are swept out once they could be half of them; a scan from the latest to start stops at a
   // bound.
@@ -69,6 +76,10 @@ void LinkWindow::FindCandidatesOf(const ServiceRange& range, size_t limit) {
       std::erase_if(open, [&](int i) { return requests[i].time.end + widest < call.time.start; });
       sweep_at = std::max<size_t>(16, 2 * open.size());
     }
+    if (of != nullptr && of->Outlives(call.call_class)) {
+      FindHandedOff(range, next, limit, c);
+      continue;
+    }
     found.clear();
     size_t looked = 0;
     for (size_t at = open.size(); at-- > 0;) {
@@ -81,6 +92,19 @@ void LinkWindow::FindCandidatesOf(const ServiceRange& range, size_t limit) {
     candidates.insert(candidates.end(), found.rbegin(), found.rend());
     call.candidates = static_cast<uint16_t>(found.size());
   }
+}
+
+void LinkWindow::FindHandedOff(const ServiceRange& range, int next, size_t limit, int c) {
+  Call& call = calls[c];
+  call.chosen = true;  // who ended long before is no candidate though it may have made the call
+  std::vector<int> found;
+  size_t looked = 0;
+  for (int i = next; i-- > range.first_request;) {
+    if (looked++ >= LookedAt(limit) || found.size() >= std::min(limit, kMostHandedOff)) break;
+    if (requests[i].time.end + kHandOff_us >= call.time.start) found.push_back(i);
+  }
+  candidates.insert(candidates.end(), found.rbegin(), found.rend());
+  call.candidates = static_cast<uint16_t>(found.size());
 }
 
 float LinkWindow::EvidenceOf(const Call& call, int request) const {
@@ -114,6 +138,7 @@ LinkWindow LinkWindow::Part(int service) const {
   const ServiceRange& range = services[service];
   LinkWindow part;
   part.slack = slack;
+  part.limit_ = limit_;
   part.requests.assign(requests.begin() + range.first_request,
                        requests.begin() + range.end_request);
   part.calls.assign(calls.begin() + range.first_call, calls.begin() + range.end_call);

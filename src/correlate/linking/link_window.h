@@ -82,8 +82,12 @@ class LinkWindow {
 
   /// Ranges and overlaps; to be called once the arrays are in order.
   void Index(size_t services_known);
-  /// Candidates of every call that is neither decided nor pinned, at most `limit` each.
-  void FindCandidates(size_t limit);
+  /// Candidates of every call that is neither decided nor pinned, at most `limit` each: requests
+  /// that hold it; of calls that may outlive theirs also those that ended up to kHandOff_us before.
+  void FindCandidates(size_t limit, const LinkModel* model = nullptr);
+  /// The same again, when the model has learned which calls outlive their requests.
+  void FindCandidatesAgain(const LinkModel& model) { FindCandidates(limit_, &model); }
+  static constexpr double kHandOff_us = 5e6;
   /// For one call so many requests are looked at, the latest to start first.
   static size_t LookedAt(size_t limit) { return 4 * limit; }
   /// Lays slots out by the model's groups and puts every owned call into one; a call for which
@@ -102,7 +106,10 @@ class LinkWindow {
   void Take(const LinkModel& model, int call);
 
  private:
-  void FindCandidatesOf(const ServiceRange& range, size_t limit);
+  void FindCandidatesOf(const ServiceRange& range, size_t limit, const ServiceModel* of);
+  void FindHandedOff(const ServiceRange& range, int next, size_t limit, int call);
+
+  size_t limit_ = 0;
 };
 
 }  // namespace tomograph::correlate::linking

@@ -240,7 +240,7 @@ class RequestLinker::Impl {
     Arrange();
     ResolveIds(facts);
     window_.Index(model_.services.size());
-    window_.FindCandidates(options_.max_candidates);
+    window_.FindCandidates(options_.max_candidates, &model_);
     window_.LayOut(model_);
     Guess();
   }
@@ -298,7 +298,9 @@ class RequestLinker::Impl {
     std::vector<size_t> before(model_.services.size(), 0);
     for (auto it = in_time.rbegin(); it != in_time.rend(); ++it) {
       const Request& request = window_.requests[*it];
-      keep[*it] = keep_examples || request.time.end >= needed;
+      const bool outlived = model_.services[request.service].AnyOutlives();
+      keep[*it] =
+          keep_examples || request.time.end + (outlived ? LinkWindow::kHandOff_us : 0) >= needed;
       if (!keep[*it] || keep_examples || request.time.start > earliest) continue;
       keep[*it] = before[request.service]++ < LinkWindow::LookedAt(options_.max_candidates);
     }

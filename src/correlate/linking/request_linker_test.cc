@@ -193,6 +193,55 @@ LinkerOptions Short() {
   return options;
 }
 
+/// Requests that call once, and once more some time after they have answered.
+Workload HandedOff(double in_flight, double after_us, uint64_t seed = 1) {
+  Workload load;
+  Random random(seed);
+  const auto around = [&](double median) { return median * std::exp(random.Normal(0, .3)); };
+  double now = 0;
+  for (int i = 0; i < 1'500; ++i) {
+    now += random.Exponential(3'000 / in_flight);
+    const uint64_t request = load.NextId();
+    const double called = now + around(300), answered = called + around(2'500) + around(200);
+    const double later = answered + around(after_us);
+    CallRecord in = Workload::Record(kFront, kNoEntity, false, now, answered);
+    in.id = request;
+    for (CallRecord r : {Workload::Record(kFront, kStock, true, called, answered - 100),
+                         Workload::Record(kFront, kPrice, true, later, later + around(900))}) {
+      r.id = load.NextId();
+      load.parent[r.id] = request;
+      load.records.push_back(r);
+    }
+    load.records.push_back(in);
+  }
+  return load;
+}
+
+TEST(RequestLinker, LinksCallsThatAreMadeAfterTheAnswer) {
+  // In flight, and what is right at least: the more requests are open, the less times tell.
+  for (const auto& [in_flight, least] : {std::pair{.3, .95}, {1.0, .88}, {3.0, .75}}) {
+    const Workload load = HandedOff(in_flight, 1'500);
+    double said = 0;
+    const double right = ShareRight(load, Batch(load.records), &said);
+    EXPECT_GT(right, least) << in_flight;
+    EXPECT_NEAR(right, said, .05) << in_flight;
+  }
+}
+
+TEST(RequestLinker, CallsAfterTheAnswerStreamTheSame) {
+  const Workload load = HandedOff(1, 1'500, 4);
+  LinkerOptions options;
+  options.chunk_records = 300;
+  options.learn_records = 1'500;
+  options.horizon = kSecond;
+  LinkerStats stats;
+  const std::vector<Link> links = Batch(load.records, options, &stats);
+  EXPECT_GT(stats.chunks, 5u);
+  double said = 0;
+  EXPECT_GT(ShareRight(load, links, &said), .85);
+  ExpectSame(links, Stream(load.records, options, 20 * kMillisecond, 7));
+}
+
 TEST(RequestLinker, LinksMoreCallsOfOneClassThanThereAreSlots) {
   struct Case {
     int calls;

@@ -22,6 +22,11 @@ void RequestModel::SetGroups(std::vector<CallGroup> groups, int classes) {
     slots += groups_[g].count;
     group_of_[groups_[g].call_class] = static_cast<int>(g);
   }
+  outliving_ = 0;
+  for (const CallGroup& group : groups_) {
+    for (int k = 0; k < group.count && group.outlives; ++k)
+      outliving_ |= uint64_t{1} << (group.first + k);
+  }
   slots_.assign(slots, {});
   end_reference_ = {From::kLatestEnd, 0};
   copula_ = {};
@@ -46,6 +51,8 @@ double RequestModel::ReferenceTime(Reference reference, uint64_t predecessors, I
   switch (reference.what) {
     case From::kRequest:
       break;
+    case From::kRequestEnd:
+      return request.end;
     case From::kLatestEnd: {
       double latest = request.start;
       for (uint64_t rest = predecessors & used; rest != 0; rest &= rest - 1) {
@@ -67,7 +74,7 @@ double RequestModel::EndReferenceTime(Reference reference, const Interval* calls
                                       uint64_t used) const {
   if (reference.what == From::kEnd && used >> reference.slot & 1) return calls[reference.slot].end;
   double latest = -std::numeric_limits<double>::infinity();
-  for (uint64_t rest = used; rest != 0; rest &= rest - 1) {
+  for (uint64_t rest = used & ~outliving_; rest != 0; rest &= rest - 1) {
     latest = std::max(latest, calls[std::countr_zero(rest)].end);
   }
   return latest;
@@ -76,7 +83,8 @@ double RequestModel::EndReferenceTime(Reference reference, const Interval* calls
 float RequestModel::Evaluate(Interval request, const Interval* calls, uint64_t used,
                              float* scores) const {
   float total = pattern_.Log(used);
-  if (used == 0) return total + childless_.Log(request.end - request.start);
+  const bool childless = (used & ~outliving_) == 0;  // but for what may come after
+  if (childless) total += childless_.Log(request.end - request.start);
   const bool correlated = used == full_ && (copula_.learned() || scores != nullptr);
   const int n = slots();
   float own[GaussianCopula::kMaxDimensions];
@@ -92,6 +100,7 @@ float RequestModel::Evaluate(Interval request, const Interval* calls, uint64_t u
       z[n + k] = slot.duration.Score(calls[k].end - calls[k].start);
     }
   }
+  if (childless) return total;
   const double end_gap = request.end - EndReferenceTime(end_reference_, calls, used);
   total += end_gap_.Log(end_gap);
   if (!correlated) return total;
@@ -106,7 +115,7 @@ void RequestModel::Learn(const RequestExamples& examples, TimeGrain grain) {
   full_ = pattern_.most_common();
   std::vector<double> childless, gaps;
   for (size_t i = 0; i < examples.size(); ++i) {
-    if (examples.used[i] == 0) {
+    if ((examples.used[i] & ~outliving_) == 0) {
       childless.push_back(examples.requests[i].end - examples.requests[i].start);
     }
   }
@@ -134,6 +143,7 @@ void RequestModel::LearnSlot(int k, const RequestExamples& examples,
   Slot& slot = slots_[k];
   slot.predecessors = 0;
   std::vector<Reference> options = {{From::kRequest, 0}};
+  if (outliving_ >> k & 1) options.push_back({From::kRequestEnd, 0});
   for (int q = 0; q < slots(); ++q) {
     if (q == k || !(typical[q] < typical[k] || (typical[q] == typical[k] && q < k))) continue;
     double both = 0, before = 0;
@@ -175,14 +185,14 @@ void RequestModel::LearnSlot(int k, const RequestExamples& examples,
 void RequestModel::LearnEnd(const RequestExamples& examples, TimeGrain grain) {
   std::vector<Reference> options = {{From::kLatestEnd, 0}};
   for (int k = 0; k < slots() && slots() > 1; ++k) {
-    options.push_back({From::kEnd, static_cast<uint8_t>(k)});
+    if ((outliving_ >> k & 1) == 0) options.push_back({From::kEnd, static_cast<uint8_t>(k)});
   }
   double best = -std::numeric_limits<double>::infinity();
   std::vector<double> gaps, best_gaps;
   for (const Reference option : options) {
     gaps.clear();
     for (size_t i = 0; i < examples.size(); ++i) {
-      if (examples.used[i] == 0) continue;
+      if ((examples.used[i] & ~outliving_) == 0) continue;
       gaps.push_back(examples.requests[i].end -
                      EndReferenceTime(option, &examples.calls[i * slots()], examples.used[i]));
     }
@@ -199,7 +209,7 @@ void RequestModel::LearnEnd(const RequestExamples& examples, TimeGrain grain) {
 
 void RequestModel::LearnCopula(const RequestExamples& examples, TimeGrain grain) {
   const int dimensions = 2 * slots() + 1;
-  if (full_ == 0 || dimensions > GaussianCopula::kMaxDimensions) return;
+  if (full_ == 0 || outliving_ != 0 || dimensions > GaussianCopula::kMaxDimensions) return;
   if (std::popcount(full_) != slots()) return;  // a slot that is mostly empty has no score
   if (examples.size() < 100) return;
   std::vector<double> durations;

@@ -5,7 +5,8 @@
 //           + log f(end of the request - last end) + copula
 //
 // A call's reference is learned: of the start of the request, the start or end of another call, and
-// the latest end of the calls that always come before, the one under which its gaps are likeliest.
+// the latest end of the calls that always come before, the one under which its gaps are likeliest;
+// for calls that may outlive the request, its end too.
 //
 // A kind has slots for its calls: one per class of calls, several where requests make several calls
 // of one class (retries, loops); these are in order of start and filled from the front.
@@ -43,6 +44,7 @@ struct CallGroup {
   int call_class = 0;
   int first = 0;
   int count = 1;
+  bool outlives = false;  // may begin and end after the request: its end says nothing of them
   /// From the request's start to the call's, and from the call's end to the request's, whatever the
   /// other calls do: what a first guess goes by.
   GapDensity start_gap, end_gap;
@@ -101,7 +103,7 @@ class RequestModel {
   size_t bytes() const;
 
  private:
-  enum class From : uint8_t { kRequest, kLatestEnd, kStart, kEnd };
+  enum class From : uint8_t { kRequest, kRequestEnd, kLatestEnd, kStart, kEnd };
   struct Reference {
     From what = From::kRequest;
     uint8_t slot = 0;
@@ -131,6 +133,7 @@ class RequestModel {
   GapDensity end_gap_, childless_;
   CallPattern pattern_;
   uint64_t full_ = 0;
+  uint64_t outliving_ = 0;  // slots
   GaussianCopula copula_;
   bool learned_ = false;
 };

@@ -219,7 +219,9 @@ void Sampler::ProposeSwap(int call, int request, double temperature) {
 
 bool Sampler::Movable(int call, int to) const {
   const Call& c = w_.calls[call];
-  if (c.pinned || c.decided || !w_.Holds(w_.requests[to], c)) return false;
+  if (c.pinned || c.decided) return false;
+  if (!model_.services[c.service].Outlives(c.call_class) && !w_.Holds(w_.requests[to], c))
+    return false;
   if (!c.chosen) return true;
   const auto candidates = w_.CandidatesOf(c);
   return std::binary_search(candidates.begin(), candidates.end(), to);
