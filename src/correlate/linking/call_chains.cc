@@ -9,9 +9,9 @@
 namespace tomograph::correlate::linking {
 namespace {
 
-constexpr size_t kMostOfPair = 512;     // calls of two chains that are drawn together
-constexpr float kNegligible = 1e-6f;    // share of what may be so far
-constexpr double kPairsPerCall = .125;  // how often two whole chains are drawn
+constexpr size_t kMostOfPair = 512;    // calls of two chains that are drawn together
+constexpr float kNegligible = 1e-6f;   // share of what may be so far
+constexpr double kPairsPerCall = .25;  // how often two whole chains are drawn
 
 }  // namespace
 

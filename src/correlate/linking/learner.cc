@@ -170,9 +170,11 @@ double LearnStep(const LinkWindow& window, int service, double until, bool order
 
 class ServiceLearner {
  public:
-  ServiceLearner(int service, double until, uint64_t seed, LinkWindow* window, LinkModel* model)
+  ServiceLearner(int service, double until, uint64_t seed, bool hand_offs, LinkWindow* window,
+                 LinkModel* model)
       : service_(service),
         until_(until),
+        hand_offs_(hand_offs),
         random_(seed),
         w_(*window),
         m_(*model),
@@ -201,7 +203,7 @@ class ServiceLearner {
     const std::vector<bool> astray = Astray();
     attempt(From::kFirstCome);
     if (lost) attempt(From::kLostRequests);
-    if (std::find(astray.begin(), astray.end(), true) != astray.end()) {
+    if (hand_offs_ && std::find(astray.begin(), astray.end(), true) != astray.end()) {
       SetOutlives(astray);
       attempt(From::kAnyOrder);
       if (lost) attempt(From::kLostRequests);
@@ -412,6 +414,7 @@ class ServiceLearner {
 
   const int service_;
   const double until_;
+  const bool hand_offs_;
   Random random_;
   LinkWindow& w_;
   LinkModel& m_;
@@ -451,11 +454,11 @@ void LearnJoins(const std::vector<int>& services, double until, uint64_t seed, L
 
 }  // namespace
 
-void LearnFromScratch(const std::vector<int>& services, double until, uint64_t seed,
+void LearnFromScratch(const std::vector<int>& services, double until, uint64_t seed, bool hand_offs,
                       LinkWindow* window, LinkModel* model, JoinModel* joins) {
   for (const int service : services) {
     LinkWindow part = window->Part(service);
-    ServiceLearner(service, until, MixBits(seed ^ MixBits(service)), &part, model).Run();
+    ServiceLearner(service, until, MixBits(seed ^ MixBits(service)), hand_offs, &part, model).Run();
     window->TakeOwners(part, service);
   }
   const auto outlives = [&](int s) { return model->services[s].AnyOutlives(); };

@@ -4,7 +4,10 @@
 //   any order      the first guess by gaps
 //   first come     each call to the request that came first, as one thread with a queue would
 //   lost requests  only sure links, where many calls find no request at all
-//   several calls  more slots per class, where many calls find all their requests taken
+//   several calls  more slots per class, where many calls find all their requests taken; chains
+//                  where no number of slots is enough
+//   hand-offs      calls may come after the answer, of classes whose calls lie in no request or
+//                  in any
 // Joins are looked for afterwards, over all services.
 #pragma once
 
@@ -17,8 +20,9 @@
 namespace tomograph::correlate::linking {
 
 /// Learns `services` from the window's calls, which keep the last state as their owners. Requests
-/// that end after `until` may still lack calls: nothing is learned from them.
-void LearnFromScratch(const std::vector<int>& services, double until, uint64_t seed,
+/// that end after `until` may still lack calls: nothing is learned from them. `hand_offs`: calls
+/// may come after the answer.
+void LearnFromScratch(const std::vector<int>& services, double until, uint64_t seed, bool hand_offs,
                       LinkWindow* window, LinkModel* model, JoinModel* joins);
 
 /// Takes the present owners for granted and learns from them what the model says of gaps, patterns

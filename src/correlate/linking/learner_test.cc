@@ -37,7 +37,7 @@ struct Service {
     for (const Call& call : window.calls) truth.push_back(static_cast<int>(call.id));
     window.Index(1);
     window.FindCandidates(100);
-    LearnFromScratch({0}, 1e300, 1, &window, &model, &joins);
+    LearnFromScratch({0}, 1e300, 1, true, &window, &model, &joins);
   }
   double Accuracy() const {
     int right = 0;

@@ -401,7 +401,8 @@ class RequestLinker::Impl {
     }
     const uint64_t seed = MixBits(options_.seed ^ MixBits(next_sequence_));
     if (!fresh.empty()) {
-      LearnFromScratch(fresh, LearnableUntil(), seed, &window_, &model_, &joins_);
+      LearnFromScratch(fresh, LearnableUntil(), seed, options_.hand_offs, &window_, &model_,
+                       &joins_);
       ++stats_.learned;
     } else if (since_refresh_ >= refresh_every_) {
       Refresh(LearnableUntil(), seed, window_, &model_, &joins_);

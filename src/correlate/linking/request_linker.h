@@ -9,8 +9,9 @@
 // - Memory is bounded by the options; so is the time spent on one record.
 //
 // Assumptions: the calls of a request lie within it, but for `nesting_slack` and the slack of the
-// two records, unless an id says otherwise; a request's calls behave like those of other requests
-// of its kind (service, peer, operation). Nothing is known of the order of calls: it is learned.
+// two records, unless an id says otherwise or calls of their class are seen to come after the
+// answer (hand_offs); a request's calls behave like those of other requests of its kind (service,
+// peer, operation). Nothing is known of the order of calls: it is learned.
 //
 // Way of the data: records wait until every request that may hold them has been seen (horizon);
 // those complete are cut into chunks by count and event time; the first chunks are the prefix, on
@@ -52,6 +53,9 @@ struct LinkerOptions {
   size_t max_candidates = 128;
   /// A call may start or end so much outside of its request, beside the slack of the two records.
   Nanos nesting_slack = kMicrosecond;
+  /// May a request make calls after it has answered? No where nesting is a law, as of a server's
+  /// span within its client's.
+  bool hand_offs = true;
 };
 
 struct LinkerStats {
