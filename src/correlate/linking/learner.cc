@@ -26,7 +26,7 @@ constexpr double kOrderly = .5;      // nats that a gap's density is above any t
 constexpr double kVague = .7;        // share of the first guess below which nobody stands out
 constexpr double kLost = .003;       // of the calls without request: requests may be missing
 constexpr double kExplained = .7;    // of them, that may be left when there are more slots
-constexpr double kRoomGain = .03;    // nats a call that more slots must bring
+constexpr double kWorth = .05;       // nats a call that a freer model must bring
 constexpr float kSure = .5f;         // share of the first guess
 constexpr double kOrphanPrior = .1;  // calls
 
@@ -197,7 +197,8 @@ class ServiceLearner {
       State state = Save();
       // More room can always take in some calls whose request is missing.
       if (one_slot_left >= 0 && state.nobodys > kExplained * one_slot_left) return;
-      if (one_slot_left >= 0) state.likelihood -= kRoomGain * static_cast<double>(w_.calls.size());
+      if (one_slot_left >= 0 || of_.AnyOutlives())
+        state.likelihood -= kWorth * static_cast<double>(w_.calls.size());
       if (!best || state.likelihood > best->likelihood) best = std::move(state);
     };
     attempt(From::kAnyOrder);

@@ -99,7 +99,7 @@ Workload Crowded(int calls, bool at_once, double in_flight, uint64_t seed = 1) {
   const auto around = [&](double median) { return median * std::exp(random.Normal(0, .4)); };
   const double length = at_once ? 6'000 : 1'000 * calls;
   double now = 0;
-  for (int i = 0; i < 400; ++i) {
+  for (int i = 0; i < 100; ++i) {
     now += random.Exponential(length / in_flight);
     const uint64_t request = load.NextId();
     double t = now + around(300), latest = t;
@@ -249,11 +249,15 @@ TEST(RequestLinker, LinksMoreCallsOfOneClassThanThereAreSlots) {
     double in_flight, least;  // timing alone leaves doubt, which must be told
   };
   for (const Case& c : {Case{20, false, 1.5, .75}, Case{20, true, 1, .9}, Case{20, false, 4, .5}}) {
-    const Workload load = Crowded(c.calls, c.at_once, c.in_flight);
-    double said = 0;
-    const double right = ShareRight(load, Batch(load.records), &said);
+    double right = 0, said = 0;
+    for (uint64_t seed = 1; seed <= 3; ++seed) {
+      const Workload load = Crowded(c.calls, c.at_once, c.in_flight, seed);
+      double said_here = 0;
+      right += ShareRight(load, Batch(load.records), &said_here) / 3;
+      said += said_here / 3;
+    }
     EXPECT_GT(right, c.least) << c.calls << (c.at_once ? " at once" : " in turn");
-    EXPECT_NEAR(right, said, .06) << c.calls << (c.at_once ? " at once" : " in turn");
+    EXPECT_NEAR(right, said, .05) << c.calls << (c.at_once ? " at once" : " in turn");
   }
 }
 
@@ -288,8 +292,8 @@ TEST(RequestLinker, ChainsAreTheSameStreamedAndWithGivenIdsKept) {
     if (r.outgoing && r.id % 5 == 0) r.known_parent = load.parent.at(r.id);
   }
   LinkerOptions options;
-  options.chunk_records = 512;
-  options.learn_records = 1'500;
+  options.chunk_records = 256;
+  options.learn_records = 500;
   options.horizon = kSecond;
   LinkerStats stats;
   const std::vector<Link> links = Batch(load.records, options, &stats);
