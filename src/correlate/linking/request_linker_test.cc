@@ -99,7 +99,7 @@ Workload Crowded(int calls, bool at_once, double in_flight, uint64_t seed = 1) {
   const auto around = [&](double median) { return median * std::exp(random.Normal(0, .4)); };
   const double length = at_once ? 6'000 : 1'000 * calls;
   double now = 0;
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 70; ++i) {
     now += random.Exponential(length / in_flight);
     const uint64_t request = load.NextId();
     double t = now + around(300), latest = t;
