@@ -153,13 +153,18 @@ struct RequestRebuilder::Impl {
 
   void Received(const LeavingTrace& trace, size_t i, const MissingJoins& missing) {
     const OpenSpan& span = trace.joined.spans()[i];
+    const int32_t parent = trace.joined.parent(i);
     if (missing.WithinOpen(span.service)) {
-      Note(trace, i, SpanPart::kReceived, RecordOf(trace.id, span, SpanPart::kReceived), i, false,
-           kNoEntity);
+      CallRecord record = RecordOf(trace.id, span, SpanPart::kReceived);
+      if (parent != JoinedTrace::kNone) {
+        const OpenSpan& sent = trace.joined.spans()[static_cast<size_t>(parent)];
+        if (sent.outgoing() && sent.service != span.service)
+          record.counterpart = RecordId(trace.id, sent.id, SpanPart::kCall);
+      }
+      Note(trace, i, SpanPart::kReceived, record, i, false, kNoEntity);
     }
     if (!missing.IntoOpen(span.service)) return;
     CallRecord record = RecordOf(trace.id, span, SpanPart::kArrived);
-    const int32_t parent = trace.joined.parent(i);
     if (parent != JoinedTrace::kNone) {
       const OpenSpan& sent = trace.joined.spans()[static_cast<size_t>(parent)];
       if (!sent.outgoing() || sent.service == span.service) return;
@@ -173,9 +178,12 @@ struct RequestRebuilder::Impl {
   void Sent(const LeavingTrace& trace, size_t i, const MissingJoins& missing,
             const CallPlacer& placer) {
     const OpenSpan& span = trace.joined.spans()[i];
+    const OpenSpan* answer = AnswerTo(trace.joined, i);
     if (missing.WithinOpen(span.service)) {
       const WayUp way = WayUpFrom(trace.joined, i);
       CallRecord record = RecordOf(trace.id, span, SpanPart::kCall);
+      if (answer != nullptr)
+        record.counterpart = RecordId(trace.id, answer->id, SpanPart::kReceived);
       if (way.found) {
         record.known_parent =
             RecordId(trace.id, trace.joined.spans()[way.received].id, SpanPart::kReceived);
@@ -183,7 +191,6 @@ struct RequestRebuilder::Impl {
       if (way.found || !way.broken)
         Note(trace, i, SpanPart::kCall, record, way.top, !way.found, kNoEntity);
     }
-    const OpenSpan* answer = AnswerTo(trace.joined, i);
     const EntityId callee = answer != nullptr ? answer->service : placer.CalleeOf(span);
     if (callee == kNoEntity || !missing.IntoOpen(callee)) return;
     Note(trace, i, SpanPart::kSent, RecordOf(trace.id, span, SpanPart::kSent, callee), i, false,

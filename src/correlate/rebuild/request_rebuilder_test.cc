@@ -546,5 +546,70 @@ TEST(RequestTree, ADeepChainAndACircleOfIdsEnd) {
   }
 }
 
+/// front calls three services at once, and each of them hub, where one of the three waits for the
+/// others and then writes for all of them. Nobody hands the context on within a service, everybody
+/// on the way to the next.
+TEST_F(Rebuilding, OneOfThoseThatMeetWaitsForTheOthers) {
+  const EntityId front = Service("front"), hub = Service("hub"), store = Service("store");
+  const EntityId middle[] = {Service("a"), Service("b"), Service("c")};
+  const char* operations[] = {"text", "user", "media"};
+  std::map<uint64_t, uint64_t> writer;  // call into store -> hub's request
+  const auto gap = [&](double median_s) {
+    return FromSeconds(median_s * std::exp(random_.Normal(0, .5)));
+  };
+  // A call in a trace of its own: the caller's span, the callee's below it.
+  const auto call = [&](EntityId from, EntityId to, Nanos start, Nanos end, const char* operation) {
+    const TraceId trace{7, ++traces_};
+    const uint64_t client = NewId(), server = NewId();
+    Put({trace, client, 0, start - gap(.0001), end + gap(.0001), SpanKind::kClient, from, to,
+         operation});
+    Put({trace, server, client, start, end, SpanKind::kServer, to, kNoEntity, operation});
+    return std::pair(client, server);
+  };
+  Nanos now = kT0;
+  for (int i = 0; i < 1'500; ++i) {
+    now += FromSeconds(random_.Exponential(.008));
+    Nanos sent[3], came[3], left[3];
+    for (int k = 0; k < 3; ++k) {
+      sent[k] = now + gap(.0004);
+      came[k] = sent[k] + gap(.004);
+      left[k] = came[k] + gap(.0006);
+    }
+    const auto waits = random_.Below(3);
+    Nanos all_came = came[waits];
+    for (int k = 0; k < 3; ++k) all_came = std::max(all_came, left[k]);
+    const Nanos asked = all_came + gap(.0002), stored = asked + gap(.003);
+    left[waits] = stored + gap(.006);
+    const uint64_t write = call(hub, store, asked, stored, "insert").first;
+    Nanos done = 0;
+    for (size_t k = 0; k < 3; ++k) {
+      const uint64_t server = call(middle[k], hub, came[k], left[k], operations[k]).second;
+      if (k == waits) writer[write] = server;
+      done = std::max(done, left[k] + gap(.0003));
+      call(front, middle[k], sent[k], done, operations[k]);
+    }
+    Put({{8, ++traces_},
+         NewId(),
+         0,
+         now,
+         done + gap(.0005),
+         SpanKind::kServer,
+         front,
+         kNoEntity,
+         "compose"});
+  }
+  Run();
+  const auto all = static_cast<double>(writer.size());
+  double right = 0, said = 0;
+  for (const auto& [client, server] : writer) {
+    const auto join = joins_.find(client);
+    if (join == joins_.end()) continue;
+    right += join->second.parent_span == server;
+    said += join->second.posterior;
+  }
+  EXPECT_GT(right, .87 * all);  // .82 without what hangs together
+  EXPECT_NEAR(said, right, .05 * all);
+}
+
 }  // namespace
 }  // namespace tomograph::correlate
