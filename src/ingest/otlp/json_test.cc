@@ -159,6 +159,19 @@ TEST_F(JsonTest, LogsEqualTheirProtobuf) {
   EXPECT_EQ(a.logs.resource, b.logs.resource);
 }
 
+TEST_F(JsonTest, RefusesARequestOfAnotherSignal) {
+  const std::string spans = R"({"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"a"}]}]}]})";
+  for (const Signal signal : {Signal::kSample, Signal::kLog}) {
+    Batch batch;
+    const auto decoded = DecodeInto(&batch, spans, signal, Encoding::kJson);
+    ASSERT_FALSE(decoded.ok());
+    EXPECT_EQ(decoded.status().code(), StatusCode::kInvalidArgument);
+    EXPECT_NE(decoded.status().message().find("resource_spans"), std::string::npos);
+  }
+  Batch batch;  // what nobody knows is left out, as the protocol says
+  EXPECT_TRUE(DecodeInto(&batch, R"({"somethingNew":[]})", Signal::kLog, Encoding::kJson).ok());
+}
+
 TEST_F(JsonTest, RefusesWhatIsNotARequest) {
   for (const char* bad : {"", "{", "[]", "1", "nonsense", R"({"resourceSpans":5})",
                           R"({"resourceSpans":"x"})", "{\"a\":\"\xff\"}"}) {

@@ -520,8 +520,22 @@ JsonTranscriber::~JsonTranscriber() = default;
 Result<Transcript> JsonTranscriber::Transcribe(ByteView json, Signal signal) {
   const Result<dom::element> root = impl_->Parse(json);
   if (!root.ok()) return root.status();
+  const auto asks = [&](const Request& request) -> std::string_view {
+    for (const dom::key_value_pair& pair : dom::object(*root)) {
+      const Field* field = FindField(*request.message, pair.key);
+      if (field != nullptr) return field->name;
+    }
+    return {};
+  };
   for (const Request& request : kRequests) {
-    if (request.signal == signal) return impl_->Write(*root, *request.message);
+    if (request.signal != signal) continue;
+    // Sent to another signal's address, all of it would be a field that is not known.
+    for (const Request& other : kRequests) {
+      const std::string_view field = asks(other);
+      if (asks(request).empty() && !field.empty())
+        return Status::InvalidArgument(std::string(field) + ": another signal's request");
+    }
+    return impl_->Write(*root, *request.message);
   }
   return Status::InvalidArgument("OTLP has no such signal");
 }

@@ -27,7 +27,8 @@ class JsonTranscriber {
   ~JsonTranscriber();
 
   /// The request in protobuf, without the records that have a value of a wrong type. What hangs on
-  /// a wrong resource, scope or metric goes with it. kInvalidArgument: not JSON, or no request;
+  /// a wrong resource, scope or metric goes with it. kInvalidArgument: not JSON, no request, or one
+  /// of another signal;
   /// kResourceExhausted: nested too deeply.
   Result<Transcript> Transcribe(ByteView json, telemetry::Signal signal);
   /// The same, when the request's own first field says its signal.
