@@ -300,7 +300,7 @@ struct Correlator::Impl {
       // What of these calls came is not known yet, and will not be: they are not counted.
       traces.SettleCalls(
           *closed_until, [](const OpenSpan&, const OpenSpan&) {}, [](const OpenSpan&) {});
-      Leave(*closed_until);
+      Leave(*closed_until, *closed_until);
     }
   }
 
@@ -315,17 +315,19 @@ struct Correlator::Impl {
       WindowSet set = Close(NextStart());
       const Nanos forgotten = set.end() - options.lateness;
       sides.Count(forgotten, &traces, addresses, calls.senders(), &set);
-      Leave(forgotten);
+      Leave(forgotten, set.end());
       silent_windows = set.windows.empty() && set.spans == 0 ? silent_windows + 1 : 0;
       sink(std::move(set));
       if (silent_windows > 0) SkipSilence(until);
     }
   }
 
-  /// What ended before `before` has all that it will be joined to.
-  void Leave(Nanos before, bool cut_off = false) {
+  /// What ended before `before` has all that it will be joined to; what ended before `come` is
+  /// here.
+  void Leave(Nanos before, Nanos come, bool cut_off = false) {
     traces.Evict(before, [&](LeavingTrace t) {
       t.cut_off = cut_off;
+      t.come = come;
       requests.Take(t, missing_joins, placer);
     });
     cut_off ? requests.Finish() : requests.Advance(before);
@@ -528,8 +530,8 @@ void Correlator::Finish(const std::function<void(WindowSet&&)>& sink) {
   if (impl_->newest == Impl::kNever) return;
   const Nanos beyond = impl_->options.window_length + impl_->options.lateness;
   impl_->Advance(std::min(impl_->newest, INT64_MAX - beyond) + beyond, sink);
-  impl_->Leave(impl_->newest - impl_->options.lateness);
-  impl_->Leave(INT64_MAX, true);
+  impl_->Leave(impl_->newest - impl_->options.lateness, INT64_MAX);
+  impl_->Leave(INT64_MAX, INT64_MAX, true);
   impl_->DrawWhatWaits();
 }
 

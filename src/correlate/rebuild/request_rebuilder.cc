@@ -32,6 +32,15 @@ const OpenSpan* AnswerTo(const JoinedTrace& trace, size_t i) {
   return nullptr;
 }
 
+/// The caller's span of what was received, by ids; kNone: it is not there.
+int32_t CallerOf(const JoinedTrace& trace, size_t received) {
+  const int32_t parent = trace.parent(received);
+  if (parent == JoinedTrace::kNone) return parent;
+  const OpenSpan& sent = trace.spans()[static_cast<size_t>(parent)];
+  return sent.outgoing() && sent.service != trace.spans()[received].service ? parent
+                                                                            : JoinedTrace::kNone;
+}
+
 bool AllLeave(const LeavingTrace& trace) {
   for (size_t i = 0; i < trace.joined.spans().size(); ++i)
     if (!trace.Leaves(i)) return false;
@@ -110,6 +119,10 @@ struct RequestRebuilder::Impl {
     }
     if (!shelf.Add(trace)) {
       refused += records.size();
+      for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
+        const uint64_t span = trace.joined.spans()[i].id;
+        if (trace.Leaves(i) && shelf.Find({trace.id, span}) == nullptr) Forget(trace.id, span);
+      }
       return;
     }
     if (known) shelf.traces().at(trace.id).shown = true;
@@ -140,9 +153,10 @@ struct RequestRebuilder::Impl {
 
   void MakeRecords(const LeavingTrace& trace, const MissingJoins& missing,
                    const CallPlacer& placer) {
+    FindMeetings(trace, missing);
     for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
       const OpenSpan& span = trace.joined.spans()[i];
-      if (!trace.Leaves(i) || span.service == kNoEntity) continue;
+      if ((!trace.Leaves(i) && !above_meeting[i]) || span.service == kNoEntity) continue;
       if (span.incoming()) {
         Received(trace, i, missing);
       } else if (span.outgoing() && !span.takes_connection && !HasInnerCall(trace.joined, i)) {
@@ -151,23 +165,49 @@ struct RequestRebuilder::Impl {
     }
   }
 
+  /// Where several requests of a trace reach services that lose the context, what ids tell of who
+  /// stands above them is for the linker as well: one of them may wait for the others.
+  void FindMeetings(const LeavingTrace& trace, const MissingJoins& missing) {
+    const std::span<const OpenSpan> spans = trace.joined.spans();
+    above_meeting.assign(spans.size(), false);
+    below.clear();
+    for (size_t i = 0; i < spans.size(); ++i) {
+      if (spans[i].incoming() && missing.WithinOpen(spans[i].service))
+        below.push_back(static_cast<int32_t>(i));
+    }
+    if (below.size() < 2) return;
+    for (const int32_t i : below) MarkAbove(trace, static_cast<size_t>(i));
+  }
+
+  /// All of it has come; what does not leave yet will leave later.
+  void MarkAbove(const LeavingTrace& trace, size_t received) {
+    const auto come = [&](size_t i) { return trace.joined.spans()[i].end < trace.come; };
+    for (;;) {
+      const int32_t caller = CallerOf(trace.joined, received);
+      const auto sent = static_cast<size_t>(caller);
+      if (caller == JoinedTrace::kNone || above_meeting[sent]) return;
+      const WayUp way = WayUpFrom(trace.joined, sent);
+      if (!way.found || !come(sent) || !come(way.received)) return;
+      above_meeting[sent] = above_meeting[way.received] = true;
+      received = way.received;
+    }
+  }
+
   void Received(const LeavingTrace& trace, size_t i, const MissingJoins& missing) {
     const OpenSpan& span = trace.joined.spans()[i];
-    const int32_t parent = trace.joined.parent(i);
-    if (missing.WithinOpen(span.service)) {
+    const int32_t caller = CallerOf(trace.joined, i);
+    if (above_meeting[i] || missing.WithinOpen(span.service)) {
       CallRecord record = RecordOf(trace.id, span, SpanPart::kReceived);
-      if (parent != JoinedTrace::kNone) {
-        const OpenSpan& sent = trace.joined.spans()[static_cast<size_t>(parent)];
-        if (sent.outgoing() && sent.service != span.service)
-          record.counterpart = RecordId(trace.id, sent.id, SpanPart::kCall);
+      if (caller != JoinedTrace::kNone) {
+        const OpenSpan& sent = trace.joined.spans()[static_cast<size_t>(caller)];
+        record.counterpart = RecordId(trace.id, sent.id, SpanPart::kCall);
       }
       Note(trace, i, SpanPart::kReceived, record, i, false, kNoEntity);
     }
-    if (!missing.IntoOpen(span.service)) return;
+    if (!trace.Leaves(i) || !missing.IntoOpen(span.service)) return;
     CallRecord record = RecordOf(trace.id, span, SpanPart::kArrived);
-    if (parent != JoinedTrace::kNone) {
-      const OpenSpan& sent = trace.joined.spans()[static_cast<size_t>(parent)];
-      if (!sent.outgoing() || sent.service == span.service) return;
+    if (caller != JoinedTrace::kNone) {
+      const OpenSpan& sent = trace.joined.spans()[static_cast<size_t>(caller)];
       record.known_parent = RecordId(trace.id, sent.id, SpanPart::kSent);
     } else if (span.parent != 0) {
       return;  // its caller's span is known by id, and was lost: it is none of those seen
@@ -179,7 +219,7 @@ struct RequestRebuilder::Impl {
             const CallPlacer& placer) {
     const OpenSpan& span = trace.joined.spans()[i];
     const OpenSpan* answer = AnswerTo(trace.joined, i);
-    if (missing.WithinOpen(span.service)) {
+    if (above_meeting[i] || missing.WithinOpen(span.service)) {
       const WayUp way = WayUpFrom(trace.joined, i);
       CallRecord record = RecordOf(trace.id, span, SpanPart::kCall);
       if (answer != nullptr)
@@ -191,6 +231,7 @@ struct RequestRebuilder::Impl {
       if (way.found || !way.broken)
         Note(trace, i, SpanPart::kCall, record, way.top, !way.found, kNoEntity);
     }
+    if (!trace.Leaves(i)) return;
     const EntityId callee = answer != nullptr ? answer->service : placer.CalleeOf(span);
     if (callee == kNoEntity || !missing.IntoOpen(callee)) return;
     Note(trace, i, SpanPart::kSent, RecordOf(trace.id, span, SpanPart::kSent, callee), i, false,
@@ -352,12 +393,14 @@ struct RequestRebuilder::Impl {
   }
 
   void Remove(TraceId id) {
-    for (const ShelvedSpan& s : shelf.traces().at(id).spans) {
-      for (const SpanPart part :
-           {SpanPart::kReceived, SpanPart::kCall, SpanPart::kSent, SpanPart::kArrived})
-        refs.erase(RecordId(id, s.span.id, part));
-    }
+    for (const ShelvedSpan& s : shelf.traces().at(id).spans) Forget(id, s.span.id);
     shelf.Remove(id);
+  }
+
+  void Forget(TraceId trace, uint64_t span) {
+    for (const SpanPart part :
+         {SpanPart::kReceived, SpanPart::kCall, SpanPart::kSent, SpanPart::kArrived})
+      refs.erase(RecordId(trace, span, part));
   }
 
   telemetry::RebuildStats Stats() const {
@@ -390,6 +433,7 @@ struct RequestRebuilder::Impl {
   // Of the trace at hand:
   std::vector<CallRecord> records;
   std::vector<Ref> refs_made;
+  std::vector<bool> above_meeting;  // by span: recorded for those below
   std::vector<int32_t> below;
 };
 

@@ -90,6 +90,7 @@ struct LeavingTrace {
   Nanos before = 0;      // spans that ended before leave now
   bool trimmed = false;  // others left earlier: a parent that is not there may have been
   bool cut_off = false;  // the input ends here: a parent that is not there is not lost
+  Nanos come = 0;        // what ended before has come, though some of it leaves later
   bool Leaves(size_t i) const { return joined.spans()[i].end < before; }
 };
 
