@@ -24,6 +24,10 @@ using telemetry::JoinBasis;
 using telemetry::kNoEntity;
 using telemetry::TraceId;
 
+// A join between services that is as sure tells the linker the other side of a call, as an id
+// would.
+constexpr float kSureOfHop = .8;
+
 const OpenSpan* AnswerTo(const JoinedTrace& trace, size_t i) {
   for (const int32_t c : trace.children(i)) {
     const OpenSpan& child = trace.spans()[static_cast<size_t>(c)];
@@ -97,7 +101,8 @@ struct RequestRebuilder::Impl {
   Impl(const RebuilderOptions& o, const telemetry::Interner* s)
       : options(o),
         strings(*s),
-        linker(o.linker),
+        hops(o.linker),
+        within(o.linker),
         shelf(o.max_waiting_spans),
         gallery(o.max_kept) {}
 
@@ -129,8 +134,39 @@ struct RequestRebuilder::Impl {
     for (size_t k = 0; k < records.size(); ++k) {
       if (!refs.emplace(records[k].id, refs_made[k]).second) continue;  // it was sent again
       if (refs_made[k].undecided) ++undecided[refs_made[k].start];
-      linker.Add({&records[k], 1});
+      Hand(records[k], refs_made[k]);
     }
+  }
+
+  /// A request of which it is still to be told who sent it waits for that.
+  void Hand(const CallRecord& record, const Ref& made) {
+    if (made.part == SpanPart::kSent || made.part == SpanPart::kArrived) {
+      hops.Add({&record, 1});
+      return;
+    }
+    const uint64_t arrived = RecordId(made.span.trace, made.span.span, SpanPart::kArrived);
+    const auto hop = refs.find(arrived);
+    if (made.part == SpanPart::kReceived && hop != refs.end() && hop->second.undecided &&
+        held.emplace(arrived, record).second) {
+      held_ends.insert(record.end);
+    } else {
+      within.Add({&record, 1});
+    }
+  }
+
+  /// The hop is decided: who sent it is the other side, unless that is in doubt.
+  void Release(const Link& hop) {
+    const auto at = held.find(hop.call);
+    if (at == held.end()) return;
+    CallRecord record = at->second;
+    held.erase(at);
+    held_ends.erase(held_ends.find(record.end));
+    const auto sent = refs.find(hop.request);
+    if (sent != refs.end() && hop.posterior >= kSureOfHop) {
+      const SpanRef span = sent->second.span;
+      record.counterpart = RecordId(span.trace, span.span, SpanPart::kCall);
+    }
+    within.Add({&record, 1});
   }
 
   /// Nothing is to be inferred. It is judged once: when it is whole, although some of it may leave
@@ -153,7 +189,7 @@ struct RequestRebuilder::Impl {
 
   void MakeRecords(const LeavingTrace& trace, const MissingJoins& missing,
                    const CallPlacer& placer) {
-    FindMeetings(trace, missing);
+    FindMeetings(trace, missing, placer);
     for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
       const OpenSpan& span = trace.joined.spans()[i];
       if ((!trace.Leaves(i) && !above_meeting[i]) || span.service == kNoEntity) continue;
@@ -165,46 +201,53 @@ struct RequestRebuilder::Impl {
     }
   }
 
-  /// Where several requests of a trace reach services that lose the context, what ids tell of who
+  /// Where several calls of a trace reach services that lose the context, what ids tell of who
   /// stands above them is for the linker as well: one of them may wait for the others.
-  void FindMeetings(const LeavingTrace& trace, const MissingJoins& missing) {
+  void FindMeetings(const LeavingTrace& trace, const MissingJoins& missing,
+                    const CallPlacer& placer) {
     const std::span<const OpenSpan> spans = trace.joined.spans();
     above_meeting.assign(spans.size(), false);
     below.clear();
     for (size_t i = 0; i < spans.size(); ++i) {
-      if (spans[i].incoming() && missing.WithinOpen(spans[i].service))
-        below.push_back(static_cast<int32_t>(i));
+      if (spans[i].incoming() && missing.WithinOpen(spans[i].service)) {
+        below.push_back(CallerOf(trace.joined, i));
+      } else if (spans[i].outgoing() && AnswerTo(trace.joined, i) == nullptr) {
+        const EntityId callee = placer.CalleeOf(spans[i]);
+        if (missing.WithinOpen(callee) && missing.IntoOpen(callee))
+          below.push_back(static_cast<int32_t>(i));
+      }
     }
     if (below.size() < 2) return;
-    for (const int32_t i : below) MarkAbove(trace, static_cast<size_t>(i));
+    for (const int32_t sent : below) MarkAbove(trace, sent);
   }
 
   /// All of it has come; what does not leave yet will leave later.
-  void MarkAbove(const LeavingTrace& trace, size_t received) {
+  void MarkAbove(const LeavingTrace& trace, int32_t sent) {
     const auto come = [&](size_t i) { return trace.joined.spans()[i].end < trace.come; };
-    for (;;) {
-      const int32_t caller = CallerOf(trace.joined, received);
-      const auto sent = static_cast<size_t>(caller);
-      if (caller == JoinedTrace::kNone || above_meeting[sent]) return;
-      const WayUp way = WayUpFrom(trace.joined, sent);
-      if (!way.found || !come(sent) || !come(way.received)) return;
-      above_meeting[sent] = above_meeting[way.received] = true;
-      received = way.received;
+    while (sent != JoinedTrace::kNone) {
+      const auto call = static_cast<size_t>(sent);
+      const WayUp way = WayUpFrom(trace.joined, call);
+      if (above_meeting[call] || !way.found || !come(call) || !come(way.received)) return;
+      above_meeting[call] = above_meeting[way.received] = true;
+      sent = CallerOf(trace.joined, way.received);
     }
   }
 
   void Received(const LeavingTrace& trace, size_t i, const MissingJoins& missing) {
     const OpenSpan& span = trace.joined.spans()[i];
     const int32_t caller = CallerOf(trace.joined, i);
-    if (above_meeting[i] || missing.WithinOpen(span.service)) {
-      CallRecord record = RecordOf(trace.id, span, SpanPart::kReceived);
-      if (caller != JoinedTrace::kNone) {
-        const OpenSpan& sent = trace.joined.spans()[static_cast<size_t>(caller)];
-        record.counterpart = RecordId(trace.id, sent.id, SpanPart::kCall);
-      }
-      Note(trace, i, SpanPart::kReceived, record, i, false, kNoEntity);
+    if (trace.Leaves(i) && missing.IntoOpen(span.service)) Arrived(trace, i, caller);
+    if (!above_meeting[i] && !missing.WithinOpen(span.service)) return;
+    CallRecord record = RecordOf(trace.id, span, SpanPart::kReceived);
+    if (caller != JoinedTrace::kNone) {
+      const OpenSpan& sent = trace.joined.spans()[static_cast<size_t>(caller)];
+      record.counterpart = RecordId(trace.id, sent.id, SpanPart::kCall);
     }
-    if (!trace.Leaves(i) || !missing.IntoOpen(span.service)) return;
+    Note(trace, i, SpanPart::kReceived, record, i, false, kNoEntity);
+  }
+
+  void Arrived(const LeavingTrace& trace, size_t i, int32_t caller) {
+    const OpenSpan& span = trace.joined.spans()[i];
     CallRecord record = RecordOf(trace.id, span, SpanPart::kArrived);
     if (caller != JoinedTrace::kNone) {
       const OpenSpan& sent = trace.joined.spans()[static_cast<size_t>(caller)];
@@ -252,8 +295,13 @@ struct RequestRebuilder::Impl {
     return link;
   }
 
-  void Decide(const Link& decided) {
+  void DecideHop(const Link& decided) {
     const Link link = Likeliest(decided);
+    Decide(link);
+    Release(link);
+  }
+
+  void Decide(const Link& link) {
     const auto at = refs.find(link.call);
     if (at == refs.end() || !at->second.undecided) return;
     Ref& call = at->second;
@@ -321,12 +369,15 @@ struct RequestRebuilder::Impl {
   }
 
   void Advance(Nanos until) {
-    linker.Advance(until, [&](const Link& link) { Decide(link); });
+    hops.Advance(until, [&](const Link& link) { DecideHop(link); });
+    const Nanos whole = held_ends.empty() ? until : std::min(until, *held_ends.begin());
+    within.Advance(whole, [&](const Link& link) { Decide(Likeliest(link)); });
     Settle(until - options.linker.horizon);
   }
 
   void Finish() {
-    linker.Finish([&](const Link& link) { Decide(link); });
+    hops.Finish([&](const Link& link) { DecideHop(link); });
+    within.Finish([&](const Link& link) { Decide(Likeliest(link)); });
     Settle(INT64_MAX);
   }
 
@@ -405,12 +456,14 @@ struct RequestRebuilder::Impl {
 
   telemetry::RebuildStats Stats() const {
     telemetry::RebuildStats s = totals;
-    const linking::LinkerStats& l = linker.stats();
-    s.records = l.records;
     s.waiting = refs.size();
-    s.learned = l.learned;
-    s.refused = refused + l.late + l.negative + l.too_long + l.impossible_time +
-                l.impossible_slack + l.too_many_classes;
+    s.refused = refused;
+    for (const linking::LinkerStats& l : {hops.stats(), within.stats()}) {
+      s.records += l.records;
+      s.learned += l.learned;
+      s.refused += l.late + l.negative + l.too_long + l.impossible_time + l.impossible_slack +
+                   l.too_many_classes;
+    }
     s.mean_posterior = s.inferred > 0 ? posterior_sum / static_cast<double>(s.inferred)
                                       : std::numeric_limits<double>::quiet_NaN();
     return s;
@@ -418,7 +471,9 @@ struct RequestRebuilder::Impl {
 
   const RebuilderOptions options;
   const telemetry::Interner& strings;
-  linking::RequestLinker linker;
+  linking::RequestLinker hops, within;
+  std::unordered_map<uint64_t, CallRecord> held;  // requests, by their record on the hop
+  std::multiset<Nanos> held_ends;
   TraceShelf shelf;
   LostSpans lost_spans;
   RequestGallery gallery;
@@ -453,7 +508,8 @@ std::vector<InferredEdge> RequestRebuilder::TakeEdges() { return std::exchange(i
 std::vector<RequestGallery::Kept> RequestRebuilder::Recent() const { return impl_->gallery.All(); }
 telemetry::RebuildStats RequestRebuilder::stats() const { return impl_->Stats(); }
 size_t RequestRebuilder::bytes() const {
-  return impl_->linker.bytes() + impl_->shelf.bytes() +
+  return impl_->hops.bytes() + impl_->within.bytes() + impl_->shelf.bytes() +
+         impl_->held.size() * (sizeof(CallRecord) + 96) +
          impl_->refs.size() * (sizeof(Impl::Ref) + 32);
 }
 

@@ -5,6 +5,10 @@
 //   leaving traces -> records, where joins are missing -> RequestLinker -> joins -> trees ->
 //   gallery
 //
+// Two linkers: the hops between services, and what is within them. A request whose hop is to be
+// inferred reaches the second when the first has told who sent it: requests that meet at a service
+// are known by that. All joins within services wait for the latest of these.
+//
 // Ids are facts: a span that names a parent is never joined to another one. If that parent never
 // came, a lost span stands in for it (lost_spans.h). Only spans that name no parent are joined by
 // inference, and only where joins are missing (missing_joins.h); "nobody" is one of the answers.
