@@ -269,6 +269,73 @@ TEST(ClockModel, TruthLiesInsideTheHardBoundsWhateverTheDelays) {
   EXPECT_EQ(found, steps);
 }
 
+/// A step may be smaller than the gap between the fastest calls, come before the drift is known, or
+/// at the very end of a window, and be seen late or never: the bounds hold all the same.
+TEST(ClockModel, AStepThatNobodySawBreaksNoBound) {
+  int checked = 0;
+  double widths = 0;
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    Random random(seed);
+    Simulation sim;
+    sim.seed = seed;
+    const double at = 1 + 97 * random.Uniform();
+    const double size = (random.Uniform() < 0.5 ? -1 : 1) * std::exp(10 + 6 * random.Uniform());
+    sim.clocks = {{},
+                  {5 * kMillisecond,
+                   (random.Uniform() - 0.5) * 100e-6,
+                   {{FromSeconds(at), static_cast<Nanos>(size)}}}};
+    sim.links = {{.rate = 8 + 40 * random.Uniform(),
+                  .there = 100e-6 + 1e-3 * random.Uniform(),
+                  .back = 100e-6 + 1e-3 * random.Uniform()}};
+    if (seed % 2 == 0) std::swap(sim.links[0].client, sim.links[0].server);
+    ClockModel model;
+    sim.Feed(&model);
+    SCOPED_TRACE("seed " + std::to_string(seed) + ", " + std::to_string(size * 1e-6) + " ms at " +
+                 std::to_string(at));
+    const auto clocks = model.Clocks();
+    const Score score = ScoreOf(sim, clocks);
+    EXPECT_EQ(score.inside, score.checked);
+    checked += score.checked;
+    const HostClock& other = ClockOf(clocks, ClockOf(clocks, 0).is_reference() ? 1 : 0);
+    const ClockSegment& quiet = other.segments[at < 50 ? other.segments.size() - 3 : 4];
+    widths += static_cast<double>(quiet.below[1]) / 2 + static_cast<double>(quiet.above[1]) / 2;
+  }
+  EXPECT_GT(checked, 200 * 20 * 3 - 1);
+  EXPECT_LT(widths / 200, 600e3);  // and where nothing happened they are not wide
+}
+
+/// A clock that runs off faster than quartz does looks like steps at first.
+TEST(ClockModel, AClockThatRunsOffIsDriftInTheEnd) {
+  for (const double drift : {-300e-6, 150e-6, 300e-6}) {
+    Simulation sim;
+    sim.clocks = {{}, {5 * kMillisecond, drift, {}}};
+    sim.links = {{}};
+    ClockModel model;
+    sim.Feed(&model);
+    SCOPED_TRACE(std::to_string(drift * 1e6) + " ppm");
+    const auto clocks = model.Clocks();
+    EXPECT_NEAR(ClockOf(clocks, 1).segments.back().drift, drift, 2e-6);
+    EXPECT_LE(ClockOf(clocks, 1).steps.size(), 2u);
+    const Score score = ScoreOf(sim, clocks);
+    EXPECT_EQ(score.inside, score.checked);
+  }
+}
+
+TEST(ClockModel, AStepInAShortHistoryIsNoDrift) {
+  for (const double at : {7.5, 8.3, 12.5, 13.7}) {
+    Simulation sim;
+    sim.clocks = {{}, {5 * kMillisecond, 40e-6, {{FromSeconds(at), kMillisecond}}}};
+    sim.links = {{.rate = 60}};
+    ClockModel model;
+    sim.Feed(&model);
+    SCOPED_TRACE(std::to_string(at));
+    const auto clocks = model.Clocks();
+    ASSERT_THAT(ClockOf(clocks, 1).steps, SizeIs(1));
+    EXPECT_NEAR(static_cast<double>(ClockOf(clocks, 1).steps[0].size), 1e6, 150e3);
+    EXPECT_NEAR(ClockOf(clocks, 1).segments.back().drift, 40e-6, 3e-6);
+  }
+}
+
 TEST(ClockModel, NamesAStepWithinOneWindowAndGoesOnAtItsDrift) {
   for (const Nanos size : {kMillisecond, 3 * kMillisecond, -kMillisecond, kSecond, -kHour}) {
     for (const double at : {40.5, 41.0, 42.5, 44.7, 44.99}) {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "correlate/clocks/one_step.h"
 #include "telemetry/host_clock.h"
 
 namespace tomograph::correlate {
@@ -12,7 +13,8 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr OffsetInterval kNoBound{-kInfinity, kInfinity};
-constexpr double kUsualDrift = 100e3;   // ns a second: 100 ppm, of a clock that nothing is known of
+constexpr double kUsualDrift = 30e3;    // ns a second: of clocks that nothing is known of
+constexpr double kKnownDrift = 10e3;    // ns a second: so well known, drift hides no step
 constexpr double kDriftWander = 50;     // ns a second, a square root of a second
 constexpr double kOffsetWander = 1000;  // ns, a square root of a second
 constexpr double kSmooth = 0.8;         // weight of what the spacing was before
@@ -168,6 +170,8 @@ void PairClock::ForgetOffset() {
   suspicion_ = 0;
 }
 
+bool PairClock::DriftKnown() const { return known_ && p11_ <= Square(kKnownDrift); }
+
 bool PairClock::Agrees(const Reading& reading) const {
   if (!known_) return true;
   const double sd = std::sqrt(p00_ + reading.variance);
@@ -202,7 +206,7 @@ bool PairClock::TryOutliers(BandPoints* points, PairWindow* out) const {
     }
     out->verdict = PairWindow::Verdict::kOutliers;
     out->left_out = k;
-    out->vouched_to = -kInfinity;  // they may as well be the first after a step
+    out->vouched_to = out->covered_to = -kInfinity;  // they may as well come after a step
     out->size = std::max(contradiction, std::abs(Read(*points).middle - reading.middle));
     *points = std::move(rest);
     return true;
@@ -210,13 +214,44 @@ bool PairClock::TryOutliers(BandPoints* points, PairWindow* out) const {
   return false;
 }
 
+/// Of a stretch without a step.
 PairLevel PairClock::Level(const BandPoints& points, double half) const {
   PairLevel level{offset_, p00_, drift_, p11_, {kNoBound, kNoBound, kNoBound}};
   const BandFit fit(points);
-  if (points.size() == 0 || !fit.feasible()) return level;
-  for (size_t i = 0; i < 3; ++i) level.bounds[i] = fit.At((static_cast<double>(i) - 1) * half);
-  level.offset = std::clamp(level.offset, level.bounds[1].lower, level.bounds[1].upper);
+  if (!fit.feasible()) return level;
+  for (size_t i = 0; i < 3; ++i) {
+    const double t = (static_cast<double>(i) - 1) * half;
+    level.bounds[i] = points.size() > 0 ? fit.At(t) : Carried(t + half);
+  }
+  if (points.size() > 0)
+    level.offset = std::clamp(level.offset, level.bounds[1].lower, level.bounds[1].upper);
   return level;
+}
+
+/// Of a window in which no step was seen.
+void PairClock::BoundUnstepped(const BandPoints& points, double half, PairLevel* level) {
+  if (points.size() == 0 || !BandFit(points).feasible()) {
+    carried_ = kNoBound;
+    return;
+  }
+  const OffsetInterval carried = carried_;
+  carried_ = level->bounds[2];
+  level->bounds = BoundsDespiteAStep(points, carried, drift_, half);
+}
+
+/// What the last window says of some seconds after the start of this one.
+OffsetInterval PairClock::Carried(double seconds) const {
+  const double reach = BandFit::kMaxSlope * seconds;
+  return {carried_.lower - reach, carried_.upper + reach};
+}
+
+/// May the points come before a step, after what was known?
+bool PairClock::Follows(const BandPoints& points, double half) const {
+  const BandFit fit(points);
+  if (!fit.feasible()) return false;
+  if (points.size() == 0) return true;
+  const OffsetInterval at = fit.At(-half);
+  return at.lower <= carried_.upper && at.upper >= carried_.lower;
 }
 
 /// By when the clocks of a long call were read, its end or its start, the calls of a window may or
@@ -235,8 +270,24 @@ bool PairClock::TryStep(const BandPoints& points, double half, PairWindow* out) 
   if (!ends && !starts) return false;
   const bool choose_ends =
       ends && (!starts || at_end.at_start || at_end.spread <= at_start.spread / kMuchBetter);
+  const OffsetInterval carried = carried_;
   *this = choose_ends ? first : second;
   *out = choose_ends ? at_end : at_start;
+  // Where a step may have been nearly anywhere, two lines say less than the calls one by one do.
+  const auto despite = BoundsDespiteAStep(points, carried, drift_, half);
+  double of_lines = 0, of_calls = 0;
+  for (size_t k = 0; k < 3; ++k) {
+    OffsetInterval a = out->before.bounds[k];
+    if (out->at_start && k == 0) a = carried;
+    const OffsetInterval b = out->after.bounds[k];
+    of_lines = std::max(of_lines, std::max(a.upper, b.upper) - std::min(a.lower, b.lower));
+    of_calls = std::max(of_calls, despite[k].upper - despite[k].lower);
+  }
+  if (of_calls < of_lines) {
+    out->before.bounds = out->after.bounds = despite;
+    out->may_from = out->step_from;
+    out->may_to = out->step_to;
+  }
   return true;
 }
 
@@ -254,12 +305,20 @@ bool PairClock::Split(const BandPoints& points, double half, bool by_start, Pair
   };
   // Costs of a split before times[i]; i = 0: all is after the step.
   std::vector<double> cost(times.size(), kInfinity);
+  size_t may_first = times.size(), may_last = 0;  // of those that no call contradicts
+  const bool begins = carried_.lower == -kInfinity && carried_.upper == kInfinity;
+  const double covered_from = begins ? CoveredFrom(points) : -kInfinity;
+  const double covered = CoveredUntil(points);
   for (size_t i = 0; i < times.size(); ++i) {
     const BandPoints after = part(i, times.size());
     if (!after.two_sided() || !BandFit(after).feasible()) continue;
     if (i == 0 && !known_) continue;
     const BandPoints before = part(0, i);
     if (i > 0 && !BandFit(before).feasible()) continue;
+    if (times[i] > covered_from && times[i] <= covered && Follows(before, half)) {
+      may_first = std::min(may_first, i);
+      may_last = i;
+    }
     cost[i] = SpreadOf(before, drift_) + SpreadOf(after, drift_);
   }
   const size_t best =
@@ -274,28 +333,47 @@ bool PairClock::Split(const BandPoints& points, double half, bool by_start, Pair
     first = std::min(first, i);
     last = std::max(last, i);
   }
+  // The step was after all that comes before it, however long that took, and before all else.
+  const auto after_all = [&](const BandPoints& part_before) {
+    double from = -2 * half;
+    for (const auto* side : {&part_before.upper, &part_before.lower})
+      for (const BandPoint& p : *side) from = std::max(from, by_start ? p.t : p.t - p.lasted);
+    return from;
+  };
+  const auto before_all = [&](const BandPoints& part_after) {
+    double to = half;
+    for (const auto* side : {&part_after.upper, &part_after.lower})
+      for (const BandPoint& p : *side) to = std::min(to, by_start ? p.t + p.lasted : p.t);
+    return to;
+  };
   const BandPoints before = part(0, first), after = part(last, times.size());
   if (first > 0 && TakeStep(before, after, half, out)) {
     out->spread = cost[best];
     out->well_seen = std::min(before.size(), after.size()) >= kWellSeen;
-    out->step_from = -2 * half;
-    out->step_to = half;
-    for (const auto* side : {&before.upper, &before.lower})
-      for (const BandPoint& p : *side)
-        out->step_from = std::max(out->step_from, by_start ? p.t : p.t - p.lasted);
-    for (const auto* side : {&after.upper, &after.lower})
-      for (const BandPoint& p : *side)
-        out->step_to = std::min(out->step_to, by_start ? p.t + p.lasted : p.t);
+    out->step_from = after_all(before);
+    out->step_to = before_all(after);
     out->step_at = (times[best - 1] + times[best]) / 2;
+    const BandPoints unstepped = part(0, std::min(may_first, first));
+    const BandPoints stepped = part(std::max(may_last, last), times.size());
+    out->before.bounds = Level(unstepped, half).bounds;
+    out->after.bounds = Level(stepped, half).bounds;
+    out->may_from = after_all(unstepped);
+    out->may_to = before_all(stepped);
+    carried_ = out->after.bounds[2];
     return true;
   }
   // Or all of the window comes after it.
   if (cost[0] == kInfinity || !TakeStep({}, points, half, out)) return false;
+  const BandPoints stepped = part(may_last, times.size());
   out->step_from = -2 * half;
   out->step_at = -half;
   out->step_to = times[0];
   out->spread = cost[0];
   out->at_start = true;
+  out->after.bounds = Level(stepped, half).bounds;
+  out->may_from = -2 * half;
+  out->may_to = before_all(stepped);
+  carried_ = out->after.bounds[2];
   out->before = out->after;
   return true;
 }
@@ -318,26 +396,40 @@ bool PairClock::TakeStep(const BandPoints& before, const BandPoints& after, doub
   }
   const Reading reading = earlier.Read(after);
   const double size = reading.middle - earlier.offset_;
-  if (std::abs(size) < kSuspicious * std::sqrt(earlier.p00_ + reading.variance)) return false;
+  const double by_drift = before.two_sided() ? earlier.p11_ * Square(half) : 0;
+  if (std::abs(size) < kSuspicious * std::sqrt(earlier.p00_ + by_drift + reading.variance))
+    return false;
   out->verdict = PairWindow::Verdict::kStep;
   out->size = size;
   out->before = earlier.Level(before, half);
   *this = earlier;
-  const double drift_variance = p11_;
+  double drift_variance = p11_;  // a clock that is set goes on as fast as before
+  if (last_step_ * size > 0)
+    drift_variance = std::max(drift_variance, Square(size / (2 * half)));  // or it never was a step
   Start(reading);
-  p11_ = drift_variance;  // a clock that is set goes on as fast as before
+  p11_ = drift_variance;
   out->after = Level(after, half);
   return true;
 }
 
-/// A step inside the window can look like a few outliers at the end of it. It is one when two
-/// levels explain far more than leaving points out does.
+/// A step inside the window can look like a few outliers at the end of it, or like drift where that
+/// is not known. It is one when two levels explain far more than the other does.
 bool PairClock::StepsRather(const BandPoints& points, double half, bool consistent,
                             PairWindow* out) {
-  if (consistent) return false;
+  if (consistent && DriftKnown()) return false;
   PairClock stepped = *this;
   PairWindow step = *out;
   if (!stepped.TryStep(points, half, &step) || step.at_start || !step.well_seen) return false;
+  if (!DriftKnown()) {
+    const double usual = known_ ? std::sqrt(p11_) : kUsualDrift;
+    for (const double sd : {-2, -1, 0, 1, 2})
+      if (step.spread > kMuchBetter * SpreadOf(points, drift_ + sd * usual)) return false;
+  }
+  if (consistent) {
+    *this = stepped;
+    *out = step;
+    return true;
+  }
   BandPoints rest = points;
   PairWindow unused = *out;
   if (TryOutliers(&rest, &unused) && step.spread > kMuchBetter * SpreadOf(rest, drift_))
@@ -355,6 +447,9 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
   if (!known_) base_ = band.Base();
   if (known_) Advance(ToSeconds(middle - at_));
   if (anew) ForgetOffset();
+  // The last window's end and this one's start.
+  const double idle = telemetry::kClockWander * static_cast<double>(start - last_contact_);
+  carried_ = known_ ? OffsetInterval{carried_.lower - idle, carried_.upper + idle} : kNoBound;
   at_ = middle;
   last_contact_ = start + length;
   coarse_ = std::max<double>(kMicrosecond, static_cast<double>(slack) / 2);
@@ -362,6 +457,7 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
   out.base = base_;
   BandPoints points = band.Points(base_, slack, length);
   if (points.two_sided()) out.vouched_to = std::min(points.upper.back().t, points.lower.back().t);
+  out.covered_to = CoveredUntil(points);
   const Reading reading = points.two_sided() ? Read(points) : Reading{};
   const BandFit fit(points);
   if (!points.two_sided()) {
@@ -375,7 +471,9 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
       out.size = beyond;
       drift_ = 0;
     }
-    out.before = out.after = Level(points, half);
+    out.after = Level(points, half);
+    BoundUnstepped(points, half, &out.after);
+    out.before = out.after;
   } else if (StepsRather(points, half, fit.feasible() && Agrees(reading), &out)) {
     offset_ = out.after.offset;
   } else if ((fit.feasible() && Agrees(reading)) || TryOutliers(&points, &out)) {
@@ -387,7 +485,9 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
       Start(used);
     }
     Learn(points);
-    out.before = out.after = Level(points, half);
+    out.after = Level(points, half);
+    BoundUnstepped(points, half, &out.after);
+    out.before = out.after;
     offset_ = out.after.offset;
   } else if (TryStep(points, half, &out)) {
     offset_ = out.after.offset;
@@ -395,9 +495,11 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
     out.verdict = PairWindow::Verdict::kContradiction;
     out.size = fit.feasible() ? std::abs(reading.middle - offset_) : -fit.gap();
     out.before = out.after = {offset_, p00_, drift_, p11_, {kNoBound, kNoBound, kNoBound}};
+    carried_ = kNoBound;
     // Believed twice: what was known is then wrong, whatever it is that happened.
     if (fit.feasible()) known_ = false;
   }
+  last_step_ = out.verdict == PairWindow::Verdict::kStep ? out.size : 0;
   out.measured = known_;
   bounds_ = out.after.bounds;
   return out;
