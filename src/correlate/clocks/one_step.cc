@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -10,14 +11,62 @@ namespace tomograph::correlate {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr size_t kFew = 4;
+constexpr size_t kFew = 4;       // points of a side: fewer are luck
+constexpr double kLoose = 1.25;  // times the gap that half of the window leaves
 
 /// A point of an upper side: theta <= value at some time in [from, to].
 struct Reading {
   double from = 0, to = 0, value = 0;
 };
 
-size_t FewOf(const std::vector<BandPoint>& side) { return std::min(kFew, 1 + side.size() / 8); }
+bool Nothing(const OffsetInterval& interval) {
+  return std::isinf(interval.lower) && std::isinf(interval.upper);
+}
+
+/// What was read up to an instant, or from one on.
+BandPoints ReadUpTo(const BandPoints& points, double t) {
+  BandPoints part;
+  for (const auto& [from, to] :
+       {std::pair(&points.upper, &part.upper), std::pair(&points.lower, &part.lower)})
+    for (const BandPoint& p : *from)
+      if (p.t <= t) to->push_back(p);
+  return part;
+}
+
+BandPoints ReadFrom(const BandPoints& points, double t) {
+  BandPoints part;
+  for (const auto& [from, to] :
+       {std::pair(&points.upper, &part.upper), std::pair(&points.lower, &part.lower)})
+    for (const BandPoint& p : *from)
+      if (p.t - p.lasted >= t) to->push_back(p);
+  return part;
+}
+
+/// Of points that come one by one, how many of each side there are and what gap they leave.
+class Gathered {
+ public:
+  explicit Gathered(double slope) : slope_(slope) {}
+  void Add(const BandPoint& p, bool upper) {
+    const double value = p.value - slope_ * p.t;
+    (upper ? cut_.upper : cut_.lower) =
+        upper ? std::min(cut_.upper, value) : std::max(cut_.lower, value);
+    ++(upper ? uppers_ : lowers_);
+  }
+  bool AtLeast(size_t uppers, size_t lowers) const {
+    return uppers_ >= uppers && lowers_ >= lowers;
+  }
+  double gap() const { return cut_.upper - cut_.lower; }
+
+ private:
+  double slope_;
+  OffsetInterval cut_{-kInfinity, kInfinity};
+  size_t uppers_ = 0, lowers_ = 0;
+};
+
+double GapOf(const BandPoints& points, double slope) {
+  const OffsetInterval cut = CutAt0(points, slope);
+  return cut.upper - cut.lower;
+}
 
 /// The upper side of the bound over a window, above a line of one slope through (0, 0).
 class UpperSide {
@@ -118,14 +167,39 @@ class UpperSide {
 
 }  // namespace
 
+Covered CoveredBy(const BandPoints& points, double slope, bool begins, double half) {
+  Covered covered{-half, half};
+  // A step makes one of the halves look tighter than it is, not both.
+  const double enough =
+      kLoose * std::max(GapOf(ReadUpTo(points, 0), slope), GapOf(ReadFrom(points, 0), slope));
+  std::vector<std::tuple<double, const BandPoint*, bool>> order;
+  const auto few = [](size_t n) { return std::min(kFew, (n + 7) / 8); };
+  const size_t uppers = few(points.upper.size()), lowers = few(points.lower.size());
+  const auto gather = [&](const auto& time_of) {
+    order.clear();
+    for (const BandPoint& p : points.upper) order.emplace_back(time_of(p), &p, true);
+    for (const BandPoint& p : points.lower) order.emplace_back(time_of(p), &p, false);
+    std::sort(order.begin(), order.end(),
+              [](const auto& a, const auto& b) { return std::get<0>(a) < std::get<0>(b); });
+    Gathered gathered(slope);
+    for (const auto& [time, point, upper] : order) {
+      gathered.Add(*point, upper);
+      if (gathered.AtLeast(uppers, lowers) && gathered.gap() <= enough) return time;
+    }
+    return kInfinity;
+  };
+  covered.to = -gather([](const BandPoint& p) { return p.lasted - p.t; });
+  if (begins) covered.from = gather([](const BandPoint& p) { return p.t; });
+  return covered;
+}
+
 std::array<OffsetInterval, 3> BoundsDespiteAStep(const BandPoints& points, OffsetInterval carried,
                                                  double slope, double half) {
-  const bool known = std::isfinite(carried.lower) || std::isfinite(carried.upper);
-  const double from = known ? -half : CoveredFrom(points), to = CoveredUntil(points);
+  const Covered covered = CoveredBy(points, slope, Nothing(carried), half);
   const auto upper = UpperSide(points.upper, 1, slope, half)
-                         .Greatest(carried.upper + slope * half, from, to, half);
+                         .Greatest(carried.upper + slope * half, covered.from, covered.to, half);
   const auto lower = UpperSide(points.lower, -1, slope, half)
-                         .Greatest(-(carried.lower + slope * half), from, to, half);
+                         .Greatest(-(carried.lower + slope * half), covered.from, covered.to, half);
   std::array<OffsetInterval, 3> bounds;
   for (size_t k = 0; k < 3; ++k) {
     const double line = slope * (static_cast<double>(k) - 1) * half;
@@ -136,30 +210,37 @@ std::array<OffsetInterval, 3> BoundsDespiteAStep(const BandPoints& points, Offse
   return bounds;
 }
 
-double CoveredFrom(const BandPoints& points) {
-  double from = -kInfinity;
-  for (const auto* side : {&points.upper, &points.lower}) {
-    if (side->empty()) continue;
-    std::vector<double> times;
-    for (const BandPoint& p : *side) times.push_back(p.t);
-    const auto at = times.begin() + static_cast<std::ptrdiff_t>(FewOf(*side) - 1);
-    std::nth_element(times.begin(), at, times.end());
-    from = std::max(from, *at);
+StepSides SidesOfAStep(const BandPoints& points, OffsetInterval carried, Covered likely,
+                       double slope, double half) {
+  const Covered covered = CoveredBy(points, slope, Nothing(carried), half);
+  std::vector<double> times{-half, half};
+  for (const auto* side : {&points.upper, &points.lower})
+    for (const BandPoint& p : *side)
+      for (const double t : {p.t - p.lasted, p.t})
+        if (t > covered.from && t < covered.to) times.push_back(t);
+  std::sort(times.begin(), times.end());
+  // The more comes before a step the less it may all come before, and likewise after it.
+  const auto first_after = std::partition_point(times.begin(), times.end(), [&](double t) {
+    return !BandFit(ReadFrom(points, t)).feasible();
+  });
+  const auto end_before = std::partition_point(times.begin(), times.end(), [&](double t) {
+    const BandPoints before = ReadUpTo(points, t);
+    const BandFit fit(before);
+    if (!fit.feasible()) return false;
+    if (before.size() == 0) return true;
+    const OffsetInterval at = fit.At(-half);
+    return at.lower <= carried.upper && at.upper >= carried.lower;
+  });
+  StepSides sides{likely.from, likely.to, {}, {}};
+  if (first_after <= end_before) {
+    // Between two of these times nothing is read: the step may be anywhere there.
+    const auto from = first_after == times.begin() ? first_after : first_after - 1;
+    sides.from = std::min(sides.from, *from);
+    sides.to = std::max(sides.to, end_before == times.end() ? half : *end_before);
   }
-  return from;
-}
-
-double CoveredUntil(const BandPoints& points) {
-  double until = kInfinity;
-  for (const auto* side : {&points.upper, &points.lower}) {
-    if (side->empty()) continue;
-    std::vector<double> times;
-    for (const BandPoint& p : *side) times.push_back(p.t - p.lasted);
-    const auto at = times.end() - static_cast<std::ptrdiff_t>(FewOf(*side));
-    std::nth_element(times.begin(), at, times.end());
-    until = std::min(until, *at);
-  }
-  return until;
+  sides.before = ReadUpTo(points, sides.from);
+  sides.after = ReadFrom(points, sides.to);
+  return sides;
 }
 
 }  // namespace tomograph::correlate

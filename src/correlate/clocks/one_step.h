@@ -15,9 +15,13 @@
 //
 // each call reaching to t at no more than BandFit::kMaxSlope.
 //
-// Assumed: of two adjacent windows one has a step at most, and none is among the first few calls of
-// all (kFew points of a side) or the last few of a window: what comes after those, the next window
-// has to tell. Wrong otherwise, by the step. Method: our own; running extremes, O(n log n).
+// A few slow calls bound next to nothing. So a step is allowed for only while the calls that remain
+// bound about as well as half of the window does (kLoose): later ones are the next window's to
+// tell.
+//
+// Assumed: of two adjacent windows one has a step at most, and none is among the first calls of all
+// or the last ones of a window. Wrong otherwise, by the step. Method: our own; running extremes,
+// O(n log n) of the points.
 #pragma once
 
 #include <array>
@@ -26,16 +30,28 @@
 
 namespace tomograph::correlate {
 
+/// When a step is allowed for, in seconds from the window's middle.
+struct Covered {
+  double from = 0, to = 0;
+};
+/// `slope` (ns a second): about the drift. `begins`: nothing is known of the time before.
+Covered CoveredBy(const BandPoints& points, double slope, bool begins, double half);
+
 /// At the start, the middle and the end of a window of twice `half` seconds; what holds in between
 /// is inside the straight lines. `carried` is what held at its start as far as earlier windows
-/// know; infinite: nothing is known. The bounds are read along lines of `slope` (ns a second): near
-/// the drift they are tightest, and they hold by any.
+/// know; infinite: nothing is known. The bounds are read along lines of `slope`: near the drift
+/// they are tightest, and they hold by any.
 std::array<OffsetInterval, 3> BoundsDespiteAStep(const BandPoints& points, OffsetInterval carried,
                                                  double slope, double half);
 
-/// A step before or after these (seconds from the window's middle) would not be in those bounds;
-/// the first only where nothing is carried.
-double CoveredFrom(const BandPoints& points);
-double CoveredUntil(const BandPoints& points);
+/// A step that was seen, and all instants in [from, to] at which no call contradicts it; the calls
+/// that were before it and after it wherever it was.
+struct StepSides {
+  double from = 0, to = 0;
+  BandPoints before, after;
+};
+/// `likely`: of the step; in the answer in any case.
+StepSides SidesOfAStep(const BandPoints& points, OffsetInterval carried, Covered likely,
+                       double slope, double half);
 
 }  // namespace tomograph::correlate

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "correlate/clocks/one_step.h"
@@ -84,6 +85,15 @@ size_t Binding(const std::vector<BandPoint>& side, double slope, bool upper) {
     if (upper ? v < b : v > b) best = i;
   }
   return best;
+}
+
+/// Leaves those out that are not, as long as both sides have some.
+template <typename Clear>
+void KeepClear(const Clear& clear, BandPoints* points) {
+  BandPoints kept = *points;
+  std::erase_if(kept.upper, [&](const BandPoint& p) { return !clear(p); });
+  std::erase_if(kept.lower, [&](const BandPoint& p) { return !clear(p); });
+  if (kept.two_sided()) *points = std::move(kept);
 }
 
 BandPoints Without(BandPoints points, double slope, bool upper) {
@@ -245,15 +255,6 @@ OffsetInterval PairClock::Carried(double seconds) const {
   return {carried_.lower - reach, carried_.upper + reach};
 }
 
-/// May the points come before a step, after what was known?
-bool PairClock::Follows(const BandPoints& points, double half) const {
-  const BandFit fit(points);
-  if (!fit.feasible()) return false;
-  if (points.size() == 0) return true;
-  const OffsetInterval at = fit.At(-half);
-  return at.lower <= carried_.upper && at.upper >= carried_.lower;
-}
-
 /// By when the clocks of a long call were read, its end or its start, the calls of a window may or
 /// may not fall apart into those before a step and those after it.
 bool PairClock::TryStep(const BandPoints& points, double half, PairWindow* out) {
@@ -270,16 +271,29 @@ bool PairClock::TryStep(const BandPoints& points, double half, PairWindow* out) 
   if (!ends && !starts) return false;
   const bool choose_ends =
       ends && (!starts || at_end.at_start || at_end.spread <= at_start.spread / kMuchBetter);
-  const OffsetInterval carried = carried_;
-  *this = choose_ends ? first : second;
+  PairClock chosen = choose_ends ? first : second;
   *out = choose_ends ? at_end : at_start;
-  // Where a step may have been nearly anywhere, two lines say less than the calls one by one do.
-  const auto despite = BoundsDespiteAStep(points, carried, drift_, half);
+  BoundStepped(points, chosen, half, out);
+  const OffsetInterval carried = out->after.bounds[2];
+  *this = chosen;
+  carried_ = carried;
+  return true;
+}
+
+/// The bounds of a window with a step that was seen.
+void PairClock::BoundStepped(const BandPoints& points, const PairClock& after, double half,
+                             PairWindow* out) const {
+  const StepSides sides =
+      SidesOfAStep(points, carried_, {out->step_from, out->step_to}, drift_, half);
+  out->before.bounds = Level(sides.before, half).bounds;
+  out->after.bounds = after.Level(sides.after, half).bounds;
+  out->may_from = sides.from;
+  out->may_to = sides.to;
+  // Where it may have been nearly anywhere, two lines say less than the calls one by one do.
+  const auto despite = BoundsDespiteAStep(points, carried_, drift_, half);
   double of_lines = 0, of_calls = 0;
   for (size_t k = 0; k < 3; ++k) {
-    OffsetInterval a = out->before.bounds[k];
-    if (out->at_start && k == 0) a = carried;
-    const OffsetInterval b = out->after.bounds[k];
+    const OffsetInterval a = out->before.bounds[k], b = out->after.bounds[k];
     of_lines = std::max(of_lines, std::max(a.upper, b.upper) - std::min(a.lower, b.lower));
     of_calls = std::max(of_calls, despite[k].upper - despite[k].lower);
   }
@@ -288,7 +302,7 @@ bool PairClock::TryStep(const BandPoints& points, double half, PairWindow* out) 
     out->may_from = out->step_from;
     out->may_to = out->step_to;
   }
-  return true;
+  if (out->at_start) out->before = out->after;
 }
 
 /// One level before some instant, another after it. Points are ordered by the end of their calls
@@ -305,20 +319,12 @@ bool PairClock::Split(const BandPoints& points, double half, bool by_start, Pair
   };
   // Costs of a split before times[i]; i = 0: all is after the step.
   std::vector<double> cost(times.size(), kInfinity);
-  size_t may_first = times.size(), may_last = 0;  // of those that no call contradicts
-  const bool begins = carried_.lower == -kInfinity && carried_.upper == kInfinity;
-  const double covered_from = begins ? CoveredFrom(points) : -kInfinity;
-  const double covered = CoveredUntil(points);
   for (size_t i = 0; i < times.size(); ++i) {
     const BandPoints after = part(i, times.size());
     if (!after.two_sided() || !BandFit(after).feasible()) continue;
     if (i == 0 && !known_) continue;
     const BandPoints before = part(0, i);
     if (i > 0 && !BandFit(before).feasible()) continue;
-    if (times[i] > covered_from && times[i] <= covered && Follows(before, half)) {
-      may_first = std::min(may_first, i);
-      may_last = i;
-    }
     cost[i] = SpreadOf(before, drift_) + SpreadOf(after, drift_);
   }
   const size_t best =
@@ -333,47 +339,36 @@ bool PairClock::Split(const BandPoints& points, double half, bool by_start, Pair
     first = std::min(first, i);
     last = std::max(last, i);
   }
-  // The step was after all that comes before it, however long that took, and before all else.
-  const auto after_all = [&](const BandPoints& part_before) {
-    double from = -2 * half;
-    for (const auto* side : {&part_before.upper, &part_before.lower})
-      for (const BandPoint& p : *side) from = std::max(from, by_start ? p.t : p.t - p.lasted);
-    return from;
-  };
-  const auto before_all = [&](const BandPoints& part_after) {
-    double to = half;
-    for (const auto* side : {&part_after.upper, &part_after.lower})
-      for (const BandPoint& p : *side) to = std::min(to, by_start ? p.t + p.lasted : p.t);
-    return to;
-  };
-  const BandPoints before = part(0, first), after = part(last, times.size());
+  BandPoints before = part(0, first), after = part(last, times.size());
+  if (first > 0) {
+    const double from = times[first - 1], to = times[last];
+    // Calls that began before it and ended after it may have read their clocks at either time.
+    const auto clear = [&](const BandPoint& p) {
+      return by_start ? p.t + p.lasted <= to : p.t - p.lasted >= from;
+    };
+    KeepClear(clear, by_start ? &before : &after);
+  }
   if (first > 0 && TakeStep(before, after, half, out)) {
     out->spread = cost[best];
     out->well_seen = std::min(before.size(), after.size()) >= kWellSeen;
-    out->step_from = after_all(before);
-    out->step_to = before_all(after);
+    out->step_from = -2 * half;
+    out->step_to = half;
+    for (const auto* side : {&before.upper, &before.lower})
+      for (const BandPoint& p : *side)
+        out->step_from = std::max(out->step_from, by_start ? p.t : p.t - p.lasted);
+    for (const auto* side : {&after.upper, &after.lower})
+      for (const BandPoint& p : *side)
+        out->step_to = std::min(out->step_to, by_start ? p.t + p.lasted : p.t);
     out->step_at = (times[best - 1] + times[best]) / 2;
-    const BandPoints unstepped = part(0, std::min(may_first, first));
-    const BandPoints stepped = part(std::max(may_last, last), times.size());
-    out->before.bounds = Level(unstepped, half).bounds;
-    out->after.bounds = Level(stepped, half).bounds;
-    out->may_from = after_all(unstepped);
-    out->may_to = before_all(stepped);
-    carried_ = out->after.bounds[2];
     return true;
   }
   // Or all of the window comes after it.
   if (cost[0] == kInfinity || !TakeStep({}, points, half, out)) return false;
-  const BandPoints stepped = part(may_last, times.size());
   out->step_from = -2 * half;
   out->step_at = -half;
   out->step_to = times[0];
   out->spread = cost[0];
   out->at_start = true;
-  out->after.bounds = Level(stepped, half).bounds;
-  out->may_from = -2 * half;
-  out->may_to = before_all(stepped);
-  carried_ = out->after.bounds[2];
   out->before = out->after;
   return true;
 }
@@ -457,7 +452,7 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
   out.base = base_;
   BandPoints points = band.Points(base_, slack, length);
   if (points.two_sided()) out.vouched_to = std::min(points.upper.back().t, points.lower.back().t);
-  out.covered_to = CoveredUntil(points);
+  out.covered_to = CoveredBy(points, drift_, /*begins=*/false, half).to;
   const Reading reading = points.two_sided() ? Read(points) : Reading{};
   const BandFit fit(points);
   if (!points.two_sided()) {

@@ -87,7 +87,8 @@ class PairClock {
   void ForgetOffset();
   PairLevel Level(const BandPoints& points, double half) const;
   void BoundUnstepped(const BandPoints& points, double half, PairLevel* level);
-  bool Follows(const BandPoints& points, double half) const;
+  void BoundStepped(const BandPoints& points, const PairClock& after, double half,
+                    PairWindow* out) const;
   OffsetInterval Carried(double seconds) const;
   bool DriftKnown() const;
   void Learn(const BandPoints& points);
