@@ -87,7 +87,7 @@ struct Simulation {
         contact.client_end = c.Show(end, quantum);
         contact.server_start = s.Show(received, quantum);
         contact.server_end = s.Show(answered, quantum);
-        contact.started = start;
+        contact.started = received;
         contact.ended = end;
         contact.awaited = link.awaited;
         if (damage) damage(&random, &contact);

@@ -71,11 +71,13 @@ double GapOf(const BandPoints& points, double slope) {
 /// The upper side of the bound over a window, above a line of one slope through (0, 0).
 class UpperSide {
  public:
-  UpperSide(const std::vector<BandPoint>& side, double sign, double slope, double half)
-      : later_(BandFit::kMaxSlope - sign * slope), earlier_(BandFit::kMaxSlope + sign * slope) {
+  /// `sign` -1: the lower side, upside down.
+  UpperSide(const std::vector<BandPoint>& side, double sign, const DriftRange& drift, double half)
+      : later_(sign > 0 ? drift.most - drift.likely : drift.likely - drift.least),
+        earlier_(sign > 0 ? drift.likely - drift.least : drift.most - drift.likely) {
     breaks_ = {-half, 0, half};
     for (const BandPoint& p : side) {
-      readings_.push_back({p.t - p.lasted, p.t, sign * (p.value - slope * p.t)});
+      readings_.push_back({p.t - p.lasted, p.t, sign * (p.value - drift.likely * p.t)});
       Break(readings_.back().from, half);
       Break(readings_.back().to, half);
     }
@@ -167,11 +169,11 @@ class UpperSide {
 
 }  // namespace
 
-Covered CoveredBy(const BandPoints& points, double slope, bool begins, double half) {
+Covered CoveredBy(const BandPoints& points, double drift, bool begins, double half) {
   Covered covered{-half, half};
   // A step makes one of the halves look tighter than it is, not both.
   const double enough =
-      kLoose * std::max(GapOf(ReadUpTo(points, 0), slope), GapOf(ReadFrom(points, 0), slope));
+      kLoose * std::max(GapOf(ReadUpTo(points, 0), drift), GapOf(ReadFrom(points, 0), drift));
   std::vector<std::tuple<double, const BandPoint*, bool>> order;
   const auto few = [](size_t n) { return std::min(kFew, (n + 7) / 8); };
   const size_t uppers = few(points.upper.size()), lowers = few(points.lower.size());
@@ -181,7 +183,7 @@ Covered CoveredBy(const BandPoints& points, double slope, bool begins, double ha
     for (const BandPoint& p : points.lower) order.emplace_back(time_of(p), &p, false);
     std::sort(order.begin(), order.end(),
               [](const auto& a, const auto& b) { return std::get<0>(a) < std::get<0>(b); });
-    Gathered gathered(slope);
+    Gathered gathered(drift);
     for (const auto& [time, point, upper] : order) {
       gathered.Add(*point, upper);
       if (gathered.AtLeast(uppers, lowers) && gathered.gap() <= enough) return time;
@@ -194,15 +196,16 @@ Covered CoveredBy(const BandPoints& points, double slope, bool begins, double ha
 }
 
 std::array<OffsetInterval, 3> BoundsDespiteAStep(const BandPoints& points, OffsetInterval carried,
-                                                 double slope, double half) {
-  const Covered covered = CoveredBy(points, slope, Nothing(carried), half);
-  const auto upper = UpperSide(points.upper, 1, slope, half)
-                         .Greatest(carried.upper + slope * half, covered.from, covered.to, half);
-  const auto lower = UpperSide(points.lower, -1, slope, half)
-                         .Greatest(-(carried.lower + slope * half), covered.from, covered.to, half);
+                                                 const DriftRange& drift, double half) {
+  const Covered covered = CoveredBy(points, drift.likely, Nothing(carried), half);
+  const double begin = drift.likely * half;
+  const auto upper = UpperSide(points.upper, 1, drift, half)
+                         .Greatest(carried.upper + begin, covered.from, covered.to, half);
+  const auto lower = UpperSide(points.lower, -1, drift, half)
+                         .Greatest(-(carried.lower + begin), covered.from, covered.to, half);
   std::array<OffsetInterval, 3> bounds;
   for (size_t k = 0; k < 3; ++k) {
-    const double line = slope * (static_cast<double>(k) - 1) * half;
+    const double line = drift.likely * (static_cast<double>(k) - 1) * half;
     const size_t first = k < 2 ? 0 : 1, last = k > 0 ? 1 : 0;
     bounds[k] = {line - std::max(lower[first], lower[last]),
                  line + std::max(upper[first], upper[last])};
@@ -211,8 +214,8 @@ std::array<OffsetInterval, 3> BoundsDespiteAStep(const BandPoints& points, Offse
 }
 
 StepSides SidesOfAStep(const BandPoints& points, OffsetInterval carried, Covered likely,
-                       double slope, double half) {
-  const Covered covered = CoveredBy(points, slope, Nothing(carried), half);
+                       double drift, double half) {
+  const Covered covered = CoveredBy(points, drift, Nothing(carried), half);
   std::vector<double> times{-half, half};
   for (const auto* side : {&points.upper, &points.lower})
     for (const BandPoint& p : *side)

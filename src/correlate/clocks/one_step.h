@@ -13,7 +13,7 @@
 //         | ''     x'''''''          the bound is the greater of the two, since s is not known
 //         +---------------------> t
 //
-// each call reaching to t at no more than BandFit::kMaxSlope.
+// each call reaching to t at the drifts that are possible.
 //
 // A few slow calls bound next to nothing. So a step is allowed for only while the calls that remain
 // bound about as well as half of the window does (kLoose): later ones are the next window's to
@@ -30,19 +30,23 @@
 
 namespace tomograph::correlate {
 
+/// ns a second.
+struct DriftRange {
+  double least = -BandFit::kMaxSlope, likely = 0, most = BandFit::kMaxSlope;
+};
+
 /// When a step is allowed for, in seconds from the window's middle.
 struct Covered {
   double from = 0, to = 0;
 };
-/// `slope` (ns a second): about the drift. `begins`: nothing is known of the time before.
-Covered CoveredBy(const BandPoints& points, double slope, bool begins, double half);
+/// `drift`: about what it is. `begins`: nothing is known of the time before.
+Covered CoveredBy(const BandPoints& points, double drift, bool begins, double half);
 
 /// At the start, the middle and the end of a window of twice `half` seconds; what holds in between
 /// is inside the straight lines. `carried` is what held at its start as far as earlier windows
-/// know; infinite: nothing is known. The bounds are read along lines of `slope`: near the drift
-/// they are tightest, and they hold by any.
+/// know; infinite: nothing is known.
 std::array<OffsetInterval, 3> BoundsDespiteAStep(const BandPoints& points, OffsetInterval carried,
-                                                 double slope, double half);
+                                                 const DriftRange& drift, double half);
 
 /// A step that was seen, and all instants in [from, to] at which no call contradicts it; the calls
 /// that were before it and after it wherever it was.
@@ -52,6 +56,6 @@ struct StepSides {
 };
 /// `likely`: of the step; in the answer in any case.
 StepSides SidesOfAStep(const BandPoints& points, OffsetInterval carried, Covered likely,
-                       double slope, double half);
+                       double drift, double half);
 
 }  // namespace tomograph::correlate

@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "correlate/clocks/one_step.h"
 #include "telemetry/host_clock.h"
 
 namespace tomograph::correlate {
@@ -182,6 +181,12 @@ void PairClock::ForgetOffset() {
 
 bool PairClock::DriftKnown() const { return known_ && p11_ <= Square(kKnownDrift); }
 
+DriftRange PairClock::PossibleDrift() const {
+  if (!DriftKnown()) return {-BandFit::kMaxSlope, drift_, BandFit::kMaxSlope};
+  constexpr double kReach = telemetry::kClockWander * 1e9;
+  return {drift_ - kReach, drift_, drift_ + kReach};
+}
+
 bool PairClock::Agrees(const Reading& reading) const {
   if (!known_) return true;
   const double sd = std::sqrt(p00_ + reading.variance);
@@ -246,7 +251,7 @@ void PairClock::BoundUnstepped(const BandPoints& points, double half, PairLevel*
   }
   const OffsetInterval carried = carried_;
   carried_ = level->bounds[2];
-  level->bounds = BoundsDespiteAStep(points, carried, drift_, half);
+  level->bounds = BoundsDespiteAStep(points, carried, PossibleDrift(), half);
 }
 
 /// What the last window says of some seconds after the start of this one.
@@ -290,7 +295,7 @@ void PairClock::BoundStepped(const BandPoints& points, const PairClock& after, d
   out->may_from = sides.from;
   out->may_to = sides.to;
   // Where it may have been nearly anywhere, two lines say less than the calls one by one do.
-  const auto despite = BoundsDespiteAStep(points, carried_, drift_, half);
+  const auto despite = BoundsDespiteAStep(points, carried_, PossibleDrift(), half);
   double of_lines = 0, of_calls = 0;
   for (size_t k = 0; k < 3; ++k) {
     const OffsetInterval a = out->before.bounds[k], b = out->after.bounds[k];

@@ -29,6 +29,7 @@
 
 #include "base/nanotime.h"
 #include "correlate/clocks/offset_band.h"
+#include "correlate/clocks/one_step.h"
 
 namespace tomograph::correlate {
 
@@ -91,6 +92,7 @@ class PairClock {
                     PairWindow* out) const;
   OffsetInterval Carried(double seconds) const;
   bool DriftKnown() const;
+  DriftRange PossibleDrift() const;
   void Learn(const BandPoints& points);
 
   bool known_ = false;
