@@ -325,6 +325,8 @@ struct ClockModel::Impl {
       Host& host = hosts[ids[i]];
       const ClockSegment whole = Segment(ids, now[i], end);
       Nanos settled = start;
+      // To some pairs one step may look like one inside, to others like one before: both hold.
+      if (!steps.at_start.empty() && !steps.inside.empty()) old[i] = Widened(old[i], whole);
       CoverTail(ids[i], old[i], at_start[i] != 0);
       if (at_start[i] != 0) {
         // Until no call allows for it any more, the clock may still have been what it was.

@@ -19,10 +19,6 @@ struct Reading {
   double from = 0, to = 0, value = 0;
 };
 
-bool Nothing(const OffsetInterval& interval) {
-  return std::isinf(interval.lower) && std::isinf(interval.upper);
-}
-
 /// What was read up to an instant, or from one on.
 BandPoints ReadUpTo(const BandPoints& points, double t) {
   BandPoints part;
@@ -196,8 +192,8 @@ Covered CoveredBy(const BandPoints& points, double drift, bool begins, double ha
 }
 
 std::array<OffsetInterval, 3> BoundsDespiteAStep(const BandPoints& points, OffsetInterval carried,
-                                                 const DriftRange& drift, double half) {
-  const Covered covered = CoveredBy(points, drift.likely, Nothing(carried), half);
+                                                 const DriftRange& drift, const Covered& covered,
+                                                 double half) {
   const double begin = drift.likely * half;
   const auto upper = UpperSide(points.upper, 1, drift, half)
                          .Greatest(carried.upper + begin, covered.from, covered.to, half);
@@ -213,14 +209,14 @@ std::array<OffsetInterval, 3> BoundsDespiteAStep(const BandPoints& points, Offse
   return bounds;
 }
 
-StepSides SidesOfAStep(const BandPoints& points, OffsetInterval carried, Covered likely,
-                       double drift, double half) {
-  const Covered covered = CoveredBy(points, drift, Nothing(carried), half);
-  std::vector<double> times{-half, half};
+StepSides SidesOfAStep(const BandPoints& points, OffsetInterval carried, const Covered& covered,
+                       const Covered& likely, double half) {
+  const double first = std::max(-half, covered.from), last = std::min(half, covered.to);
+  std::vector<double> times{first, last};
   for (const auto* side : {&points.upper, &points.lower})
     for (const BandPoint& p : *side)
       for (const double t : {p.t - p.lasted, p.t})
-        if (t > covered.from && t < covered.to) times.push_back(t);
+        if (t > first && t < last) times.push_back(t);
   std::sort(times.begin(), times.end());
   // The more comes before a step the less it may all come before, and likewise after it.
   const auto first_after = std::partition_point(times.begin(), times.end(), [&](double t) {
@@ -239,7 +235,7 @@ StepSides SidesOfAStep(const BandPoints& points, OffsetInterval carried, Covered
     // Between two of these times nothing is read: the step may be anywhere there.
     const auto from = first_after == times.begin() ? first_after : first_after - 1;
     sides.from = std::min(sides.from, *from);
-    sides.to = std::max(sides.to, end_before == times.end() ? half : *end_before);
+    sides.to = std::max(sides.to, end_before == times.end() ? last : *end_before);
   }
   sides.before = ReadUpTo(points, sides.from);
   sides.after = ReadFrom(points, sides.to);

@@ -42,20 +42,20 @@ struct Covered {
 /// `drift`: about what it is. `begins`: nothing is known of the time before.
 Covered CoveredBy(const BandPoints& points, double drift, bool begins, double half);
 
-/// At the start, the middle and the end of a window of twice `half` seconds; what holds in between
-/// is inside the straight lines. `carried` is what held at its start as far as earlier windows
-/// know; infinite: nothing is known.
+/// At the start, the middle and the end of a window of twice `half` seconds, for a step in
+/// `covered`; what holds in between is inside the straight lines. `carried` is what held at its
+/// start as far as earlier windows know; infinite: nothing is known.
 std::array<OffsetInterval, 3> BoundsDespiteAStep(const BandPoints& points, OffsetInterval carried,
-                                                 const DriftRange& drift, double half);
+                                                 const DriftRange& drift, const Covered& covered,
+                                                 double half);
 
-/// A step that was seen, and all instants in [from, to] at which no call contradicts it; the calls
-/// that were before it and after it wherever it was.
+/// All instants [from, to] of `covered` at which no call contradicts a step; the calls that were
+/// before it and after it wherever it was. `likely`: in the answer in any case.
 struct StepSides {
   double from = 0, to = 0;
   BandPoints before, after;
 };
-/// `likely`: of the step; in the answer in any case.
-StepSides SidesOfAStep(const BandPoints& points, OffsetInterval carried, Covered likely,
-                       double drift, double half);
+StepSides SidesOfAStep(const BandPoints& points, OffsetInterval carried, const Covered& covered,
+                       const Covered& likely, double half);
 
 }  // namespace tomograph::correlate

@@ -15,6 +15,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr OffsetInterval kNoBound{-kInfinity, kInfinity};
 constexpr double kUsualDrift = 30e3;    // ns a second: of clocks that nothing is known of
 constexpr double kKnownDrift = 10e3;    // ns a second: so well known, drift hides no step
+constexpr double kDriftReach = 50e3;    // ns a second: beyond what quartz changes by at once
 constexpr double kDriftWander = 50;     // ns a second, a square root of a second
 constexpr double kOffsetWander = 1000;  // ns, a square root of a second
 constexpr double kSmooth = 0.8;         // weight of what the spacing was before
@@ -182,9 +183,9 @@ void PairClock::ForgetOffset() {
 bool PairClock::DriftKnown() const { return known_ && p11_ <= Square(kKnownDrift); }
 
 DriftRange PairClock::PossibleDrift() const {
-  if (!DriftKnown()) return {-BandFit::kMaxSlope, drift_, BandFit::kMaxSlope};
-  constexpr double kReach = telemetry::kClockWander * 1e9;
-  return {drift_ - kReach, drift_, drift_ + kReach};
+  const double reach = kDriftReach + kSuspicious * (known_ ? std::sqrt(p11_) : kUsualDrift);
+  return {std::max(drift_ - reach, -BandFit::kMaxSlope), drift_,
+          std::min(drift_ + reach, BandFit::kMaxSlope)};
 }
 
 bool PairClock::Agrees(const Reading& reading) const {
@@ -233,13 +234,9 @@ bool PairClock::TryOutliers(BandPoints* points, PairWindow* out) const {
 PairLevel PairClock::Level(const BandPoints& points, double half) const {
   PairLevel level{offset_, p00_, drift_, p11_, {kNoBound, kNoBound, kNoBound}};
   const BandFit fit(points);
-  if (!fit.feasible()) return level;
-  for (size_t i = 0; i < 3; ++i) {
-    const double t = (static_cast<double>(i) - 1) * half;
-    level.bounds[i] = points.size() > 0 ? fit.At(t) : Carried(t + half);
-  }
-  if (points.size() > 0)
-    level.offset = std::clamp(level.offset, level.bounds[1].lower, level.bounds[1].upper);
+  if (points.size() == 0 || !fit.feasible()) return level;
+  for (size_t i = 0; i < 3; ++i) level.bounds[i] = fit.At((static_cast<double>(i) - 1) * half);
+  level.offset = std::clamp(level.offset, level.bounds[1].lower, level.bounds[1].upper);
   return level;
 }
 
@@ -251,13 +248,24 @@ void PairClock::BoundUnstepped(const BandPoints& points, double half, PairLevel*
   }
   const OffsetInterval carried = carried_;
   carried_ = level->bounds[2];
-  level->bounds = BoundsDespiteAStep(points, carried, PossibleDrift(), half);
+  // Of a clock that is slewed, which quartz cannot do, nothing but the line holds.
+  const auto despite =
+      BoundsDespiteAStep(points, carried, PossibleDrift(), CoveredIn(points, carried, half), half);
+  for (size_t k = 0; k < 3; ++k) {
+    level->bounds[k].lower = std::min(level->bounds[k].lower, despite[k].lower);
+    level->bounds[k].upper = std::max(level->bounds[k].upper, despite[k].upper);
+  }
+}
+
+Covered PairClock::CoveredIn(const BandPoints& points, OffsetInterval carried, double half) const {
+  const bool begins = std::isinf(carried.lower) && std::isinf(carried.upper);
+  return CoveredBy(points, drift_, begins, half);
 }
 
 /// What the last window says of some seconds after the start of this one.
 OffsetInterval PairClock::Carried(double seconds) const {
-  const double reach = BandFit::kMaxSlope * seconds;
-  return {carried_.lower - reach, carried_.upper + reach};
+  const DriftRange drift = PossibleDrift();
+  return {carried_.lower + drift.least * seconds, carried_.upper + drift.most * seconds};
 }
 
 /// By when the clocks of a long call were read, its end or its start, the calls of a window may or
@@ -288,14 +296,19 @@ bool PairClock::TryStep(const BandPoints& points, double half, PairWindow* out) 
 /// The bounds of a window with a step that was seen.
 void PairClock::BoundStepped(const BandPoints& points, const PairClock& after, double half,
                              PairWindow* out) const {
-  const StepSides sides =
-      SidesOfAStep(points, carried_, {out->step_from, out->step_to}, drift_, half);
+  const Covered likely{std::max(out->step_from, -half), out->step_to};
+  Covered covered = CoveredIn(points, carried_, half);
+  covered = {std::min(covered.from, likely.from), std::max(covered.to, likely.to)};
+  const StepSides sides = SidesOfAStep(points, carried_, covered, likely, half);
   out->before.bounds = Level(sides.before, half).bounds;
+  if (sides.before.size() == 0)
+    for (size_t k = 0; k < 3; ++k) out->before.bounds[k] = Carried(static_cast<double>(k) * half);
   out->after.bounds = after.Level(sides.after, half).bounds;
   out->may_from = sides.from;
   out->may_to = sides.to;
+  out->covered_to = covered.to;
   // Where it may have been nearly anywhere, two lines say less than the calls one by one do.
-  const auto despite = BoundsDespiteAStep(points, carried_, PossibleDrift(), half);
+  const auto despite = BoundsDespiteAStep(points, carried_, PossibleDrift(), covered, half);
   double of_lines = 0, of_calls = 0;
   for (size_t k = 0; k < 3; ++k) {
     const OffsetInterval a = out->before.bounds[k], b = out->after.bounds[k];
@@ -457,7 +470,7 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
   out.base = base_;
   BandPoints points = band.Points(base_, slack, length);
   if (points.two_sided()) out.vouched_to = std::min(points.upper.back().t, points.lower.back().t);
-  out.covered_to = CoveredBy(points, drift_, /*begins=*/false, half).to;
+  out.covered_to = CoveredIn(points, carried_, half).to;
   const Reading reading = points.two_sided() ? Read(points) : Reading{};
   const BandFit fit(points);
   if (!points.two_sided()) {

@@ -91,6 +91,7 @@ class PairClock {
   void BoundStepped(const BandPoints& points, const PairClock& after, double half,
                     PairWindow* out) const;
   OffsetInterval Carried(double seconds) const;
+  Covered CoveredIn(const BandPoints& points, OffsetInterval carried, double half) const;
   bool DriftKnown() const;
   DriftRange PossibleDrift() const;
   void Learn(const BandPoints& points);
