@@ -79,8 +79,9 @@ class UpperSide {
     }
   }
 
-  /// Its greatest value in either half, for steps in [from, to] alone.
-  std::array<double, 2> Greatest(double carried, double from, double to, double half) {
+  /// Outside of it: straight lines from the start to the middle and on to the end. For steps in
+  /// [from, to] alone.
+  std::array<double, 3> Above(double carried, double from, double to, double half) {
     Break(from, half);
     Break(to, half);
     std::sort(breaks_.begin(), breaks_.end());
@@ -92,7 +93,8 @@ class UpperSide {
     const std::vector<double> before = ByEarlier(carried, all), after = ByLater(all);
     const std::vector<double> head_before = ByEarlier(kInfinity, head), head_after = ByLater(head);
     const std::vector<double> tail_before = ByEarlier(kInfinity, tail), tail_after = ByLater(tail);
-    std::array<double, 2> greatest{-kInfinity, -kInfinity};
+    std::vector<double> bounds;     // from each break to the next
+    double unstepped = -kInfinity;  // past `to`, what was before
     for (size_t j = 0; j + 1 < breaks_.size(); ++j) {
       const double wide = breaks_[j + 1] - breaks_[j];
       // Of a bound by earlier calls the greatest value is at the end, by later ones at the start.
@@ -104,19 +106,38 @@ class UpperSide {
         const auto [b, a] = both(head_before, head_after);
         bound = std::min(a, b);
       } else if (breaks_[j] >= to) {
+        // A step here: what comes after it is left to the next window, what was before is not.
+        if (unstepped == -kInfinity) unstepped = before[j];
+        unstepped += later_ * wide;
         const auto [b, a] = both(tail_before, tail_after);
-        bound = std::min(a, b);
+        bound = std::max(unstepped, std::min(a, b));
       } else {
         const auto [b, a] = both(before, after);
         bound = std::max(a, b);
       }
-      double& of_half = greatest[breaks_[j] < 0 ? 0 : 1];
-      of_half = std::max(of_half, bound);
+      bounds.push_back(bound);
     }
-    return greatest;
+    return LinesOver(bounds, half);
   }
 
  private:
+  /// As low in the middle as the half of the window around it lets them be.
+  std::array<double, 3> LinesOver(const std::vector<double>& bounds, double half) const {
+    double middle = -kInfinity;
+    for (size_t j = 0; j < bounds.size(); ++j)
+      if (breaks_[j + 1] > -half / 2 && breaks_[j] < half / 2) middle = std::max(middle, bounds[j]);
+    std::array<double, 3> knots{-kInfinity, middle, -kInfinity};
+    for (size_t j = 0; j < bounds.size(); ++j) {
+      double& knot = knots[breaks_[j] < 0 ? 0 : 2];
+      const double nearest = std::min(std::abs(breaks_[j]), std::abs(breaks_[j + 1])) / half;
+      // What a line from the middle has to reach at the end, to be above it all the way.
+      const double over = bounds[j] - middle;
+      const double reach = over > 0 ? middle + over / nearest : bounds[j];
+      knot = std::max(knot, reach);
+    }
+    return knots;
+  }
+
   void Break(double t, double half) {
     if (std::abs(t) < half) breaks_.push_back(t);
   }
@@ -196,15 +217,13 @@ std::array<OffsetInterval, 3> BoundsDespiteAStep(const BandPoints& points, Offse
                                                  double half) {
   const double begin = drift.likely * half;
   const auto upper = UpperSide(points.upper, 1, drift, half)
-                         .Greatest(carried.upper + begin, covered.from, covered.to, half);
+                         .Above(carried.upper + begin, covered.from, covered.to, half);
   const auto lower = UpperSide(points.lower, -1, drift, half)
-                         .Greatest(-(carried.lower + begin), covered.from, covered.to, half);
+                         .Above(-(carried.lower + begin), covered.from, covered.to, half);
   std::array<OffsetInterval, 3> bounds;
   for (size_t k = 0; k < 3; ++k) {
     const double line = drift.likely * (static_cast<double>(k) - 1) * half;
-    const size_t first = k < 2 ? 0 : 1, last = k > 0 ? 1 : 0;
-    bounds[k] = {line - std::max(lower[first], lower[last]),
-                 line + std::max(upper[first], upper[last])};
+    bounds[k] = {line - lower[k], line + upper[k]};
   }
   return bounds;
 }

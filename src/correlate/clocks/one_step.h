@@ -16,12 +16,12 @@
 // each call reaching to t at the drifts that are possible.
 //
 // A few slow calls bound next to nothing. So a step is allowed for only while the calls that remain
-// bound about as well as half of the window does (kLoose): later ones are the next window's to
-// tell.
+// bound as well as half of the window does; what comes after a later one is the next window's to
+// tell. Nor is one looked for among the first calls of all.
 //
-// Assumed: of two adjacent windows one has a step at most, and none is among the first calls of all
-// or the last ones of a window. Wrong otherwise, by the step. Method: our own; running extremes,
-// O(n log n) of the points.
+// Assumed: of two adjacent windows one has a step at most. Wrong otherwise and, until the next
+// window has come, after a step among the last calls: by the step. Method: our own; running
+// extremes, O(n log n) of the points.
 #pragma once
 
 #include <array>
