@@ -125,7 +125,7 @@ class UpperSide {
   std::array<double, 3> LinesOver(const std::vector<double>& bounds, double half) const {
     double middle = -kInfinity;
     for (size_t j = 0; j < bounds.size(); ++j)
-      if (breaks_[j + 1] > -half / 2 && breaks_[j] < half / 2) middle = std::max(middle, bounds[j]);
+      if (breaks_[j + 1] > -half / 4 && breaks_[j] < half / 4) middle = std::max(middle, bounds[j]);
     std::array<double, 3> knots{-kInfinity, middle, -kInfinity};
     for (size_t j = 0; j < bounds.size(); ++j) {
       double& knot = knots[breaks_[j] < 0 ? 0 : 2];

@@ -296,7 +296,12 @@ bool PairClock::TryStep(const BandPoints& points, double half, PairWindow* out) 
 /// The bounds of a window with a step that was seen.
 void PairClock::BoundStepped(const BandPoints& points, const PairClock& after, double half,
                              PairWindow* out) const {
-  const Covered likely{std::max(out->step_from, -half), out->step_to};
+  // When a call was is known as well as the clocks are, and not by those that just stepped.
+  const double known =
+      std::isinf(carried_.upper - carried_.lower) ? 0 : carried_.upper - carried_.lower;
+  const double unsure = (std::abs(out->size) + known) * 1e-9;
+  const Covered likely{std::max(out->step_from - unsure, -half),
+                       std::min(out->step_to + unsure, half)};
   Covered covered = CoveredIn(points, carried_, half);
   covered = {std::min(covered.from, likely.from), std::max(covered.to, likely.to)};
   const StepSides sides = SidesOfAStep(points, carried_, covered, likely, half);
@@ -317,8 +322,8 @@ void PairClock::BoundStepped(const BandPoints& points, const PairClock& after, d
   }
   if (of_calls < of_lines) {
     out->before.bounds = out->after.bounds = despite;
-    out->may_from = out->step_from;
-    out->may_to = out->step_to;
+    out->may_from = likely.from;
+    out->may_to = likely.to;
   }
   if (out->at_start) out->before = out->after;
 }
