@@ -23,6 +23,7 @@ constexpr size_t kSpacings = 4;
 constexpr size_t kWellSeen = 10;      // points on either side of a step
 constexpr double kMuchBetter = 0.85;  // of the spread without a step
 constexpr double kSure = 6;           // standard deviations that no noise explains
+constexpr double kSurprising = 3;     // standard deviations; of a drift hardly known
 constexpr double kSuspicious = 4;     // two such in a row and to one side neither
 
 double Square(double x) { return x * x; }
@@ -178,6 +179,15 @@ void PairClock::ForgetOffset() {
   p01_ = 0;
   scale_squared_ = 0;
   suspicion_ = 0;
+}
+
+/// What surprises more than it should was known worse than it seemed: drift of a clock that runs
+/// off as no quartz does.
+void PairClock::Doubt() {
+  const double factor = Square(suspicion_);
+  p00_ *= factor;
+  p01_ *= factor;
+  p11_ *= factor;
 }
 
 bool PairClock::DriftKnown() const { return known_ && p11_ <= Square(kKnownDrift); }
@@ -498,6 +508,7 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
     const Reading used = Read(points);
     if (known_) {
       suspicion_ = (used.middle - offset_) / std::sqrt(p00_ + used.variance);
+      if (!DriftKnown() && std::abs(suspicion_) > kSurprising) Doubt();
       Update(used);
     } else {
       Start(used);

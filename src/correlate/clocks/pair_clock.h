@@ -92,6 +92,7 @@ class PairClock {
                     PairWindow* out) const;
   OffsetInterval Carried(double seconds) const;
   Covered CoveredIn(const BandPoints& points, OffsetInterval carried, double half) const;
+  void Doubt();
   bool DriftKnown() const;
   DriftRange PossibleDrift() const;
   void Learn(const BandPoints& points);
