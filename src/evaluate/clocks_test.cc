@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr double kSeconds = 60;
+constexpr double kSeconds = 120;
 constexpr double kNaturalMs = 0.9;  // what the clock of the second machine is ahead
 
 /// A small recording as a tracer would have made it: `front` receives a request and asks `near`, of
