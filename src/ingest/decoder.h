@@ -26,6 +26,8 @@ struct Limits {
   size_t max_attributes = 256;         // a record
   size_t max_text_bytes = 64u << 10;   // one attribute value
   size_t max_body_bytes = 256u << 10;  // one log body
+  size_t max_cells = 1'000'000;  // of a request: its records, and the attributes, events, links
+                                 // and buckets in them, each of which may be two bytes there
   size_t max_plain_bytes = 64u << 20;  // a request, after a compression that its decoder undoes
   size_t rows_per_batch = 16'384;      // streams are cut into batches of about this size
 };

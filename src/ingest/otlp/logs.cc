@@ -66,9 +66,10 @@ class LogDecoder {
  private:
   void Record(ByteView bytes) {
     pass_.tally.Received();
+    if (pass_.TooLarge(bytes)) return pass_.tally.Drop(Reason::kTooLarge);
     const RawLog raw = Read(bytes);
     const Limits& limits = pass_.context.limits;
-    if (bytes.size() > limits.max_record_bytes) return pass_.tally.Drop(Reason::kTooLarge);
+    if (!pass_.Take(pairs_.size())) return pass_.tally.Drop(Reason::kTooLarge);
     if (resource_ == telemetry::kNoResource) return pass_.tally.Drop(Reason::kResourceLimit);
     Repairs repairs;
     const std::optional<Nanos> time = Time(raw, &repairs);

@@ -44,6 +44,13 @@ TEST_F(LogsTest, ReadsBodiesOfEveryType) {
   EXPECT_EQ(body(""), "");
 }
 
+TEST_F(LogsTest, TakesNoMoreOfARequestThanItsCells) {
+  context_.limits.max_cells = 100;
+  const Batch batch = Logs(Messages(1000, Log(LogFields{})));
+  EXPECT_EQ(batch.logs.rows(), 100u);
+  EXPECT_EQ(Lost(Signal::kLog, Reason::kTooLarge), 900u);
+}
+
 TEST_F(LogsTest, GroupsSeverities) {
   const auto severity = [&](uint64_t number, const std::string& text) {
     LogFields l;

@@ -175,6 +175,10 @@ class MetricDecoder {
 
   void Point(uint32_t which, ByteView bytes) {
     frame_.Clear();
+    if (pass_.TooLarge(bytes)) {
+      pass_.tally.Received();
+      return pass_.tally.Drop(Reason::kTooLarge);
+    }
     if (which == 11) return SummaryPoint(bytes);
     pass_.tally.Received();
     switch (which) {
@@ -215,7 +219,7 @@ class MetricDecoder {
       }
     }
     Repairs repairs;
-    const std::optional<PointTime> time = Admit(bytes);
+    const std::optional<PointTime> time = Admit();
     if (!time) return;
     if (frame_.no_value()) return Stale(*time);
     if (!value) return pass_.tally.Drop(Reason::kMalformed);
@@ -271,7 +275,7 @@ class MetricDecoder {
       }
     }
     Repairs repairs;
-    const std::optional<PointTime> time = Admit(bytes);
+    const std::optional<PointTime> time = Admit(counts_.size());
     if (!time) return;
     if (frame_.no_value()) return Stale(*time);
     if (!ExplicitBuckets(&bounds_, &counts_, &count, &buckets_, &repairs)) {
@@ -331,7 +335,8 @@ class MetricDecoder {
       }
     }
     Repairs repairs;
-    const std::optional<PointTime> time = Admit(bytes);
+    const std::optional<PointTime> time =
+        Admit(exponential_.positive.counts.size() + exponential_.negative.counts.size());
     if (!time) return;
     if (frame_.no_value()) return Stale(*time);
     if (!ExponentialBuckets(exponential_, &count, &buckets_, &repairs)) {
@@ -395,7 +400,7 @@ class MetricDecoder {
     }
     const size_t parts = quantiles_.size() + 2;
     pass_.tally.Received(parts);
-    const std::optional<PointTime> time = Admit(bytes, parts);
+    const std::optional<PointTime> time = Admit(0, parts);
     if (!time) return;
     const bool stale = frame_.no_value();
     for (const Quantile& q : quantiles_) {
@@ -444,12 +449,12 @@ class MetricDecoder {
   // Points -> rows
 
   /// What every point must have; nothing (and its records counted as dropped) when it lacks it.
-  std::optional<PointTime> Admit(ByteView point, size_t records = 1) {
+  std::optional<PointTime> Admit(size_t buckets = 0, size_t records = 1) {
     const auto refuse = [&](Reason reason) {
       pass_.tally.Drop(reason, records);
       return std::nullopt;
     };
-    if (point.size() > pass_.context.limits.max_record_bytes) return refuse(Reason::kTooLarge);
+    if (!pass_.Take(frame_.attributes.size() + buckets + records)) return refuse(Reason::kTooLarge);
     if (resource_.resource == telemetry::kNoResource) return refuse(Reason::kResourceLimit);
     const std::optional<Nanos> time = ReadTime(frame_.time);
     if (!time || *time == 0) return refuse(Reason::kBadTime);

@@ -148,6 +148,19 @@ TEST_F(MetricsTest, SurvivesExponentialExtremes) {
   }
 }
 
+TEST_F(MetricsTest, TakesNoMoreOfARequestThanItsCells) {
+  context_.limits.max_cells = 100;
+  const auto point = [](size_t buckets) {
+    const std::string side = Message().Signed(1, 0).PackedInt(2, std::vector<uint64_t>(buckets, 1));
+    return std::string(Message().Fixed(3, kTime).Fixed(4, buckets).Signed(6, 5).Bytes(8, side));
+  };
+  const Batch batch =
+      Metrics({ExponentialHistogram("e", {point(1000), point(60), point(60), point(9)})});
+  EXPECT_EQ(batch.samples.histograms.rows(), 2u);
+  EXPECT_EQ(batch.samples.histograms.count[1], 9u);
+  EXPECT_EQ(Lost(Signal::kSample, Reason::kTooLarge), 2u);
+}
+
 TEST_F(MetricsTest, ReadsSummariesAsSeries) {
   const auto quantile = [](double q, double v) {
     return std::string(Message().Double(1, q).Double(2, v));

@@ -108,7 +108,9 @@ class LinesDecoder : public StreamDecoder {
  public:
   explicit LinesDecoder(DecodeContext context)
       : context_(std::move(context)),
-        max_line_bytes_(kRecordsPerLine * context_.limits.max_record_bytes) {}
+        max_line_bytes_(kRecordsPerLine * context_.limits.max_record_bytes) {
+    context_.limits.max_cells *= kRecordsPerLine;
+  }
 
   Status Push(ByteView chunk, const BatchSink& sink) override {
     while (!chunk.empty()) {
@@ -175,7 +177,7 @@ class LinesDecoder : public StreamDecoder {
     sink(std::exchange(batch_, Batch()));
   }
 
-  const DecodeContext context_;
+  DecodeContext context_;
   const size_t max_line_bytes_;
   JsonTranscriber transcriber_;
   Batch batch_;

@@ -15,6 +15,15 @@ struct Pass {
   const DecodeContext& context;
   Values values;
   RecordTally tally;
+  size_t cells = 0;  // that were taken
+
+  bool TooLarge(ByteView record) const { return record.size() > context.limits.max_record_bytes; }
+  /// False, and nothing is taken, when the request has no room for a record with so many parts.
+  bool Take(size_t parts) {
+    if (parts >= context.limits.max_cells - cells) return false;
+    cells += 1 + parts;
+    return true;
+  }
 
   explicit Pass(const DecodeContext& c) : context(c), values(&c.identities->strings, c.limits) {}
 };

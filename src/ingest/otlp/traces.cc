@@ -56,8 +56,9 @@ class TraceDecoder {
 
   void Span(ByteView bytes) {
     pass_.tally.Received();
+    if (pass_.TooLarge(bytes)) return pass_.tally.Drop(Reason::kTooLarge);
     Read(bytes);
-    if (bytes.size() > pass_.context.limits.max_record_bytes)
+    if (!pass_.Take(raw_.attributes.size() + raw_.events.size() + raw_.links.size()))
       return pass_.tally.Drop(Reason::kTooLarge);
     if (resource_ == telemetry::kNoResource) return pass_.tally.Drop(Reason::kResourceLimit);
     const telemetry::TraceId trace_id = ReadTraceId(raw_.trace_id);
@@ -182,6 +183,7 @@ class TraceDecoder {
           reader.skip();
       }
     }
+    if (!pass_.Take(pairs_.size())) pairs_.clear(), repairs->Note(Reason::kTooManyAttributes);
     const std::optional<Nanos> at = ReadTime(time);
     const bool usable = at && *at != 0;
     if (!usable) repairs->Note(Reason::kTimeFromObserved);

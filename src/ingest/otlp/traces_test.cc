@@ -157,6 +157,20 @@ TEST_F(TracesTest, LimitsNumberOfAttributesDepthAndSize) {
   EXPECT_EQ(Lost(Signal::kSpan, Reason::kTooLarge), 1u);
 }
 
+/// A part may be two bytes on the wire, and a hundred times as much in the tables.
+TEST_F(TracesTest, TakesNoMoreOfARequestThanItsCells) {
+  context_.limits.max_cells = 12;
+  SpanFields plain, many, rich;
+  many.events.assign(100'000, "");
+  rich.attributes = {Pair("a", Int(1)), Pair("b", Int(2))};
+  rich.links.assign(6, Link(kTraceId, kSpanId));
+  const Batch batch = Spans({Span(many), Span(plain), Span(rich), Span(plain), Span(rich)});
+  EXPECT_EQ(batch.spans.rows(), 3u);  // 1 + 9 + 1 cells
+  EXPECT_EQ(batch.spans.links.span.size(), 6u);
+  EXPECT_THAT(batch.spans.events.span, ::testing::IsEmpty());
+  EXPECT_EQ(Lost(Signal::kSpan, Reason::kTooLarge), 2u);
+}
+
 TEST_F(TracesTest, SurvivesNestingThatFillsAMessage) {
   std::string nested = Int(1);
   for (int i = 0; i < 3'000; ++i) nested = List({nested});
