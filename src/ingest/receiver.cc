@@ -161,6 +161,7 @@ constexpr int kRpcUnimplemented = 12;
 int RpcCode(int http_status) {
   switch (http_status) {
     case 404:
+    case 501:
     case 405:
       return kRpcUnimplemented;
     case 429:

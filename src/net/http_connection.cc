@@ -133,6 +133,9 @@ void HttpConnection::OnHeader(error_code error) {
   if (error) return RefuseRequest(error);
   busy_ = true;
   head_ = parser_->get().method() == http::verb::head;
+  // Where a body in another coding ends is not known, so nothing after it can be told from it.
+  const auto coding = parser_->get()[http::field::transfer_encoding];
+  if (!coding.empty() && !beast::iequals(coding, "chunked")) return RefuseCoding();
   if (!share_.HasRoomFor(parser_->content_length().value_or(0))) return RefuseForNow();
   const auto expect = parser_->get()[http::field::expect];
   if (!beast::iequals(expect, "100-continue")) return ReadBody();
@@ -206,6 +209,12 @@ void HttpConnection::RefuseRequest(error_code error) {
     return Write(PlainAnswer(400, "not HTTP/1.1: " + error.message()));
   }
   Close();
+}
+
+void HttpConnection::RefuseCoding() {
+  closing_ = true;
+  RefuseBody(ConvertHeader(parser_->get(), peer_), 501,
+             "of transfer codings only chunked is read here");
 }
 
 void HttpConnection::RefuseForNow() {

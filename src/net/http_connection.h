@@ -75,6 +75,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void Dispatch();
   void RefuseRequest(boost::system::error_code error);
   /// The body was not read, or not to its end.
+  void RefuseCoding();
   void RefuseForNow();
   /// In the words of HttpLimits::refusal.
   void RefuseBody(const HttpRequest& request, int status, const std::string& why);

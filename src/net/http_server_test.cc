@@ -340,6 +340,18 @@ TEST_F(HttpServerTest, RefusesAnExpectedBodyThatIsTooLargeWithoutReadingIt) {
   EXPECT_THAT(client.ReadToEnd(), StartsWith("HTTP/1.1 413"));
 }
 
+TEST_F(HttpServerTest, TakesNoBodyInAnUnknownCodingForTheNextRequest) {
+  Start();
+  for (const char* coding : {"xchunked", "chunked, identity", "gzip, chunked"}) {
+    RawClient client(server_->port());
+    client.Send("POST /first HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " + std::string(coding) +
+                "\r\n\r\nGET /hidden HTTP/1.1\r\nHost: x\r\n\r\n");
+    const std::string answers = client.ReadToEnd();
+    EXPECT_THAT(answers, StartsWith("HTTP/1.1 501")) << coding;
+    EXPECT_EQ(answers.find("HTTP/1.1", 1), std::string::npos) << answers;
+  }
+}
+
 TEST_F(HttpServerTest, SurvivesGarbage) {
   Start();
   const std::string kinds[] = {std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11),
