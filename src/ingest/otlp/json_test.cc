@@ -42,6 +42,26 @@ constexpr char kSpanJson[] = R"({"resourceSpans":[{"resource":{"attributes":[
     "links":[{"traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"2122232425262728"}],
     "status":{"code":2,"message":"broke"}}]}],"schemaUrl":null}]})";
 
+/// What JSON.stringify makes of a string that was cut through a character, and bytes that are no
+/// text.
+TEST_F(JsonTest, ReplacesWhatIsNoText) {
+  const auto log = [](const std::string& body) {
+    return R"({"timeUnixNano":"1700000000000000000","body":{"stringValue":")" + body + R"("}})";
+  };
+  const std::string json = R"({"resourceLogs":[{"scopeLogs":[{"logRecords":[)" +
+                           log(R"(a\\ud83d \ud83d\ude00 \ud83d)") + "," +
+                           log(R"(\ude00\ud83dx\\)") + "," + log("b\xFF\xE2\x82") + "," +
+                           log("good \\u00e9 \xC3\xA9") + "]}]}]}";
+  const Batch batch = MustDecode(json, Signal::kLog, Encoding::kJson);
+  ASSERT_EQ(batch.logs.rows(), 4u);
+  EXPECT_EQ(batch.logs.body(0), "a\\ud83d \xF0\x9F\x98\x80 \xEF\xBF\xBD");
+  EXPECT_EQ(batch.logs.body(1), "\xEF\xBF\xBD\xEF\xBF\xBDx\\");
+  EXPECT_EQ(batch.logs.body(2), "b\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
+  EXPECT_EQ(batch.logs.body(3), "good \xC3\xA9 \xC3\xA9");
+  EXPECT_EQ(Lost(Signal::kLog, Reason::kBadText), 3u);
+  EXPECT_EQ(Accepted(Signal::kLog), 1u);
+}
+
 /// A record of which nothing is set is one all the same.
 TEST_F(JsonTest, CountsEmptyRecords) {
   const std::string json[] = {
@@ -174,7 +194,7 @@ TEST_F(JsonTest, RefusesARequestOfAnotherSignal) {
 
 TEST_F(JsonTest, RefusesWhatIsNotARequest) {
   for (const char* bad : {"", "{", "[]", "1", "nonsense", R"({"resourceSpans":5})",
-                          R"({"resourceSpans":"x"})", "{\"a\":\"\xff\"}"}) {
+                          R"({"resourceSpans":"x"})", "{\"a\":\"\xff"}) {
     Batch batch;
     EXPECT_EQ(DecodeInto(&batch, bad, Signal::kSpan, Encoding::kJson).status().code(),
               StatusCode::kInvalidArgument)

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 
+#include "ingest/otlp/bad_text.h"
 #include "ingest/otlp/base64.h"
 #include "telemetry/batch.h"
 
@@ -392,11 +393,24 @@ bool WriteNumber(dom::element value, const Field& field, pbf_writer* out) {
   }
 }
 
-bool WriteText(dom::element value, const Field& field, pbf_writer* out) {
+/// What could not be read is written as what it was, no UTF-8: so the decoder repairs and counts
+/// it.
+void WriteUnreadable(std::string_view text, uint32_t number, pbf_writer* out) {
+  std::string bytes(text);
+  for (size_t at = 0; (at = bytes.find(kUnreadable, at)) != std::string::npos; ++at)
+    bytes.replace(at, kUnreadable.size(), 1, '\xFF');
+  out->add_string(number, bytes);
+}
+
+/// `marked`: some of the texts hold kUnreadable.
+bool WriteText(dom::element value, const Field& field, bool marked, pbf_writer* out) {
   std::string_view text;
   if (value.get(text) != simdjson::SUCCESS) return false;
   if (field.kind == Kind::kString) {
-    out->add_string(field.number, text.data(), text.size());
+    if (marked)
+      WriteUnreadable(text, field.number, out);
+    else
+      out->add_string(field.number, text.data(), text.size());
     return true;
   }
   std::string bytes;
@@ -412,8 +426,8 @@ bool WriteText(dom::element value, const Field& field, pbf_writer* out) {
 /// Writes messages, leaving out the records that have a wrong value.
 class Writer {
  public:
-  Writer(Transcript* transcript, const std::string* written)
-      : transcript_(transcript), written_(*written) {}
+  Writer(Transcript* transcript, const std::string* written, bool marked)
+      : transcript_(transcript), written_(*written), marked_(marked) {}
 
   Status WriteMessage(dom::element json, const Message& message, pbf_writer* out) {
     dom::object object;
@@ -442,7 +456,7 @@ class Writer {
       case Kind::kTraceId:
       case Kind::kSpanId:
       case Kind::kBase64:
-        good = WriteText(value, field, out);
+        good = WriteText(value, field, marked_, out);
         break;
       default:
         good = WriteNumber(value, field, out);
@@ -476,6 +490,7 @@ class Writer {
 
   Transcript* const transcript_;
   const std::string& written_;  // what all writers write to
+  const bool marked_;           // some of the texts hold kUnreadable
 };
 
 }  // namespace
@@ -483,10 +498,13 @@ class Writer {
 struct JsonTranscriber::Impl {
   dom::parser parser;
   std::string protobuf;
+  bool marked = false;  // what was parsed last holds kUnreadable
 
   Result<dom::element> Parse(ByteView json) {
     dom::element root;
-    const auto error = parser.parse(json.data(), json.size()).get(root);
+    auto error = parser.parse(json.data(), json.size()).get(root);
+    marked = error == simdjson::STRING_ERROR || error == simdjson::UTF8_ERROR;
+    if (marked) error = parser.parse(MarkUnreadable(json)).get(root);
     if (error == simdjson::DEPTH_ERROR) return Status::ResourceExhausted("JSON nested too deeply");
     if (error)
       return Status::InvalidArgument(std::string("not JSON: ") + simdjson::error_message(error));
@@ -498,7 +516,7 @@ struct JsonTranscriber::Impl {
     protobuf.clear();
     Transcript transcript;
     pbf_writer writer(protobuf);
-    TG_RETURN_IF_ERROR(Writer(&transcript, &protobuf).WriteMessage(root, message, &writer));
+    TG_RETURN_IF_ERROR(Writer(&transcript, &protobuf, marked).WriteMessage(root, message, &writer));
     transcript.protobuf = protobuf;
     return transcript;
   }
