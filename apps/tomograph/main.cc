@@ -1,28 +1,13 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
-#include <numeric>
 #include <string>
 #include <vector>
 
+#include "base/edit_distance.h"
 #include "commands.h"
 
 namespace {
-
-/// Edits of one character that make `b` of `a` (Levenshtein).
-size_t Distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i + 1);
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({row[j] + 1, row[j + 1] + 1, replaced});
-    }
-  }
-  return row.back();
-}
 
 /// The name that `word` was meant to be, most likely; empty when none is near.
 std::string Nearest(const std::string& word, const std::vector<std::string>& names) {
@@ -30,7 +15,7 @@ std::string Nearest(const std::string& word, const std::vector<std::string>& nam
   size_t least = word.size() / 3 + 2;
   for (const std::string& name : names) {
     const bool part = word.size() >= 3 && name.find(word) != std::string::npos;
-    const size_t distance = part ? 1 : Distance(word, name);
+    const size_t distance = part ? 1 : tomograph::EditDistance(word, name);
     if (distance < least) {
       least = distance;
       nearest = name;

@@ -3,6 +3,7 @@
 #include <cinttypes>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -220,6 +221,9 @@ int Fail(const std::string& message) {
 int Simulate(const Options& options) {
   if (options.out.empty() && options.live.empty())
     return Fail("where to? --out FOLDER, --live otlp://HOST:PORT or both");
+  std::error_code error;
+  if (std::filesystem::is_directory(options.path, error))
+    return Fail(options.path + " is a folder: a scenario is a file");
   std::ifstream in(options.path, std::ios::binary);
   if (!in) return Fail("cannot open " + options.path);
   std::string yaml((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());

@@ -153,9 +153,17 @@ void Analysis::AddToLines(const WindowSet& windows) {
   const size_t n = window_starts_.size();
   for (const Window& w : windows.windows) {
     PointsOf(w, windows.length, [&](std::string_view name, std::string_view unit, double value) {
-      auto& line = lines_[{w.key.entity, w.key.caller, std::string(name), std::string(unit)}];
-      line.resize(n - 1, kMissing);
-      line.push_back(value);
+      LineKey key{w.key.entity, w.key.caller, std::string(name), std::string(unit)};
+      auto line = lines_.find(key);
+      if (line == lines_.end()) {
+        if (lines_.size() >= options_.max_lines) {
+          ++points_left_out_;
+          return;
+        }
+        line = lines_.emplace(std::move(key), n - 1).first;
+        std::fill(line->second.begin(), line->second.end(), kMissing);
+      }
+      line->second.push_back(value);
     });
   }
   for (auto& [key, line] : lines_) line.resize(n, kMissing);
@@ -213,6 +221,7 @@ void Analysis::Fill(telemetry::Picture* picture) const {
     if (change.entity == telemetry::kNoEntity && !change.service.empty())
       change.entity = identities_->entities.ServiceNamed(change.service);
   }
+  picture->self["line_points_left_out_total"] = static_cast<double>(points_left_out_);
   picture->incidents = diagnoser_.incidents();
   uint64_t joined = 0, orphans = 0;
   for (const auto& [j, o] : joined_and_orphans_) {

@@ -27,6 +27,7 @@ struct AnalysisOptions {
   Nanos history = 30 * kMinute;
   size_t max_changes = 1000;       // kept for the picture
   size_t max_estimates = 100'000;  // kept for the picture: of many entities fewer windows
+  size_t max_lines = 30'000;  // kept for the picture; of more entities the later ones have none
 };
 
 class Analysis {
@@ -79,6 +80,7 @@ class Analysis {
 
   std::deque<Nanos> window_starts_;
   std::map<LineKey, std::deque<double>> lines_;                   // each as long as window_starts_
+  uint64_t points_left_out_ = 0;                                  // of lines beyond the limit
   std::deque<std::vector<telemetry::Estimate>> estimates_;        // one entry a window
   std::deque<std::pair<uint64_t, uint64_t>> joined_and_orphans_;  // one entry a window
   size_t estimate_count_ = 0;                                     // in estimates_

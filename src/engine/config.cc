@@ -2,10 +2,14 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <cmath>
-#include <numeric>
+#include <filesystem>
+#include <set>
+
+#include "base/edit_distance.h"
 
 namespace tomograph::engine {
 namespace {
@@ -30,11 +34,19 @@ Status SetBytes(uint64_t* field, const std::string& text) {
   return Status::Ok();
 }
 
-Status SetCount(uint64_t* field, const std::string& text) {
+Status SetCount(uint64_t* field, uint64_t most, const std::string& text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *field);
   if (error != std::errc() || end != text.data() + text.size() || *field == 0)
     return Status::InvalidArgument("not a positive whole number: '" + text + "'");
+  if (*field > most) return Status::InvalidArgument(text + " is more than " + std::to_string(most));
   return Status::Ok();
+}
+
+Status SetLogLevel(std::string* field, const std::string& text) {
+  static constexpr std::string_view kLevels[] = {"trace", "debug", "info", "warn", "error", "off"};
+  if (std::find(std::begin(kLevels), std::end(kLevels), text) == std::end(kLevels))
+    return Status::InvalidArgument("there is no level '" + text + "'");
+  return SetText(field, text);
 }
 
 Status SetList(std::vector<std::string>* field, const std::string& text) {
@@ -83,14 +95,21 @@ std::string PrintDuration(Nanos d) {
                                                    [](const Config&                              \
                                                           c) { return std::to_string(c.field); } \
   }
-#define COUNT(field, help)                                                                       \
+#define COUNT(field, most, help)                                                               \
+  {                                                                                            \
+#field, help,                                                                                \
+        [](Config * c,                                                                           \
+           const std::string&                                                                    \
+               t) { return SetCount(&c->field, most, t); },                                            \
+                                                   [](const Config&                              \
+                                                          c) { return std::to_string(c.field); } \
+  }
+#define LEVEL(field, help)                                                                       \
   {                                                                                              \
 #field, help,                                                                                \
         [](Config * c,                                                                           \
            const std::string&                                                                    \
-               t) { return SetCount(&c->field, t); },                                            \
-                                                   [](const Config&                              \
-                                                          c) { return std::to_string(c.field); } \
+               t) { return SetLogLevel(&c->field, t); }, [](const Config& c) { return c.field; } \
   }
 #define LIST(field, help)                                                                          \
   {                                                                                                \
@@ -118,13 +137,15 @@ const std::vector<Option>& Options() {
       BYTES(retention_bytes, "the oldest telemetry is removed beyond this size"),
       DURATION(cold_after, "older hours move to Parquet files"),
       BYTES(memory_limit_bytes, "memory that the store may use"),
-      COUNT(queue_batches, "batches that may wait before senders are told to retry"),
+      COUNT(queue_batches, 1'000'000, "batches that may wait before senders are told to retry"),
       BYTES(max_request_bytes, "largest request that is read"),
       BYTES(max_inflight_bytes,
             "requests in memory, inflated, over all listeners, and batches that wait for the "
             "analysis; beyond, senders are told to retry"),
-      COUNT(io_threads, "threads that read and decode requests"),
-      TEXT(log_level, "trace, debug, info, warn, error or off"),
+      COUNT(io_threads, 256, "threads that read and decode requests"),
+      COUNT(max_connections, 1'000'000,
+            "at once on each HTTP port; beyond, clients are told to come again"),
+      LEVEL(log_level, "trace, debug, info, warn, error or off"),
   };
   return kOptions;
 }
@@ -135,22 +156,6 @@ const Option* FindOption(std::string_view name) {
   for (const Option& option : Options())
     if (option.name == name) return &option;
   return nullptr;
-}
-
-/// Letters to insert, remove or replace to get from one to the other.
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
 }
 
 /// "; did you mean 'window'?", or nothing when no option is near.
@@ -197,12 +202,19 @@ std::string ReplaceEnvironment(const std::string& text) {
 }  // namespace
 
 Status ApplyYaml(const std::string& path, Config* config) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error))
+    return Status::InvalidArgument(path + ": a folder, not a file");
   try {
     const YAML::Node root = YAML::LoadFile(path);
     if (root.IsNull()) return Status::Ok();
     if (!root.IsMap()) return Status::InvalidArgument(path + ": not a map of options");
+    std::set<std::string> given;
     for (const auto& entry : root) {
       const std::string where = path + ":" + std::to_string(entry.first.Mark().line + 1);
+      const std::string name = entry.first.as<std::string>();
+      if (!given.insert(name).second)
+        return Status::InvalidArgument(where + ": '" + name + "' stands here a second time");
       std::string text;
       if (entry.second.IsScalar()) {
         text = entry.second.Scalar();
@@ -212,8 +224,7 @@ Status ApplyYaml(const std::string& path, Config* config) {
       } else if (!entry.second.IsNull()) {
         return Status::InvalidArgument(where + ": a value or a list is needed");
       }
-      TG_RETURN_IF_ERROR(
-          Set(entry.first.as<std::string>(), ReplaceEnvironment(text), where, config));
+      TG_RETURN_IF_ERROR(Set(name, ReplaceEnvironment(text), where, config));
     }
     return Status::Ok();
   } catch (const YAML::BadFile&) {

@@ -34,6 +34,7 @@ struct Config {
   uint64_t max_request_bytes = 16ull << 20;
   uint64_t max_inflight_bytes = 256ull << 20;  // of requests, over all listeners
   uint64_t io_threads = 2;
+  uint64_t max_connections = 4096;
   std::string log_level = "info";
 };
 

@@ -45,6 +45,12 @@ TEST(Config, NamesFileLineAndKeyOfAMistake) {
   EXPECT_FALSE(ApplyYaml(WriteFile("- a\n- b\n"), &config).ok());
   EXPECT_FALSE(ApplyYaml(WriteFile("window: 5 parsecs\n"), &config).ok());
   EXPECT_EQ(ApplyYaml("no/such/file.yaml", &config).code(), StatusCode::kNotFound);
+  EXPECT_EQ(ApplyYaml(::testing::TempDir(), &config).code(), StatusCode::kInvalidArgument);
+  const Status twice = ApplyYaml(WriteFile("window: 1s\nhistory: 1h\nwindow: 2s\n"), &config);
+  EXPECT_NE(twice.message().find("config_test.yaml:3: 'window'"), std::string::npos)
+      << twice.message();
+  EXPECT_FALSE(ApplyYaml(WriteFile("log_level: loud\n"), &config).ok());
+  EXPECT_FALSE(ApplyYaml(WriteFile("io_threads: 99999999\n"), &config).ok());
 }
 
 TEST(Config, ReadsListsAndEnvironmentReferences) {

@@ -114,6 +114,7 @@ Status LiveEngine::Listen() {
   limits.max_body_bytes = config_.max_request_bytes;
   limits.max_inflated_bytes = InflatedLimitOf(config_);
   limits.body_budget = body_budget_;
+  limits.max_connections = config_.max_connections;
   const int threads = static_cast<int>(config_.io_threads);
   const auto listen = [&](const std::string& text, net::HttpLimits with,
                           net::HttpServer::Handler handler,
