@@ -31,6 +31,12 @@ void Feed(int services, telemetry::Identities* ids, Analysis* analysis) {
       spans.name.push_back(ids->strings.Intern("GET /"));
       spans.trace_state.push_back(telemetry::kEmptyString);
       spans.attributes.EndRow();
+      spans.service.push_back(ids->entities.FindOrAdd(telemetry::EntityKind::kService, "", name));
+      spans.operation.push_back(spans.name.back());
+      spans.peer.push_back(telemetry::kNoEntity);
+      spans.failed.push_back(0);
+      spans.weight.push_back(1);
+      spans.weight_known.push_back(0);
     }
     analysis->Add(batch);
     analysis->Advance(start + second * kSecond);

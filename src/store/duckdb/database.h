@@ -118,11 +118,22 @@ class Connection {
   duckdb_connection handle_;
 };
 
+/// Some of DuckDB's C functions (those that make room in a vector) let its exceptions through when
+/// memory runs out.
+template <typename Body>
+Status WithoutExceptions(Body body) {
+  try {
+    return body();
+  } catch (const std::exception& error) {
+    return Status::ResourceExhausted(std::string("the store: ") + error.what());
+  }
+}
+
 /// Runs `body` between BEGIN and COMMIT; rolls back when either fails.
 template <typename Body>
 Status InTransaction(Connection& connection, Body body) {
   TG_RETURN_IF_ERROR(connection.Execute("BEGIN TRANSACTION"));
-  Status status = body();
+  Status status = WithoutExceptions(body);
   if (status.ok()) status = connection.Execute("COMMIT");
   if (!status.ok()) connection.Rollback();
   return status;

@@ -55,6 +55,24 @@ TEST(TransactorTest, ComesBackAfterACheckpointOnAFullDisk) {
   EXPECT_EQ(*count, 201'000);
 }
 
+TEST(TransactorTest, MemoryThatRunsOutCostsOneTransaction) {
+  TemporaryDirectory dir;
+  telemetry::Identities ids;
+  Dictionaries dictionaries(&ids);
+  DatabaseSlot slot({dir.path() + "/tomograph.duckdb", dir.path() + "/tmp", 128u << 20});
+  ASSERT_TRUE(slot.Open().ok());
+  Transactor transactor(&slot, &dictionaries, dir.path() + "/tomograph.duckdb.wal");
+  ASSERT_TRUE(
+      transactor.Run([](Connection& c) { return c.Execute("CREATE TABLE t (i UBIGINT)"); }).ok());
+  const Status failed = transactor.Run([](Connection& c) -> Status {
+    TG_RETURN_IF_ERROR(InsertThousand(c));
+    throw std::bad_alloc();
+  });
+  EXPECT_EQ(failed.code(), StatusCode::kResourceExhausted);
+  ASSERT_TRUE(transactor.Run(InsertThousand).ok());
+  EXPECT_EQ(Count(slot).value(), 1000);
+}
+
 TEST(TransactorTest, AFailedTransactionLeavesNothing) {
   TemporaryDirectory dir;
   telemetry::Identities ids;
