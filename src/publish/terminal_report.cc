@@ -337,6 +337,11 @@ class Terminal {
          (set_aside > 0 ? " Kept, but in no window: " + std::to_string(set_aside) + "." : "") +
          " Parents found by id: " + Percent(picture_.join_match_rate) + ". Up to " +
          FormatTime(picture_.watermark) + ".");
+    // No system has told of itself since then; seconds, milli- and microseconds of today look so.
+    constexpr Nanos kFirst = 100'000'000 * kSecond;
+    if (picture_.watermark > 0 && picture_.watermark < kFirst)
+      Text(
+          "These times are before 1973: are they in the unit of their format (OTLP: nanoseconds)?");
     ShowReasons();
     ShowJoins();
   }

@@ -72,7 +72,8 @@ std::string_view SignalName(Signal s);
     "a change of a service that was not known then: kept, matched when its telemetry comes")      \
   X(kNoIds, kRepaired, "a span without ids, where others have them: made-up ones join nothing")   \
   X(kTooLate, kSetAside, "came after the windows of its time were closed")                        \
-  X(kTooOld, kSetAside, "from before what is analysed, or than the recording can be")             \
+  X(kTooOld, kSetAside,                                                                           \
+    "older than what is analysed (in 1970: a time in another unit than its format's)")            \
   X(kFromTheFuture, kSetAside, "later than the clock or the recording can be")                    \
   X(kDuplicate, kSetAside, "the same span, point or change was there already")
 
