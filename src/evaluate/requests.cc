@@ -207,12 +207,12 @@ RequestsScores Score(const Observed& observed, const std::vector<CallRecord>& gi
 
   RequestsScores s;
   struct Trace {
-    bool right = true;
+    bool right = true, every_right = true, scored = false;
     double confidence = 1;
   };
   std::vector<Trace> traces;
   std::unordered_map<std::string, size_t> trace_of;
-  std::vector<Calibrated> pairs;
+  std::vector<Calibrated> pairs, joining;
   int every = 0, every_hit = 0, hits = 0, top5 = 0, inferred = 0, inferred_hits = 0;
   for (const CallRecord& r : given) {
     if (!r.outgoing) continue;
@@ -226,7 +226,14 @@ RequestsScores Score(const Observed& observed, const std::vector<CallRecord>& gi
     const bool hit = name(link.request) == parent;
     ++every;
     every_hit += hit;
-    if (observed.scored.count(r.service) == 0) continue;
+    const auto [it, fresh] = trace_of.emplace(row->second.second, traces.size());
+    if (fresh) traces.emplace_back();
+    Trace& trace = traces[it->second];
+    trace.every_right &= hit;
+    if (observed.scored.count(r.service) == 0) {
+      joining.push_back({link.posterior, hit ? 1.0 : 0.0});
+      continue;
+    }
     ++s.links;
     hits += hit;
     bool among = hit;
@@ -236,9 +243,7 @@ RequestsScores Score(const Observed& observed, const std::vector<CallRecord>& gi
     top5 += among;
     if (!link.by_id) ++inferred, inferred_hits += hit;
     pairs.push_back({link.posterior, hit ? 1.0 : 0.0});
-    const auto [it, fresh] = trace_of.emplace(row->second.second, traces.size());
-    if (fresh) traces.emplace_back();
-    Trace& trace = traces[it->second];
+    trace.scored = true;
     trace.right &= hit;
     trace.confidence = std::min<double>(trace.confidence, link.posterior);
   }
@@ -248,6 +253,14 @@ RequestsScores Score(const Observed& observed, const std::vector<CallRecord>& gi
   s.inferred_link_accuracy = share(inferred_hits, inferred);
   s.top5_accuracy = share(top5, s.links);
   s.link_ece = Ece(std::move(pairs), 10);
+  s.joining_links = static_cast<int>(joining.size());
+  s.joining_link_accuracy = share(every_hit - hits, s.joining_links);
+  s.joining_link_ece = Ece(std::move(joining), 10);
+  s.every_e2e_accuracy =
+      share(static_cast<double>(std::count_if(traces.begin(), traces.end(),
+                                              [](const Trace& t) { return t.every_right; })),
+            static_cast<double>(traces.size()));
+  std::erase_if(traces, [](const Trace& t) { return !t.scored; });
   std::stable_sort(traces.begin(), traces.end(),
                    [](const Trace& a, const Trace& b) { return a.confidence > b.confidence; });
   const auto right = [&](size_t n) {
@@ -366,6 +379,12 @@ std::string RequestsJson(const RequestsResult& result) {
   score("e2e_accuracy", &RequestsScores::e2e_accuracy);
   score("top5_accuracy", &RequestsScores::top5_accuracy);
   score("link_ece", &RequestsScores::link_ece);
+  score("all_services_e2e_accuracy", &RequestsScores::every_e2e_accuracy);
+  const bool joins = result.scores && result.scores->joining_links > 0;
+  json["joining_links"] = result.scores ? ordered_json(result.scores->joining_links) : nullptr;
+  json["joining_link_accuracy"] =
+      joins ? ordered_json(result.scores->joining_link_accuracy) : nullptr;
+  json["joining_link_ece"] = joins ? ordered_json(result.scores->joining_link_ece) : nullptr;
   score("accuracy_at_80pct_coverage", &RequestsScores::e2e_at_80);
   const auto speed = [&](const char* key, double RequestsSpeed::*member) {
     json[key] = result.speed ? ordered_json((*result.speed).*member) : ordered_json(nullptr);
@@ -393,6 +412,11 @@ std::string RequestsText(const RequestsResult& result) {
          << s.every_link_accuracy << ", among the first five " << s.top5_accuracy << "), traces "
          << s.e2e_accuracy << ", the surest 80 % of them " << s.e2e_at_80 << "; link ECE "
          << s.link_ece << "\n";
+    if (s.joining_links > 0) {
+      text << s.joining_links << " links where requests may meet right " << s.joining_link_accuracy
+           << ", ECE " << s.joining_link_ece << "; traces with these " << s.every_e2e_accuracy
+           << "\n";
+    }
   } else {
     text << "No truth beside the data: predictions were made, nothing was scored.\n";
   }

@@ -29,9 +29,12 @@ struct RequestsOptions {
 };
 
 struct RequestsScores {
-  /// Links are those of services with exactly one caller, as elsewhere; `every` is of all.
-  int links = 0;
+  /// Links are those of services with exactly one caller, as elsewhere; `every` is of all, and
+  /// `joining` of the others: where requests of one trace may meet, and one waits for the rest.
+  int links = 0, joining_links = 0;
   double link_accuracy = 0, every_link_accuracy = 0;
+  double joining_link_accuracy = 0, joining_link_ece = 0;
+  double every_e2e_accuracy = 0;
   double inferred_link_accuracy = 0;  // of those that were not given
   double e2e_accuracy = 0;            // traces all of whose links are right
   double top5_accuracy = 0;           // links with the true request among the five likeliest
