@@ -60,7 +60,7 @@ function record(path, requests, lost) {
     for (const branch of branches) {
       const { service, sent, came, left, answered } = branch;
       const middle = call('front', service, `ask ${service}`, sent, answered, front);
-      branch.hub = call(service, 'hub', `add ${service}`, came, left, middle);
+      branch.hub = call(service, 'hub', 'add', came, left, middle);
     }
     const write = put('hub', 3, 'insert', asked - gap(0.1), stored + gap(0.1), waits.hub, 'store');
     put('store', 2, 'insert', asked, stored, write);

@@ -92,7 +92,7 @@ void JoinModel::Learn(const LinkWindow& window, const LinkModel& model, double u
   }
   for (int service = 0; service < static_cast<int>(model.services.size()); ++service) {
     const ServiceModel& of = model.services[service];
-    if (of.kinds.size() < 2 || of.classes == 0) continue;
+    if (of.kinds.empty() || of.classes == 0) continue;
     std::array<double, 4> count{.05, .05, .05, .05};
     double total = .2;
     std::vector<double> wait, any, last;

@@ -207,6 +207,7 @@ class RequestLinker::Impl {
       const Interval time{Micros(record.start), Micros(record.end)};
       const auto slack = static_cast<float>(record.slack) * 1e-3f;
       widest_slack_ = std::max(widest_slack_, 2 * record.slack);
+      sides_known_ |= record.counterpart != 0;
       if (record.outgoing) {
         Call call;
         call.time = time;
@@ -337,8 +338,7 @@ class RequestLinker::Impl {
     for (const Call& call : window_.calls) {
       pending |= call.pinned && !call.decided && call.owner == kNobody;
     }
-    const bool trees = joins_.on() || (stats_.learned == 0 && JoinsPossible());
-    if (!pending && !trees) return;
+    if (!pending && !sides_known_) return;
     std::unordered_map<uint64_t, int> request_of;
     request_of.reserve(window_.requests.size());
     for (size_t i = 0; i < window_.requests.size(); ++i) {
@@ -351,7 +351,7 @@ class RequestLinker::Impl {
       // An id of another service's request is said as it was given, but pins nothing here.
       if (window_.requests[found->second].service == call.service) call.owner = found->second;
     }
-    if (!trees) return;
+    if (!sides_known_) return;
     std::unordered_map<uint64_t, int> call_of;
     call_of.reserve(window_.calls.size());
     for (size_t c = 0; c < window_.calls.size(); ++c) {
@@ -371,11 +371,6 @@ class RequestLinker::Impl {
       const auto found = request_of.find(window_.calls[c].counterpart);
       if (found != request_of.end()) join(found->second, static_cast<int>(c));
     }
-  }
-
-  bool JoinsPossible() const {
-    return std::any_of(model_.services.begin(), model_.services.end(),
-                       [](const ServiceModel& s) { return s.kinds.size() > 1 && s.classes > 0; });
   }
 
   // ---- learning and guessing ----
@@ -571,6 +566,7 @@ class RequestLinker::Impl {
   Vocabulary vocabulary_;
   LinkModel model_;
   JoinModel joins_;
+  bool sides_known_ = false;  // of some call: joins may be found
   LinkWindow window_;
   std::vector<LearnedFrom> learned_from_;  // per service
   size_t since_refresh_ = 0;

@@ -558,7 +558,8 @@ struct Context {
   bool only_hub_loses = false;  // front and the three hand theirs on
   bool hub_is_deaf = false;     // it does not learn who called it
   bool all_are_deaf = false;
-  Nanos goes_on = 0;  // front, after all of it
+  bool one_operation = false;  // that all three ask of hub
+  Nanos goes_on = 0;           // front, after all of it
 };
 
 /// front calls three services at once, and each of them hub, where one of the three waits for the
@@ -570,7 +571,7 @@ class Meeting : public Rebuilding {
   };
 
   Score Run(const Context& context) {
-    Nanos now = kT0;
+    Nanos now = now_;
     for (int i = 0; i < 1'500; ++i) Compose(now += FromSeconds(random_.Exponential(.008)), context);
     Rebuilding::Run();
     Score score;
@@ -625,7 +626,7 @@ class Meeting : public Rebuilding {
       const Sides middle =
           Call(above, front_, middle_[k], sent[k], answered, operations[k], context);
       const Sides hub = Call(context.only_hub_loses ? middle : Sides{}, middle_[k], hub_, came[k],
-                             left[k], operations[k], context);
+                             left[k], context.one_operation ? "add" : operations[k], context);
       if (k == waits) writer_[write] = hub.server;
       done = std::max(done, answered);
     }
@@ -663,6 +664,20 @@ TEST_F(Meeting, IdsAboveAndInferenceBelowTellWhoMeets) {
   EXPECT_NEAR(score.said, score.right, .05);
   EXPECT_EQ(requests().stats().waiting, 0u);
   ChunksChangeNothing();
+}
+
+TEST_F(Meeting, TheyMayBeOfOneKind) {
+  const Score score = Run({.only_hub_loses = true, .one_operation = true});
+  EXPECT_GT(score.right, .94);
+  EXPECT_NEAR(score.said, score.right, .05);
+}
+
+TEST_F(Meeting, AServiceMayBeginToJoinLongAfterOthersWereLearned) {
+  Traffic(180, 50, {.context_in_shop = true});
+  now_ += 10 * kSecond;
+  const Score score = Run({.only_hub_loses = true});
+  EXPECT_GT(score.right, .94);
+  EXPECT_NEAR(score.said, score.right, .05);
 }
 
 TEST_F(Meeting, WhoStandsAboveMayLeaveLater) {
