@@ -8,10 +8,10 @@
 #include <utility>
 
 #include "correlate/rebuild/lost_spans.h"
+#include "correlate/rebuild/record_maker.h"
 #include "correlate/rebuild/request_tree.h"
 #include "correlate/rebuild/span_record.h"
 #include "correlate/rebuild/trace_shelf.h"
-#include "correlate/requests/way_up.h"
 
 namespace tomograph::correlate {
 namespace {
@@ -27,23 +27,6 @@ using telemetry::TraceId;
 // A join between services that is as sure tells the linker the other side of a call, as an id
 // would.
 constexpr float kSureOfHop = .8;
-
-const OpenSpan* AnswerTo(const JoinedTrace& trace, size_t i) {
-  for (const int32_t c : trace.children(i)) {
-    const OpenSpan& child = trace.spans()[static_cast<size_t>(c)];
-    if (child.incoming() && child.service != trace.spans()[i].service) return &child;
-  }
-  return nullptr;
-}
-
-/// The caller's span of what was received, by ids; kNone: it is not there.
-int32_t CallerOf(const JoinedTrace& trace, size_t received) {
-  const int32_t parent = trace.parent(received);
-  if (parent == JoinedTrace::kNone) return parent;
-  const OpenSpan& sent = trace.spans()[static_cast<size_t>(parent)];
-  return sent.outgoing() && sent.service != trace.spans()[received].service ? parent
-                                                                            : JoinedTrace::kNone;
-}
 
 bool AllLeave(const LeavingTrace& trace) {
   for (size_t i = 0; i < trace.joined.spans().size(); ++i)
@@ -113,9 +96,8 @@ struct RequestRebuilder::Impl {
     for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
       if (trace.Leaves(i) && trace.joined.parent(i) != JoinedTrace::kNone) ++totals.by_id;
     }
-    records.clear();
-    refs_made.clear();
-    if (missing.any()) MakeRecords(trace, missing, placer);
+    static const std::vector<MadeRecord> kNone;
+    const auto& records = missing.any() ? maker.Make(trace, missing, placer) : kNone;
     const bool all_leave = AllLeave(trace);
     const bool known = (all_leave ? judged.erase(trace.id) : judged.count(trace.id)) > 0;
     if (records.empty() && shelf.traces().count(trace.id) == 0) {
@@ -131,11 +113,19 @@ struct RequestRebuilder::Impl {
       return;
     }
     if (known) shelf.traces().at(trace.id).shown = true;
-    for (size_t k = 0; k < records.size(); ++k) {
-      if (!refs.emplace(records[k].id, refs_made[k]).second) continue;  // it was sent again
-      if (refs_made[k].undecided) ++undecided[refs_made[k].start];
-      Hand(records[k], refs_made[k]);
+    for (const MadeRecord& made : records) {
+      const Ref ref = RefTo(trace, made);
+      if (!refs.emplace(made.record.id, ref).second) continue;  // it was sent again
+      if (ref.undecided) ++undecided[ref.start];
+      Hand(made.record, ref);
     }
+  }
+
+  static Ref RefTo(const LeavingTrace& trace, const MadeRecord& made) {
+    const OpenSpan& span = trace.joined.spans()[made.span];
+    const SpanRef top{trace.id, trace.joined.spans()[made.top].id};
+    return {{trace.id, span.id}, top,        made.part,     span.service,
+            made.address,        span.start, made.undecided};
   }
 
   /// A request of which it is still to be told who sent it waits for that.
@@ -176,109 +166,6 @@ struct RequestRebuilder::Impl {
     const bool lost = shape.misses_parent && all_leave && !trace.trimmed && !trace.cut_off;
     if (lost || shape.circle || (shape.whole() && Wanted(trace))) ShowAtOnce(trace);
     if (!all_leave && (shape.circle || shape.whole())) judged.insert(trace.id);
-  }
-
-  void Note(const LeavingTrace& trace, size_t i, SpanPart part, CallRecord record, size_t joined,
-            bool undecided_yet, EntityId address) {
-    const OpenSpan& span = trace.joined.spans()[i];
-    const SpanRef top{trace.id, trace.joined.spans()[joined].id};
-    refs_made.push_back(
-        {{trace.id, span.id}, top, part, span.service, address, span.start, undecided_yet});
-    records.push_back(record);
-  }
-
-  void MakeRecords(const LeavingTrace& trace, const MissingJoins& missing,
-                   const CallPlacer& placer) {
-    FindMeetings(trace, missing, placer);
-    for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
-      const OpenSpan& span = trace.joined.spans()[i];
-      if ((!trace.Leaves(i) && !above_meeting[i]) || span.service == kNoEntity) continue;
-      if (span.incoming()) {
-        Received(trace, i, missing);
-      } else if (span.outgoing() && !span.takes_connection && !HasInnerCall(trace.joined, i)) {
-        Sent(trace, i, missing, placer);
-      }
-    }
-  }
-
-  /// Where several calls of a trace reach services that lose the context, what ids tell of who
-  /// stands above them is for the linker as well: one of them may wait for the others.
-  void FindMeetings(const LeavingTrace& trace, const MissingJoins& missing,
-                    const CallPlacer& placer) {
-    const std::span<const OpenSpan> spans = trace.joined.spans();
-    above_meeting.assign(spans.size(), false);
-    below.clear();
-    for (size_t i = 0; i < spans.size(); ++i) {
-      if (spans[i].incoming() && missing.WithinOpen(spans[i].service)) {
-        below.push_back(CallerOf(trace.joined, i));
-      } else if (spans[i].outgoing() && AnswerTo(trace.joined, i) == nullptr) {
-        const EntityId callee = placer.CalleeOf(spans[i]);
-        if (missing.WithinOpen(callee) && missing.IntoOpen(callee))
-          below.push_back(static_cast<int32_t>(i));
-      }
-    }
-    if (below.size() < 2) return;
-    for (const int32_t sent : below) MarkAbove(trace, sent);
-  }
-
-  /// All of it has come; what does not leave yet will leave later.
-  void MarkAbove(const LeavingTrace& trace, int32_t sent) {
-    const auto come = [&](size_t i) { return trace.joined.spans()[i].end < trace.come; };
-    while (sent != JoinedTrace::kNone) {
-      const auto call = static_cast<size_t>(sent);
-      const WayUp way = WayUpFrom(trace.joined, call);
-      if (above_meeting[call] || !way.found || !come(call) || !come(way.received)) return;
-      above_meeting[call] = above_meeting[way.received] = true;
-      sent = CallerOf(trace.joined, way.received);
-    }
-  }
-
-  void Received(const LeavingTrace& trace, size_t i, const MissingJoins& missing) {
-    const OpenSpan& span = trace.joined.spans()[i];
-    const int32_t caller = CallerOf(trace.joined, i);
-    if (trace.Leaves(i) && missing.IntoOpen(span.service)) Arrived(trace, i, caller);
-    if (!above_meeting[i] && !missing.WithinOpen(span.service)) return;
-    CallRecord record = RecordOf(trace.id, span, SpanPart::kReceived);
-    if (caller != JoinedTrace::kNone) {
-      const OpenSpan& sent = trace.joined.spans()[static_cast<size_t>(caller)];
-      record.counterpart = RecordId(trace.id, sent.id, SpanPart::kCall);
-    }
-    Note(trace, i, SpanPart::kReceived, record, i, false, kNoEntity);
-  }
-
-  void Arrived(const LeavingTrace& trace, size_t i, int32_t caller) {
-    const OpenSpan& span = trace.joined.spans()[i];
-    CallRecord record = RecordOf(trace.id, span, SpanPart::kArrived);
-    if (caller != JoinedTrace::kNone) {
-      const OpenSpan& sent = trace.joined.spans()[static_cast<size_t>(caller)];
-      record.known_parent = RecordId(trace.id, sent.id, SpanPart::kSent);
-    } else if (span.parent != 0) {
-      return;  // its caller's span is known by id, and was lost: it is none of those seen
-    }
-    Note(trace, i, SpanPart::kArrived, record, i, record.known_parent == 0, kNoEntity);
-  }
-
-  void Sent(const LeavingTrace& trace, size_t i, const MissingJoins& missing,
-            const CallPlacer& placer) {
-    const OpenSpan& span = trace.joined.spans()[i];
-    const OpenSpan* answer = AnswerTo(trace.joined, i);
-    if (above_meeting[i] || missing.WithinOpen(span.service)) {
-      const WayUp way = WayUpFrom(trace.joined, i);
-      CallRecord record = RecordOf(trace.id, span, SpanPart::kCall);
-      if (answer != nullptr)
-        record.counterpart = RecordId(trace.id, answer->id, SpanPart::kReceived);
-      if (way.found) {
-        record.known_parent =
-            RecordId(trace.id, trace.joined.spans()[way.received].id, SpanPart::kReceived);
-      }
-      if (way.found || !way.broken)
-        Note(trace, i, SpanPart::kCall, record, way.top, !way.found, kNoEntity);
-    }
-    if (!trace.Leaves(i)) return;
-    const EntityId callee = answer != nullptr ? answer->service : placer.CalleeOf(span);
-    if (callee == kNoEntity || !missing.IntoOpen(callee)) return;
-    Note(trace, i, SpanPart::kSent, RecordOf(trace.id, span, SpanPart::kSent, callee), i, false,
-         span.peer_is_address ? span.peer : kNoEntity);
   }
 
   // ---- what is decided ----
@@ -485,11 +372,8 @@ struct RequestRebuilder::Impl {
   telemetry::RebuildStats totals;
   double posterior_sum = 0;
   uint64_t refused = 0;
-  // Of the trace at hand:
-  std::vector<CallRecord> records;
-  std::vector<Ref> refs_made;
-  std::vector<bool> above_meeting;  // by span: recorded for those below
-  std::vector<int32_t> below;
+  RecordMaker maker;
+  std::vector<int32_t> below;  // of the trace at hand
 };
 
 RequestRebuilder::RequestRebuilder(const RebuilderOptions& options,
