@@ -77,6 +77,7 @@ Result<RecordedResult> ReconstructRecording(
   analysis_options.correlator.window_length = options.window;
   analysis_options.correlator.lateness = options.lateness;
   analysis_options.history = options.history;
+  analysis_options.max_estimates *= 10;  // made once, not at each window
   Analysis analysis(analysis_options, identities, &ledger);
   analysis.OnJoin(options.on_join);
 
