@@ -32,6 +32,7 @@ class ConstructedCase {
                            telemetry::Quantity q, double normal, double ill) {
     return AddValues(callee, caller, q, Levels(normal, ill));
   }
+  /// In place of what was there.
   ConstructedCase& AddValues(const std::string& entity, const std::string& caller,
                              telemetry::Quantity q, std::vector<double> values) {
     CaseSeries s;
@@ -40,6 +41,9 @@ class ConstructedCase {
     s.quantity = q;
     s.metric = std::string(telemetry::QuantityName(q));
     s.values = std::move(values);
+    std::erase_if(incident_.series, [&](const CaseSeries& old) {
+      return old.entity == s.entity && old.caller == s.caller && old.metric == s.metric;
+    });
     incident_.series.push_back(std::move(s));
     return *this;
   }

@@ -23,6 +23,8 @@ constexpr size_t kMostPassersTold = 3;
 constexpr double kConfirmed = 0.9;
 constexpr double kLikely = 0.7;
 constexpr double kRuledOut = 0.05;
+constexpr double kOwnHarm = 0.25;     // a share that is no mere rest
+constexpr double kMuchTheSame = 0.2;  // of a level
 
 size_t At(int number) { return static_cast<size_t>(number); }
 
@@ -170,7 +172,9 @@ class Ranking {
   std::string PassersOn(const Hypothesis& h) const {
     const int culprit = NumberOf(h.entity);
     if (culprit == CaseView::kNone || !view_.has_graph()) return "";
-    std::vector<std::string> names;
+    const Blame& blame = flow_.blame[At(culprit)];
+    const bool slow = blame.latency >= blame.errors;
+    std::vector<std::string> names, own;
     std::vector<int> todo{culprit};
     std::vector<bool> seen(At(view_.size()), false);
     seen[At(culprit)] = true;
@@ -182,16 +186,29 @@ class Ranking {
         if (seen[At(caller)]) continue;
         seen[At(caller)] = true;
         if (!IsIll(caller)) continue;
-        names.push_back(name_of_(view_.id(caller)));
         todo.push_back(caller);
+        // The other harm is not this entity's doing, and may be the caller's own.
+        const Blame& at = flow_.blame[At(caller)];
+        const double share = slow ? at.errors : at.latency;
+        const std::string name = name_of_(view_.id(caller));
+        if (share < kOwnHarm) {
+          names.push_back(name);
+        } else {
+          own.push_back(TellShare(share) +
+                        (slow ? " of the failures arise at " : " of the added latency arises at ") +
+                        name);
+        }
       }
     }
-    if (names.empty()) return "";
-    const Blame& blame = flow_.blame[At(culprit)];
-    const bool slow = blame.latency >= blame.errors;
-    return "; " + JoinWords(names, kMostPassersTold) +
-           (names.size() == 1 ? " only passes" : " only pass") +
-           (slow ? " the slowness on" : " the failures on");
+    std::string text;
+    if (!names.empty()) {
+      text += "; " + JoinWords(names, kMostPassersTold) +
+              (names.size() == 1 ? " only passes" : " only pass") +
+              (slow ? " the slowness on" : " the failures on");
+    }
+    if (!own.empty())
+      text += "; " + JoinWords(own, kMostPassersTold) + ", which it does not explain";
+    return text;
   }
 
   bool IsIll(int entity) const {
@@ -232,16 +249,28 @@ class Ranking {
   void SayWhatIsRuledOut() {
     for (size_t i = 0; i < order_.size() && diagnosis_.ruled_out.size() < kMostRuledOut; ++i) {
       if (posterior_.entity[At(order_[i])] >= kRuledOut) continue;
-      const Shift& latency = evidence_[i].of(Quantity::kLatency);
-      if (!latency.known) continue;
-      if (std::abs(latency.z) < 3) {
-        diagnosis_.ruled_out.push_back(
-            evidence_[i].name + ": its " + TellQuantity(Quantity::kLatency, latency.statistic) +
-            " is what it was (" + TellValue(Quantity::kLatency, latency.after) + ")");
-      } else if (view_.has_graph() && latency.z > 3) {
-        diagnosis_.ruled_out.push_back(evidence_[i].name + ": its callees explain its slowness");
-      }
+      const std::string why = WhatClears(order_[i], evidence_[i]);
+      if (!why.empty()) diagnosis_.ruled_out.push_back(evidence_[i].name + ": " + why);
     }
+  }
+
+  // By the harm that is to be explained; empty: nothing that was measured clears it.
+  std::string WhatClears(int entity, const EntityEvidence& e) const {
+    const Blame& first = flow_.blame[At(order_.front())];
+    const bool slow = first.latency >= first.errors;
+    const Quantity harm = slow ? Quantity::kLatency : Quantity::kErrorRatio;
+    const Shift& shift = e.of(harm);
+    if (!shift.known) return "";
+    const std::string what = "its " + TellQuantity(harm, shift.statistic);
+    const bool same =
+        std::abs(shift.z) < 1 || std::abs(shift.rise()) <= kMuchTheSame * std::abs(shift.before);
+    if (same) return what + " is what it was (" + TellValue(harm, shift.after) + ")";
+    if (shift.rise() < 0) {
+      return what + " fell (from " + TellValue(harm, shift.before) + " to " +
+             TellValue(harm, shift.after) + ")";
+    }
+    if (shift.z <= 3 || view_.out(entity).empty()) return "";
+    return std::string("its callees explain its ") + (slow ? "slowness" : "failures");
   }
 
   const Case& incident_;

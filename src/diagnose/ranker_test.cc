@@ -13,6 +13,7 @@ using telemetry::Diagnosis;
 using telemetry::Hypothesis;
 using telemetry::Quantity;
 using testing::HasSubstr;
+using testing::Not;
 
 std::string NameOf(telemetry::EntityId id) {
   for (const char* name : {"web", "pay", "db", "cart"}) {
@@ -126,6 +127,54 @@ TEST(Ranker, TheStatisticIsToldAsWhatItIs) {
   EXPECT_THAT(text_of(telemetry::Statistic::kP90), HasSubstr("p90 latency of pay rose from"));
   EXPECT_THAT(text_of(telemetry::Statistic::kMean), HasSubstr("mean latency of pay rose from"));
   EXPECT_THAT(text_of(telemetry::Statistic::kValue), HasSubstr("\nlatency of pay rose from"));
+}
+
+/// web calls shop, shop calls pay; pay got slow, and shop fails by itself.
+TEST(Ranker, FailuresOfACallerAreNotExplainedByASlowCallee) {
+  ConstructedCase c(12, 8);
+  c.Serves("web", 0.1, 0.4).Serves("cart", 0.05, 0.35).Serves("pay", 0.02, 0.32);
+  c.CallsSeen("web", "cart", 0.051, 0.351).CallsSeen("cart", "pay", 0.021, 0.321);
+  c.Add("web", Quantity::kErrorRatio, 0, 0.3).Add("cart", Quantity::kErrorRatio, 0, 0.3);
+  c.Add("pay", Quantity::kErrorRatio, 0, 0);
+  c.AddEdge("web", "cart", Quantity::kClientErrorRatio, 0, 0.3);
+  c.AddEdge("cart", "pay", Quantity::kClientErrorRatio, 0, 0);
+  c.AlertOn("web", Quantity::kOther);
+  const Diagnosis d = RankIt(c);
+  double failing = 0;
+  for (const Hypothesis& h : d.hypotheses)
+    if (h.entity == Service("cart")) failing += h.posterior;
+  EXPECT_GT(failing, 0.2) << d.summary;
+  for (const std::string& told : d.ruled_out) EXPECT_THAT(told, Not(HasSubstr("cart"))) << told;
+  if (NameOf(d.hypotheses[0].entity) == "pay") {
+    EXPECT_THAT(d.summary, HasSubstr("of the failures arise at cart, which it does not explain"));
+    EXPECT_THAT(d.summary, HasSubstr("web only passes the slowness on"));
+  } else {
+    EXPECT_THAT(d.summary, HasSubstr("of the added latency arises at pay"));
+  }
+}
+
+/// Of an entity is said only what was measured of it: what calls nobody has no callees to blame.
+TEST(Ranker, WhatIsRuledOutIsTrue) {
+  ConstructedCase c = SlowPay();
+  c.Serves("db", 0.01, 0.001).CallsSeen("web", "other", 0.004, 0.006).Serves("other", 0.003, 0.005);
+  const Diagnosis d = RankIt(c);
+  EXPECT_THAT(d.ruled_out, testing::Contains(HasSubstr("db: its latency fell (from 10.0 ms to ")));
+  EXPECT_THAT(d.ruled_out, testing::Not(testing::Contains(HasSubstr("other"))));
+}
+
+TEST(Ranker, WhoIsClearedOfFailuresIsClearedByItsFailures) {
+  ConstructedCase c(12, 8);
+  c.Serves("web", 0.1, 0.1).Serves("pay", 0.02, 0.02).Serves("cart", 0.02, 0.02);
+  c.CallsSeen("web", "pay", 0.021, 0.021).CallsSeen("web", "cart", 0.021, 0.021);
+  c.Add("web", Quantity::kErrorRatio, 0, 0.4).Add("pay", Quantity::kErrorRatio, 0, 0.4);
+  c.Add("cart", Quantity::kErrorRatio, 0, 0);
+  c.AddEdge("web", "pay", Quantity::kClientErrorRatio, 0, 0.4);
+  c.AddEdge("web", "cart", Quantity::kClientErrorRatio, 0, 0);
+  c.AlertOn("web", Quantity::kErrorRatio);
+  const Diagnosis d = RankIt(c);
+  ExpectFirst(d, "failing", "pay", 0.4);
+  for (const std::string& told : d.ruled_out) EXPECT_THAT(told, Not(HasSubstr("latency"))) << told;
+  EXPECT_THAT(d.ruled_out, testing::Contains(HasSubstr("cart: its failed share is what it was")));
 }
 
 TEST(Ranker, TheSummaryOfAWideIncidentStaysASentence) {
