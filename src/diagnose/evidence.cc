@@ -19,6 +19,8 @@ constexpr double kScaleFloor = 0.05;  // of the level
 constexpr Nanos kAtOnce = kMinute;
 constexpr size_t kShortestStretch = 4;
 
+size_t At(int number) { return static_cast<size_t>(number); }
+
 // What a quantity may move without meaning anything, in its own unit.
 double LeastScale(Quantity q) {
   switch (q) {
@@ -87,6 +89,29 @@ void CountRestarts(const CaseView& view, int entity, EntityEvidence* e) {
   const auto later = [](double a, double b) { return b > a + 0.5 ? 1.0 : 0.0; };
   e->restarts_known = count(Quantity::kRestarts, risen) || count(Quantity::kUptime, fell) ||
                       count(Quantity::kStartTime, later);
+}
+
+// One that spoke before and is not heard now, or comes and goes. The sparse have their gaps anyway.
+void FindSilence(const CaseView& view, int entity, EntityEvidence* e) {
+  std::vector<double> spoke(At(view.steps()), 0.0);
+  for (const CaseSeries* s : view.All(entity)) {
+    for (size_t i = 0; i < spoke.size(); ++i) {
+      if (std::isfinite(s->values[i])) spoke[i] = 1;
+    }
+  }
+  const double before = view.Before(spoke);
+  if (before <= 0) return;
+  e->silent = std::max(0.0, 1 - view.During(spoke) / before);
+  int silence = 0, longest_before = 0;
+  for (int i = 0; i < view.steps(); ++i) {
+    if (spoke[At(i)] <= 0) {
+      ++silence;
+      if (view.IsBefore(i)) longest_before = std::max(longest_before, silence);
+      continue;
+    }
+    if (view.IsDuring(i) && silence > longest_before) ++e->returns;
+    silence = 0;
+  }
 }
 
 // Least squares over each stretch without a fall by more than a tenth (a restart or a collection
@@ -210,6 +235,7 @@ EntityEvidence GatherEvidence(const CaseView& view, int entity, const Blame& bla
     e.pool_use = ShiftOf(view, pool, Quantity::kCpuUtilization);
   }
   CountRestarts(view, entity, &e);
+  FindSilence(view, entity, &e);
   FitMemory(view, entity, &e);
   FindChange(view, &e);
   return e;

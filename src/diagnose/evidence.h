@@ -38,6 +38,8 @@ struct EntityEvidence {
   bool restarts_known = false;
   double restarts = 0;  // during the incident
   double restarts_before = 0;
+  double silent = 0;  // share of the incident without a word of its own, against before
+  int returns = 0;  // silences since the onset, longer than any before, after which it spoke again
   bool memory_known = false;
   double memory_growth = 0;  // share of its usual level gained along its steepest stretch, >= 0
   double memory_fit = 0;     // how much of the variance the line explains, 0..1

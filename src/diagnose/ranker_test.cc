@@ -300,6 +300,58 @@ TEST(Ranker, RestartsWithRefusedCallsAreACrashLoop) {
   ExpectFirst(RankIt(c), "crash_loop", "cart", 0.6);
 }
 
+// web's calls to cart all fail; cart is heard in the steps of the incident that `heard` names.
+ConstructedCase UnansweredCart(const std::vector<bool>& heard) {
+  ConstructedCase c(12, heard.size());
+  std::vector<double> rate(12, 10.0), latency(12, 0.02), failed(12, 0.0);
+  for (const bool h : heard) {
+    rate.push_back(h ? 10 : std::nan(""));
+    latency.push_back(h ? 0.02 : std::nan(""));
+    failed.push_back(h ? 0 : std::nan(""));
+  }
+  c.AddValues("cart", "", Quantity::kCallRate, rate);
+  c.AddValues("cart", "", Quantity::kLatency, latency);
+  c.AddValues("cart", "", Quantity::kErrorRatio, failed);
+  std::vector<double> refused(12, 0.0);
+  for (const bool h : heard) refused.push_back(h ? 0 : 1);
+  c.Add("web", Quantity::kCallRate, 10, 10).AddValues("web", "", Quantity::kErrorRatio, refused);
+  c.Add("web", Quantity::kLatency, 0.05, 0.03);
+  c.Calls("web", "cart").AddEdge("web", "cart", Quantity::kClientCallRate, 10, 10);
+  c.AddValues("cart", "web", Quantity::kClientErrorRatio, refused);
+  c.AddEdge("web", "cart", Quantity::kClientLatency, 0.021, 0.002);
+  c.AlertOn("web", Quantity::kErrorRatio);
+  return c;
+}
+
+TEST(Ranker, OneThatStaysAwayIsDownAndNotRestarted) {
+  ConstructedCase c = UnansweredCart(std::vector<bool>(8, false));
+  const Diagnosis d = RankIt(c);
+  ExpectFirst(d, "service_down", "cart", 0.6);
+  EXPECT_EQ(SupportOf(d.hypotheses[0]), telemetry::Support::kMeasured);
+  EXPECT_THAT(d.summary, HasSubstr("cart: it does not answer any more"));
+}
+
+TEST(Ranker, OneThatComesAndGoesIsInACrashLoopWithoutCountedRestarts) {
+  ConstructedCase c =
+      UnansweredCart({false, false, true, false, false, true, false, false, true, false});
+  ExpectFirst(RankIt(c), "crash_loop", "cart", 0.4);
+}
+
+TEST(Ranker, SilenceWithoutFailingCallsIsNotDown) {
+  ConstructedCase c = UnansweredCart(std::vector<bool>(8, false));
+  for (CaseSeries& s : c.incident().series) {
+    if (s.quantity == Quantity::kErrorRatio && s.entity == Service("web")) {
+      s.values = c.Levels(0.2, 0.9);
+    }
+    if (s.quantity == Quantity::kClientErrorRatio) s.values = c.Levels(0, 0);
+  }
+  for (const Hypothesis& h : RankIt(c).hypotheses) {
+    if (h.cause != "service_down") continue;
+    EXPECT_NE(SupportOf(h), telemetry::Support::kMeasured) << h.why;
+    EXPECT_LT(h.posterior, 0.05) << h.why;
+  }
+}
+
 TEST(Ranker, AProcessThatStartsAnewIsBusyButDoesNotLackProcessorTime) {
   ConstructedCase c(12, 8);
   c.Serves("cart", 0.02, 0.02).Add("cart", Quantity::kCpuUtilization, 0.04, 0.3);

@@ -40,6 +40,7 @@ const std::vector<std::unique_ptr<Cause>>& AllCauses() {
     causes->push_back(MakeSlowDependency());
     causes->push_back(MakePoolExhaustion());
     causes->push_back(MakeCrashLoop());
+    causes->push_back(MakeServiceDown());
     causes->push_back(MakeCpuContention());
     causes->push_back(MakeMemoryLeak());
     causes->push_back(MakeBadDeploy());

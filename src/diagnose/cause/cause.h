@@ -71,6 +71,7 @@ double ShareOfBlame(const EntityEvidence& evidence, double part);
 std::unique_ptr<Cause> MakeSlowDependency();
 std::unique_ptr<Cause> MakePoolExhaustion();
 std::unique_ptr<Cause> MakeCrashLoop();
+std::unique_ptr<Cause> MakeServiceDown();
 std::unique_ptr<Cause> MakeCpuContention();
 std::unique_ptr<Cause> MakeMemoryLeak();
 std::unique_ptr<Cause> MakeBadDeploy();

@@ -1,5 +1,5 @@
-// The process dies and is started again, and again. Seen in restarts, in uptimes that fall back,
-// and in callers that are refused while the entity itself reports no errors.
+// The process dies and is started again, and again. Seen in restarts, in uptimes that fall back, in
+// silences that end, and in callers that are refused while the entity itself reports no errors.
 #include "diagnose/cause/cause.h"
 
 #include <algorithm>
@@ -16,6 +16,7 @@ constexpr double kUnmeasured = -1.5;
 constexpr double kSeveral = 4;
 constexpr double kOne = 1.5;
 constexpr double kNone = 3;
+constexpr double kComesAndGoes = 2;  // it falls silent and is heard again, more than once
 constexpr double kRefused = 1.5;
 constexpr double kRolloutSeconds = 60;
 
@@ -44,11 +45,18 @@ class CrashLoop : public Cause {
                 " before",
             EvidenceOf(e, Quantity::kUptime));
     }
+    j.Add(e.returns >= 2 ? kComesAndGoes : 0,
+          e.name + " fell silent and was heard again " + std::to_string(e.returns) +
+              " times since the onset",
+          EvidenceOf(e, Quantity::kCallRate));
     const double refused = ShareOfBlame(e, e.blame.refused);
-    j.Add(kRefused * refused,
-          "callers of " + e.name + " see failures that it does not report itself: " +
-              TellShare(refused) + " of the harm",
-          EvidenceOf(e, Quantity::kClientErrorRatio));
+    // One that is gone for good refuses its callers as well: only who came back was restarted.
+    if (restarts >= 1 || e.returns >= 1) {
+      j.Add(kRefused * refused,
+            "callers of " + e.name + " see failures that it does not report itself: " +
+                TellShare(refused) + " of the harm",
+            EvidenceOf(e, Quantity::kClientErrorRatio));
+    }
     return j;
   }
 };
