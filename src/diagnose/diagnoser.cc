@@ -25,6 +25,8 @@ constexpr size_t kMostChanges = 1000;
 constexpr Nanos kLookBack = 10 * kMinute;   // before the onset
 constexpr Nanos kFindingOut = 2 * kMinute;  // while the alert may still move to another entity
 constexpr int kQuietWindows = 6;            // until an incident is closed
+constexpr int kCalmWindows = 2;             // after which a blip is over
+constexpr int kBlip = 2;                    // bad windows that are no more than that
 constexpr Nanos kNewNormal = 30 * kMinute;  // an incident this old is how things are now
 
 }  // namespace
@@ -50,19 +52,36 @@ struct Diagnoser::Impl {
   }
 
   void Open(const std::vector<Illness>& ill, const std::vector<Edge>& edges, Nanos now) {
-    const EntityId entity = MostUpstream(ill, edges);
     Incident incident;
-    incident.opened = now;
-    for (const Illness& i : ill) {
-      if (i.entity == entity) incident.opened = std::min(incident.opened, i.since);
-    }
+    Begin(&incident, ill, edges, now);
+    const EntityId entity = incident.diagnosis.alert.entity;
     incident.id = "inc-" + telemetry::SpanIdToHex(static_cast<uint64_t>(entity)) + "-" +
                   std::to_string(incident.opened / kSecond);
-    incident.diagnosis.alert.entity = entity;
-    incident.diagnosis.alert.time = incident.opened;
     incidents.insert(incidents.begin(), std::move(incident));
     if (incidents.size() > kMostIncidents) incidents.pop_back();
-    quiet = 0;
+    quiet = bad = 0;
+  }
+
+  void Begin(Incident* incident, const std::vector<Illness>& ill, const std::vector<Edge>& edges,
+             Nanos now) const {
+    const EntityId entity = MostUpstream(ill, edges);
+    incident->opened = now;
+    for (const Illness& i : ill) {
+      if (i.entity == entity) incident->opened = std::min(incident->opened, i.since);
+    }
+    incident->diagnosis.alert.entity = entity;
+    incident->diagnosis.alert.time = incident->opened;
+  }
+
+  // What breaks after a blip has calmed down did not begin with it.
+  void BeginAnewAfterABlip(Incident* incident, const std::vector<Illness>& ill,
+                           const std::vector<Edge>& edges, Nanos now) {
+    if (ill.empty() || quiet < kCalmWindows || bad > kBlip) return;
+    Incident anew;
+    anew.id = incident->id;
+    Begin(&anew, ill, edges, now);
+    *incident = std::move(anew);
+    bad = 0;
   }
 
   // The ill one that no ill one calls, through however many well ones: what users meet first. Among
@@ -124,6 +143,7 @@ struct Diagnoser::Impl {
   void Follow(Incident* incident, const std::vector<Illness>& ill, const std::vector<Edge>& edges,
               const telemetry::WindowSet& windows) {
     const Nanos now = windows.end();
+    BeginAnewAfterABlip(incident, ill, edges, now);
     MoveUpstream(incident, ill, edges, now);
     bool alerting_is_ill = false;
     for (const Illness& i : ill) {
@@ -134,6 +154,7 @@ struct Diagnoser::Impl {
       alerting_is_ill =
           alerting_is_ill || (i.entity == incident->diagnosis.alert.entity && i.strength > 0);
     }
+    bad += std::any_of(ill.begin(), ill.end(), [](const Illness& i) { return i.strength > 0; });
     if (!ill.empty()) {
       quiet = 0;
     } else if (Heard(*incident, windows)) {
@@ -206,6 +227,7 @@ struct Diagnoser::Impl {
   std::map<EntityId, Nanos> clock_bounds;
   std::vector<Incident> incidents;  // newest first; at most the first is open
   int quiet = 0;                    // windows since anything was ill
+  int bad = 0;                      // windows of the open one in which something was
 };
 
 Diagnoser::Diagnoser(DiagnoserOptions options, const telemetry::Identities* identities)

@@ -175,6 +175,61 @@ TEST(Diagnoser, WhatCameFirstIsNotTheIncidentBefore) {
   for (const telemetry::Movement& m : movements) EXPECT_GT(m.upper, fault - 2 * kStep);
 }
 
+TEST(Diagnoser, TheOnsetIsNotThatOfTheIncidentBefore) {
+  for (const int between : {20, 30, 60}) {
+    for (uint64_t seed = 1; seed <= 5; ++seed) {
+      Shop shop(20, Telemetry::kSpans, seed);
+      shop.Run(40);
+      shop.Run(12, 400);
+      shop.Run(between);
+      const Nanos fault = shop.now();
+      for (int i = 0; i < 8; ++i) {
+        shop.Run(1, 20, 0.5);
+        if (shop.incidents().size() < 2) continue;
+        ASSERT_GE(shop.incidents()[0].opened, fault);
+        EXPECT_GT(shop.incidents()[0].diagnosis.hypotheses[0].onset, fault - 2 * kStep)
+            << between << ", seed " << seed << ", window " << i;
+      }
+      EXPECT_EQ(shop.incidents().size(), 2u);
+    }
+  }
+}
+
+/// It lent the real outage its beginning.
+TEST(Diagnoser, ABlipThatCalmedDownIsNotTheBeginningOfWhatComesAfter) {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    Shop shop(20, Telemetry::kSpans, seed);
+    shop.Run(40);
+    shop.Run(1, 400);
+    shop.Run(6);
+    ASSERT_EQ(shop.incidents().size(), 1u) << "seed " << seed;
+    ASSERT_EQ(shop.incidents()[0].closed, 0) << "seed " << seed;
+    const std::string id = shop.incidents()[0].id;
+    const Nanos fault = shop.now();
+    shop.Run(8, 20, 0.6);
+    ASSERT_EQ(shop.incidents().size(), 1u) << "seed " << seed;
+    const telemetry::Incident& incident = shop.incidents()[0];
+    EXPECT_EQ(incident.id, id);
+    EXPECT_EQ(incident.opened, fault) << "seed " << seed;
+    EXPECT_EQ(incident.diagnosis.alert.time, fault);
+    EXPECT_EQ(incident.diagnosis.hypotheses[0].cause, "failing");
+    EXPECT_LE(std::abs(incident.diagnosis.hypotheses[0].onset - fault), kStep);
+  }
+}
+
+/// One that comes and goes is one incident, from its first time on.
+TEST(Diagnoser, WhatComesAndGoesBeganWhenItFirstCame) {
+  Shop shop(20);
+  shop.Run(40);
+  const Nanos fault = shop.now();
+  for (int i = 0; i < 4; ++i) {
+    shop.Run(4, 20, 0.6);
+    shop.Run(5);
+  }
+  ASSERT_EQ(shop.incidents().size(), 1u);
+  EXPECT_EQ(shop.incidents()[0].opened, fault);
+}
+
 TEST(Diagnoser, FailuresAreFound) {
   Shop shop(20);
   shop.Run(24);
