@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <utility>
 
 #include "ingest/changes/cdevents_decoder.h"
 #include "ingest/csv/csv_decoder.h"
@@ -21,6 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 using telemetry::Format;
 
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr size_t kReadBytes = 256u << 10;
 constexpr size_t kLookBytes = 64u << 10;  // of a file's start, inflated, that tell what it is
 constexpr size_t kMaxMappingBytes = 1u << 20;
@@ -114,7 +116,8 @@ std::optional<Format> FormatOf(const fs::path& path) {
     return MappingFileOf(path).empty() ? std::nullopt : std::optional<Format>(Format::kCsv);
   }
   const std::string start = StartOf(path.string());
-  const size_t first = start.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
+  const size_t from = start.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
+  const size_t first = start.find_first_not_of(" \t\r\n", from);
   if (first == std::string::npos) return std::nullopt;
   if (start[first] == '{' || start[first] == '[') return JsonFormatOf(start);
   const ByteView text = ByteView(start).substr(first);
@@ -165,7 +168,10 @@ Status ReadOne(const RecordingFile& file, const DecodeContext& context, const Ba
     sink(std::move(batch));
   };
   Status pushed;
+  bool begins = true;
   const Status read = ReadPieces(file.path, [&](ByteView piece, size_t disk_bytes) {
+    if (std::exchange(begins, false) && piece.starts_with(kByteOrderMark))
+      piece.remove_prefix(kByteOrderMark.size());
     pushed = (*decoder)->Push(piece, named);
     on_disk_bytes(disk_bytes);
     return pushed.ok();

@@ -114,6 +114,20 @@ TEST_F(RecordingTest, ReadsASingleFile) {
   EXPECT_EQ(files->size(), 1u);
 }
 
+TEST_F(RecordingTest, AByteOrderMarkCostsNothing) {
+  Write("a.jsonl", std::string("\xEF\xBB\xBF") + kOtlp + "\n");
+  Write("b.json", std::string("\xEF\xBB\xBF") + kChange + "\n");
+  DecoderHarness harness;
+  EXPECT_THAT(ReadAll(&harness), IsEmpty());
+  size_t spans = 0, events = 0;
+  for (const auto& batch : harness.batches) {
+    spans += batch.spans.rows();
+    events += batch.events.rows();
+  }
+  EXPECT_EQ(spans, 1u);
+  EXPECT_EQ(events, 1u);
+}
+
 TEST_F(RecordingTest, SaysWhatIsWrong) {
   EXPECT_EQ(FindRecording((folder_ / "nothing").string(), nullptr).status().code(),
             StatusCode::kNotFound);
