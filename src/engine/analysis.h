@@ -3,6 +3,7 @@
 // thread-safe: one thread owns it, live or recorded.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
@@ -13,6 +14,7 @@
 
 #include "base/nanotime.h"
 #include "correlate/correlator.h"
+#include "diagnose/baseline/baseline.h"
 #include "diagnose/diagnoser.h"
 #include "reconstruct/state_model.h"
 #include "telemetry/batch.h"
@@ -53,6 +55,12 @@ class Analysis {
   const std::vector<telemetry::Incident>& incidents() const { return diagnoser_.incidents(); }
   Nanos newest() const { return correlator_.newest(); }
   size_t bytes() const { return correlator_.bytes(); }
+  /// That tell of an entity, before it can be called out of its normal range.
+  size_t windows_to_learn() const {
+    return std::max(
+        diagnose::Baseline::kLeast,
+        static_cast<size_t>(options_.diagnoser.warm_up / options_.correlator.window_length));
+  }
   correlate::Correlator::Limits limits() const { return correlator_.limits(); }
 
   /// Fills all that the analysis knows; the caller adds time, source, losses and its own figures.

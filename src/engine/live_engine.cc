@@ -249,6 +249,7 @@ void LiveEngine::StoreResults() {
 void LiveEngine::PublishPicture() {
   auto picture = std::make_shared<telemetry::Picture>();
   analysis_.Fill(picture.get());
+  picture->windows_to_learn = analysis_.windows_to_learn();
   incident_history_.AddTo(&picture->incidents);
   picture->now = clock_.Now();
   picture->live = true;

@@ -113,6 +113,7 @@ Result<RecordedResult> ReconstructRecording(
 
   auto picture = std::make_shared<telemetry::Picture>();
   analysis.Fill(picture.get());
+  picture->windows_to_learn = analysis.windows_to_learn();
   picture->now = clock.Now();
   picture->broke_off = analysis.newest();
   picture->source = path;

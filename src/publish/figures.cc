@@ -17,6 +17,14 @@ Figure FromEstimate(const Estimate& e, double scale) {
   return {e.value * scale, {e.i90.lower * scale, e.i90.upper * scale}, e.basis};
 }
 
+bool TellsOfCalls(std::string_view line) {
+  return line == "call_rate" || line == "error_ratio" || line.rfind("latency", 0) == 0;
+}
+
+bool TellsOfCalls(const Estimate& e) {
+  return e.basis != Basis::kMissing && (e.state == "call_volume" || e.state == "error_ratio");
+}
+
 void TakeEstimate(const Estimate& e, Figures* f) {
   const double per_second = e.length > 0 ? 1 / ToSeconds(e.length) : std::nan("");
   if (e.state == "call_volume") f->call_rate = FromEstimate(e, per_second);
@@ -24,9 +32,17 @@ void TakeEstimate(const Estimate& e, Figures* f) {
   if (e.state == "in_flight") f->in_flight = FromEstimate(e, 1);
   if (e.state == "queue_depth") f->queue_depth = FromEstimate(e, 1);
   if (e.state == "replica_lag") f->replica_lag = FromEstimate(e, 1);
-  if (e.basis == Basis::kMissing) return;
-  f->silent = false;
-  if (e.state == "call_volume" || e.state == "error_ratio") f->judged = true;
+  if (e.basis != Basis::kMissing) f->silent = false;
+  if (TellsOfCalls(e)) f->judged = true;
+}
+
+constexpr double kFailing = 0.5;
+constexpr double kLeastFailed = 3;  // in a window: one call of two that fails says little
+
+bool IsFailing(const Figures& f, Nanos window_length) {
+  if (!(f.error_ratio.value >= kFailing)) return false;
+  const double failed = f.error_ratio.value * f.call_rate.value * ToSeconds(window_length);
+  return std::isnan(failed) || failed >= kLeastFailed;
 }
 
 size_t NewestWhole(const telemetry::Picture& picture) {
@@ -58,10 +74,7 @@ size_t NewestValue(const std::vector<double>& values, size_t newest, Nanos windo
 void TakeLine(const TimeLine& line, size_t newest, Nanos window_length, Figures* f) {
   const size_t at = NewestValue(line.values, newest, window_length);
   if (at == line.values.size()) return;
-  if (line.name == "call_rate" || line.name == "error_ratio" ||
-      line.name.rfind("latency", 0) == 0) {
-    f->judged = true;
-  }
+  if (TellsOfCalls(line.name)) f->judged = true;
   const Figure observed{line.values[at], {std::nan(""), std::nan("")}, Basis::kObserved};
   f->silent = false;
   const auto fill = [&](std::string_view name, Figure* figure) {
@@ -117,7 +130,31 @@ void FigureTable::Fill(const telemetry::Picture& picture, size_t whole) {
       TakeFailed(e, &figures_[{e.entity, e.caller}]);
     }
   }
+  CountTold(picture, whole);
+  for (auto& [key, f] : figures_) {
+    f.normal_known = f.judged && f.windows_told >= picture.windows_to_learn;
+    f.failing = IsFailing(f, picture.window_length);
+  }
   MarkSeenByCallers(picture);
+}
+
+void FigureTable::CountTold(const telemetry::Picture& picture, size_t window) {
+  const auto most = [&](telemetry::WindowKey key, size_t told) {
+    const auto it = figures_.find(key);
+    if (it != figures_.end()) it->second.windows_told = std::max(it->second.windows_told, told);
+  };
+  for (const auto& line : picture.lines) {
+    if (!TellsOfCalls(line.name)) continue;
+    const auto end = line.values.begin() + std::min(window + 1, line.values.size());
+    most({line.entity, line.caller},
+         static_cast<size_t>(
+             std::count_if(line.values.begin(), end, [](double v) { return !std::isnan(v); })));
+  }
+  std::map<std::pair<telemetry::WindowKey, std::string_view>, size_t> estimated;
+  for (const auto& e : picture.estimates) {
+    if (TellsOfCalls(e) && e.start <= picture.window_starts[window])
+      most({e.entity, e.caller}, ++estimated[{{e.entity, e.caller}, e.state}]);
+  }
 }
 
 void FigureTable::MarkSeenByCallers(const telemetry::Picture& picture) {

@@ -33,6 +33,12 @@ struct Figures {
   bool only_callers = false;
   // Tells calls, failures or latency, one of which is enough for a normal range.
   bool judged = false;
+  // In how many windows of the history it told these.
+  size_t windows_told = 0;
+  // Enough of them: what is in its normal range may be said to be.
+  bool normal_known = false;
+  // At least half of its calls fail now, whatever is normal here.
+  bool failing = false;
 };
 
 /// Is it a place of its own on a map and in a table? Instances, pods and hosts are parts of one:
@@ -53,6 +59,7 @@ class FigureTable {
 
  private:
   void Fill(const telemetry::Picture& picture, size_t window);
+  void CountTold(const telemetry::Picture& picture, size_t window);
   void MarkSeenByCallers(const telemetry::Picture& picture);
 
   std::map<telemetry::WindowKey, Figures> figures_;

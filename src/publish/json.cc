@@ -106,7 +106,10 @@ Json FiguresJson(const Figures& figures) {
           {"queue_depth", FigureJson(figures.queue_depth)},
           {"silent", figures.silent},
           {"only_callers", figures.only_callers},
-          {"judged", figures.judged}};
+          {"judged", figures.judged},
+          {"windows_told", figures.windows_told},
+          {"normal_known", figures.normal_known},
+          {"failing", figures.failing}};
 }
 
 }  // namespace
@@ -278,6 +281,7 @@ Json StatusJson(const Picture& picture) {
           {"watermark_ms", Time(picture.watermark)},
           {"window_length_ms", ToMillis(picture.window_length)},
           {"windows", picture.window_starts.size()},
+          {"windows_to_learn", picture.windows_to_learn},
           {"first_window_ms",
            picture.window_starts.empty() ? Json(nullptr) : Time(picture.window_starts.front())},
           {"newest_window_ms", Time(NewestWholeWindow(picture))},

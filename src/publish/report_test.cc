@@ -77,6 +77,14 @@ TEST(TerminalReport, DoesNotCallHealthyWhatNobodyJudged) {
   EXPECT_THAT(TerminalReport(picture, 100, false), HasSubstr("Nothing is out of its normal"));
 }
 
+TEST(TerminalReport, DoesNotCallNormalWhatItHasHardlySeen) {
+  Picture picture = NormalPicture();
+  picture.windows_to_learn = picture.window_starts.size() + 1;
+  EXPECT_THAT(TerminalReport(picture, 100, false),
+              AllOf(HasSubstr("Normal is not known: 60 of 61 windows."),
+                    Not(HasSubstr("Nothing is out of its normal"))));
+}
+
 TEST(TerminalReport, TellsHowFarAReplicaIsBehind) {
   Picture picture = NormalPicture();
   telemetry::Estimate lag = picture.estimates.front();

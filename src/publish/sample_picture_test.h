@@ -30,6 +30,7 @@ class SamplePicture {
       picture_.window_starts.push_back(kStart + static_cast<Nanos>(i) * kWindow);
     }
     picture_.window_length = kWindow;
+    picture_.windows_to_learn = 6;
     picture_.watermark = kStart + static_cast<Nanos>(windows) * kWindow;
     picture_.now = picture_.watermark + 2 * kSecond;
     picture_.live = true;

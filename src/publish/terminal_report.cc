@@ -139,34 +139,65 @@ class Terminal {
   void ShowQuiet() {
     if (picture_.entities.empty()) {
       Text("No telemetry yet: nothing was received that names a service.");
-    } else if (picture_.window_starts.size() < 2) {
-      Text("Too little telemetry yet to say what is normal.");
-    } else {
-      const auto [services, unjudged] = CountServices();
-      if (unjudged > 0 && unjudged == services) {
-        Text("Not judged: no service tells its calls, failures or latency.");
-        return;
-      }
+      return;
+    }
+    const Watched w = CountWatched();
+    for (const std::string& failing : w.failing) Text(failing);
+    if (w.unjudged > 0 && w.unjudged == w.services) {
+      Text("Not judged: no service tells its calls, failures or latency.");
+      return;
+    }
+    if (w.learning > 0 && w.known == 0) {
+      Text("Normal is not known: " + std::to_string(w.most_told) + " of " +
+           std::to_string(picture_.windows_to_learn) + " windows.");
+    } else if (w.failing.empty()) {
       Text("Nothing is out of its normal range.");
-      if (unjudged > 0) {
-        Text(std::to_string(unjudged) + " of " + std::to_string(services) +
-             " services not judged: they tell neither calls nor failures nor latency.");
-      }
+    } else {
+      Text("It is within what was learned as normal.");
+    }
+    const std::string of = " of " + std::to_string(w.services) + " services ";
+    if (w.learning > 0 && w.known > 0) {
+      Text(std::to_string(w.learning) + of + "too new to say what is normal.");
+    }
+    if (w.unjudged > 0) {
+      Text(std::to_string(w.unjudged) + of +
+           "not judged: they tell neither calls nor failures nor latency.");
     }
   }
 
-  /// Those that speak, and those of them that tell nothing that has a normal range.
-  std::pair<size_t, size_t> CountServices() const {
+  struct Watched {
+    size_t services = 0;               // that speak; of these:
+    size_t unjudged = 0;               // tell nothing that has a normal range
+    size_t learning = 0;               // have told it in too few windows
+    size_t known = 0;                  // in enough
+    size_t most_told = 0;              // windows, of those that are learned
+    std::vector<std::string> failing;  // sentences
+  };
+
+  Watched CountWatched() const {
     const FigureTable figures(picture_);
-    size_t services = 0, unjudged = 0;
+    Watched w;
     for (const auto& entity : picture_.entities) {
       if (entity.kind != telemetry::EntityKind::kService) continue;
       const Figures& f = figures.Of({entity.id, telemetry::kNoEntity});
       if (f.silent) continue;
-      ++services;
-      unjudged += !f.only_callers && !f.judged ? 1 : 0;
+      ++w.services;
+      w.most_told = std::max(w.most_told, f.windows_told);
+      w.unjudged += !f.only_callers && !f.judged ? 1 : 0;
+      w.learning += f.judged && !f.normal_known ? 1 : 0;
+      w.known += f.normal_known ? 1 : 0;
+      if (f.failing) {
+        w.failing.push_back(entity.name + " fails " + Percent(f.error_ratio.value) +
+                            " of its calls.");
+      }
     }
-    return {services, unjudged};
+    for (const auto& edge : picture_.edges) {
+      const Figures& f = figures.Of({edge.callee, edge.caller});
+      if (!f.failing || figures.Of({edge.callee, telemetry::kNoEntity}).failing) continue;
+      w.failing.push_back("Of the calls of " + names_.Name(edge.caller) + " to " +
+                          names_.Name(edge.callee) + " " + Percent(f.error_ratio.value) + " fail.");
+    }
+    return w;
   }
 
   void ShowIncident(const Incident& incident) {

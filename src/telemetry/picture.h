@@ -52,7 +52,8 @@ struct Picture {
   Nanos now = 0;        // engine time
   Nanos watermark = 0;  // all before it is final
   Nanos window_length = 0;
-  Nanos broke_off = 0;  // newest record of a recording, whose last window may be incomplete
+  size_t windows_to_learn = 0;  // that tell of an entity, before its normal range is known
+  Nanos broke_off = 0;          // newest record of a recording, whose last window may be incomplete
   bool live = false;
   bool replaying = false;  // live, and the stored history is not all in it yet
   std::string source;      // "live", or the path of the recording

@@ -170,6 +170,28 @@ describe('states of the page', () => {
     });
   });
 
+  test('what is hardly seen yet is not called normal, and what fails is named', async () => {
+    const picture = fixture('normal');
+    const services = picture.topology.nodes.filter((n) => n.figures.judged);
+    const young = (nodes) => nodes.forEach((n) => Object.assign(n.figures, { windows_told: 2, normal_known: false }));
+    young(services.slice(0, 1));
+    await withFixture(picture, {}, async (page) => {
+      await page.getByText('That is not said of 1 of').waitFor();
+      assert.match(await headline(page), /Nothing is out of its normal range/);
+    });
+    young(services);
+    await withFixture(picture, {}, async (page) => {
+      await page.getByText('Normal is not known yet: 2 of 6 windows').waitFor();
+      assert.equal(await page.getByText('Nothing is out of its normal range').count(), 0);
+    });
+    Object.assign(services[0].figures, { failing: true, error_ratio: { value: 0.6, basis: 'observed' } });
+    await withFixture(picture, {}, async (page) => {
+      await page.getByRole('heading', { name: `${services[0].name} fails 60 % of its calls` }).waitFor();
+      assert.match(await page.locator('.headline').innerText(), /normal is not known yet, 2 of 6 windows/);
+      assert.equal(await page.locator('svg .node.failing').count(), 1);
+    });
+  });
+
   test('incident: sentence, probability, cards, map, bands', () =>
     withFixture('incident', {}, async (page) => {
       await page.locator('article').first().waitFor();

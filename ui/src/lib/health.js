@@ -4,6 +4,7 @@ import { placeMass } from './findings.js';
 export const healths = {
   cause: { glyph: '◆', word: 'likely cause' },
   abnormal: { glyph: '▲', word: 'out of its normal range' },
+  failing: { glyph: '▲', word: 'failing at least half of its calls' },
   silent: { glyph: '∅', word: 'silent: up or down is not known' },
   normal: { glyph: '', word: 'normal' },
 };
@@ -27,6 +28,6 @@ export function healthsOf(nodes, incident) {
   }
   const members = new Set(incident?.members.map((m) => m.id));
   const of = (node) =>
-    causes.has(node.id) ? 'cause' : members.has(node.id) ? 'abnormal' : node.figures.silent ? 'silent' : 'normal';
+    causes.has(node.id) ? 'cause' : members.has(node.id) ? 'abnormal' : node.figures.failing ? 'failing' : node.figures.silent ? 'silent' : 'normal';
   return new Map(nodes.map((n) => [n.id, of(n)]));
 }
