@@ -14,6 +14,7 @@
 namespace tomograph::diagnose {
 
 enum class Harm : uint8_t { kLatency, kErrors };
+inline constexpr size_t kHarms = 2;
 
 /// Calls and what they cost, step by step: seconds a call, or failed share.
 struct Flow {

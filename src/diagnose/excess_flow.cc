@@ -43,6 +43,7 @@ class Accounts {
   double target_belief() const { return Belief(target_z_); }
   const std::vector<double>& own() const { return own_; }
   const std::vector<double>& outside() const { return outside_; }
+  Suffering SufferingOf(int e) const { return {excess_[At(e)], HandedUp(e)}; }
 
  private:
   void CollectExcess() {
@@ -220,16 +221,19 @@ double Blame::score() const {
 ExcessFlow ComputeExcessFlow(const CaseView& view) {
   ExcessFlow flow;
   flow.blame.resize(At(view.size()));
+  for (std::vector<Suffering>& of_harm : flow.suffering) of_harm.resize(At(view.size()));
   if (view.alerting() != CaseView::kNone) {
     for (const Harm harm : view.harms()) {
       const Accounts accounts(view, harm);
       const double belief = accounts.target_belief();
       flow.alarm = std::max(flow.alarm, belief);
       const double weight = view.harm_is_given() ? 1 : std::max(belief, kLeastUnasked);
-      for (size_t e = 0; e < flow.blame.size(); ++e) {
-        Blame& blame = flow.blame[e];
-        (harm == Harm::kLatency ? blame.latency : blame.errors) = weight * accounts.own()[e];
-        (harm == Harm::kLatency ? blame.network : blame.refused) = weight * accounts.outside()[e];
+      for (int e = 0; e < view.size(); ++e) {
+        Blame& blame = flow.blame[At(e)];
+        (harm == Harm::kLatency ? blame.latency : blame.errors) = weight * accounts.own()[At(e)];
+        (harm == Harm::kLatency ? blame.network : blame.refused) =
+            weight * accounts.outside()[At(e)];
+        flow.suffering[static_cast<size_t>(harm)][At(e)] = accounts.SufferingOf(e);
       }
     }
   }

@@ -8,6 +8,7 @@
 // series, edges and steps.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "diagnose/case_view.h"
@@ -26,9 +27,20 @@ struct Blame {
   double score() const;
 };
 
+/// What one entity has of one harm, and how much of it comes from below.
+struct Suffering {
+  Excess excess;
+  double handed_up = 0;  // seconds or failures per step of it that its callees account for
+  bool ill() const { return excess.z() > 3; }
+  /// Its callees account for nearly all that it has.
+  bool passed_on() const { return excess.amount > 0 && handed_up >= 0.75 * excess.amount; }
+};
+
 struct ExcessFlow {
   std::vector<Blame> blame;  // by entity number
-  double alarm = 0;          // belief that the alerting entity is ill, or something is saturated
+  /// By Harm and entity number; nothing of a harm that the alert does not speak of.
+  std::array<std::vector<Suffering>, kHarms> suffering;
+  double alarm = 0;  // belief that the alerting entity is ill, or something is saturated
 };
 
 ExcessFlow ComputeExcessFlow(const CaseView& view);

@@ -23,8 +23,7 @@ constexpr size_t kMostPassersTold = 3;
 constexpr double kConfirmed = 0.9;
 constexpr double kLikely = 0.7;
 constexpr double kRuledOut = 0.05;
-constexpr double kOwnHarm = 0.25;     // a share that is no mere rest
-constexpr double kMuchTheSame = 0.2;  // of a level
+constexpr double kLeastUnexplained = 0.25;  // of a harm, that another entity must answer for
 
 size_t At(int number) { return static_cast<size_t>(number); }
 
@@ -148,7 +147,8 @@ class Ranking {
       diagnosis_.summary = name_of_(h.entity) + ": " +
                            (told ? std::string(ExplanationOf(h.cause))
                                  : "the harm arises in it, nothing measured tells how,") +
-                           " since " + TellTimeOfDay(h.onset) + PassersOn(h) + " (" +
+                           " since " + TellTimeOfDay(h.onset) + PassersOn(h) +
+                           WhatItDoesNotExplain(h) + " (" +
                            TellProbability(told ? h.posterior : PosteriorOfPlace(h.entity)) +
                            (told ? " sure)" : " sure of the place)");
     }
@@ -172,9 +172,7 @@ class Ranking {
   std::string PassersOn(const Hypothesis& h) const {
     const int culprit = NumberOf(h.entity);
     if (culprit == CaseView::kNone || !view_.has_graph()) return "";
-    const Blame& blame = flow_.blame[At(culprit)];
-    const bool slow = blame.latency >= blame.errors;
-    std::vector<std::string> names, own;
+    std::vector<std::string> names;
     std::vector<int> todo{culprit};
     std::vector<bool> seen(At(view_.size()), false);
     seen[At(culprit)] = true;
@@ -186,37 +184,69 @@ class Ranking {
         if (seen[At(caller)]) continue;
         seen[At(caller)] = true;
         if (!IsIll(caller)) continue;
+        if (PassesAllOn(caller)) names.push_back(name_of_(view_.id(caller)));
         todo.push_back(caller);
-        // The other harm is not this entity's doing, and may be the caller's own.
-        const Blame& at = flow_.blame[At(caller)];
-        const double share = slow ? at.errors : at.latency;
-        const std::string name = name_of_(view_.id(caller));
-        if (share < kOwnHarm) {
-          names.push_back(name);
-        } else {
-          own.push_back(TellShare(share) +
-                        (slow ? " of the failures arise at " : " of the added latency arises at ") +
-                        name);
-        }
       }
     }
-    std::string text;
-    if (!names.empty()) {
-      text += "; " + JoinWords(names, kMostPassersTold) +
-              (names.size() == 1 ? " only passes" : " only pass") +
-              (slow ? " the slowness on" : " the failures on");
-    }
-    if (!own.empty())
-      text += "; " + JoinWords(own, kMostPassersTold) + ", which it does not explain";
-    return text;
+    if (names.empty()) return "";
+    const Blame& blame = flow_.blame[At(culprit)];
+    const bool slow = blame.latency >= blame.errors;
+    return "; " + JoinWords(names, kMostPassersTold) +
+           (names.size() == 1 ? " only passes" : " only pass") +
+           (slow ? " the slowness on" : " the failures on");
+  }
+
+  const Suffering& SufferingOf(int entity, Harm harm) const {
+    return flow_.suffering[static_cast<size_t>(harm)][At(entity)];
   }
 
   bool IsIll(int entity) const {
+    return std::any_of(view_.harms().begin(), view_.harms().end(),
+                       [&](Harm harm) { return SufferingOf(entity, harm).ill(); });
+  }
+
+  bool PassesAllOn(int entity) const {
+    return std::all_of(view_.harms().begin(), view_.harms().end(), [&](Harm harm) {
+      const Suffering& s = SufferingOf(entity, harm);
+      return !s.ill() || s.passed_on();
+    });
+  }
+
+  // A harm of the alert that arises elsewhere is perhaps another fault, and no less true for it.
+  std::string WhatItDoesNotExplain(const Hypothesis& h) const {
+    std::string told;
+    if (view_.alerting() == CaseView::kNone) return told;
     for (const Harm harm : view_.harms()) {
-      const Excess x = ExcessOf(view_, view_.ServerFlow(entity, harm), harm);
-      if (x.z() > 3) return true;
+      if (!SufferingOf(view_.alerting(), harm).ill()) continue;
+      const auto part = [&](int e) {
+        const Blame& blame = flow_.blame[At(e)];
+        return harm == Harm::kLatency ? blame.latency : blame.errors;
+      };
+      const int culprit = NumberOf(h.entity);
+      const int other = *std::max_element(order_.begin(), order_.end(),
+                                          [&](int a, int b) { return part(a) < part(b); });
+      if (other == culprit || part(other) < kLeastUnexplained || part(culprit) > part(other))
+        continue;
+      told += "; the " + TellHarm(harm) + " of " + name_of_(view_.id(other)) +
+              LevelOf(other, harm) + (harm == Harm::kLatency ? " is" : " are") +
+              " not explained by this";
     }
-    return false;
+    return told;
+  }
+
+  // " (29 %)", where it is measured
+  std::string LevelOf(int entity, Harm harm) const {
+    const auto at = std::find(order_.begin(), order_.end(), entity) - order_.begin();
+    const Shift& shift = evidence_[static_cast<size_t>(at)].of(QuantityOf(harm));
+    return shift.known ? " (" + TellValue(QuantityOf(harm), shift.after) + ")" : "";
+  }
+
+  static std::string TellHarm(Harm harm) {
+    return harm == Harm::kLatency ? "slowness" : "failures";
+  }
+
+  static Quantity QuantityOf(Harm harm) {
+    return harm == Harm::kLatency ? Quantity::kLatency : Quantity::kErrorRatio;
   }
 
   int NumberOf(telemetry::EntityId id) const {
@@ -246,31 +276,35 @@ class Ranking {
     return JoinWords(lacks);
   }
 
+  // Ruled out is who has none of the harms that the alert speaks of, or has them from its callees.
   void SayWhatIsRuledOut() {
+    if (view_.alerting() == CaseView::kNone) return;
     for (size_t i = 0; i < order_.size() && diagnosis_.ruled_out.size() < kMostRuledOut; ++i) {
       if (posterior_.entity[At(order_[i])] >= kRuledOut) continue;
-      const std::string why = WhatClears(order_[i], evidence_[i]);
-      if (!why.empty()) diagnosis_.ruled_out.push_back(evidence_[i].name + ": " + why);
+      std::vector<std::string> unharmed, explained;
+      for (const Harm harm : view_.harms()) {
+        const Shift& shift = evidence_[i].of(QuantityOf(harm));
+        const Suffering& suffering = SufferingOf(order_[i], harm);
+        if (!shift.known) continue;
+        if (!suffering.ill() && shift.z < 3) {
+          unharmed.push_back(TellUnharmed(QuantityOf(harm), shift));
+        } else if (view_.has_graph() && suffering.passed_on()) {
+          explained.push_back(TellHarm(harm));
+        }
+      }
+      if (unharmed.size() + explained.size() < view_.harms().size()) continue;
+      if (!explained.empty()) unharmed.push_back("its callees explain its " + JoinWords(explained));
+      diagnosis_.ruled_out.push_back(evidence_[i].name + ": " + JoinWords(unharmed));
     }
   }
 
-  // By the harm that is to be explained; empty: nothing that was measured clears it.
-  std::string WhatClears(int entity, const EntityEvidence& e) const {
-    const Blame& first = flow_.blame[At(order_.front())];
-    const bool slow = first.latency >= first.errors;
-    const Quantity harm = slow ? Quantity::kLatency : Quantity::kErrorRatio;
-    const Shift& shift = e.of(harm);
-    if (!shift.known) return "";
-    const std::string what = "its " + TellQuantity(harm, shift.statistic);
-    const bool same =
-        std::abs(shift.z) < 1 || std::abs(shift.rise()) <= kMuchTheSame * std::abs(shift.before);
-    if (same) return what + " is what it was (" + TellValue(harm, shift.after) + ")";
-    if (shift.rise() < 0) {
-      return what + " fell (from " + TellValue(harm, shift.before) + " to " +
-             TellValue(harm, shift.after) + ")";
-    }
-    if (shift.z <= 3 || view_.out(entity).empty()) return "";
-    return std::string("its callees explain its ") + (slow ? "slowness" : "failures");
+  static std::string TellUnharmed(Quantity quantity, const Shift& shift) {
+    const std::string what = "its " + TellQuantity(quantity, shift.statistic);
+    const std::string before = TellValue(quantity, shift.before),
+                      after = TellValue(quantity, shift.after);
+    if (before == after || std::abs(shift.z) < 1) return what + " is what it was (" + after + ")";
+    return what + (shift.rise() < 0 ? " fell" : " rose no more than at other times") + " (" +
+           before + " before, " + after + " since)";
   }
 
   const Case& incident_;
