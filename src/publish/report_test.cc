@@ -6,7 +6,9 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <sstream>
+#include <tuple>
 
 #include "publish/json.h"
 #include "publish/sample_picture_test.h"
@@ -83,6 +85,19 @@ TEST(TerminalReport, DoesNotCallNormalWhatItHasHardlySeen) {
   EXPECT_THAT(TerminalReport(picture, 100, false),
               AllOf(HasSubstr("Normal is not known: 60 of 61 windows."),
                     Not(HasSubstr("Nothing is out of its normal"))));
+}
+
+TEST(TerminalReport, SaysWhatFailsThoughItAlwaysDid) {
+  Picture picture = NormalPicture();
+  std::map<std::tuple<telemetry::EntityId, telemetry::EntityId, Nanos>, double> calls;
+  for (const auto& e : picture.estimates)
+    if (e.state == "call_volume") calls[{e.entity, e.caller, e.start}] = e.value;
+  for (auto& e : picture.estimates)
+    if (e.state == "failed_calls") e.value = .6 * calls[{e.entity, e.caller, e.start}];
+  EXPECT_THAT(
+      TerminalReport(picture, 100, false),
+      AllOf(HasSubstr("payment fails 60 % of its calls."), HasSubstr("No incident is open for it"),
+            Not(HasSubstr("Nothing is out of its normal"))));
 }
 
 TEST(TerminalReport, TellsHowFarAReplicaIsBehind) {

@@ -153,7 +153,7 @@ class Terminal {
     } else if (w.failing.empty()) {
       Text("Nothing is out of its normal range.");
     } else {
-      Text("It is within what was learned as normal.");
+      Text("No incident is open for it: it may have been so from the start.");
     }
     const std::string of = " of " + std::to_string(w.services) + " services ";
     if (w.learning > 0 && w.known > 0) {
