@@ -370,7 +370,7 @@ struct ClockModel::Impl {
         std::ceil(telemetry::kClockWander * static_cast<double>(last.to - from)));
     for (auto* side : {&next.below, &next.above}) {
       if ((*side)[0] == kUnbounded) return;  // this window has nothing to tell
-      (*side)[0] += wander;
+      side->fill((*side)[0] + wander);       // only its beginning is near
     }
     const ClockSegment tail = Part(last, from, last.to), wider = Widened(tail, next);
     if (stepped) {

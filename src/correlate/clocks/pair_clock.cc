@@ -53,6 +53,12 @@ double SpreadOf(const BandPoints& points, double slope) {
   return Spread(Level0(points.upper, slope)) + Spread(Level0(points.lower, slope));
 }
 
+/// Does any line fit? `slope` is tried first, since it mostly does and looking for one is dear.
+bool Fits(const BandPoints& points, double slope) {
+  const OffsetInterval cut = CutAt0(points, slope);
+  return cut.upper >= cut.lower || BandFit(points).feasible();
+}
+
 /// Mean spacing of the smallest values; negative when there are too few.
 double SpacingOf(std::vector<double> values) {
   if (values.size() < 3) return -1;
@@ -354,10 +360,10 @@ bool PairClock::Split(const BandPoints& points, double half, bool by_start, Pair
   std::vector<double> cost(times.size(), kInfinity);
   for (size_t i = 0; i < times.size(); ++i) {
     const BandPoints after = part(i, times.size());
-    if (!after.two_sided() || !BandFit(after).feasible()) continue;
+    if (!after.two_sided() || !Fits(after, drift_)) continue;
     if (i == 0 && !known_) continue;
     const BandPoints before = part(0, i);
-    if (i > 0 && !BandFit(before).feasible()) continue;
+    if (i > 0 && !Fits(before, drift_)) continue;
     cost[i] = SpreadOf(before, drift_) + SpreadOf(after, drift_);
   }
   const size_t best =
