@@ -192,6 +192,14 @@ describe('states of the page', () => {
     });
   });
 
+  test('a scrape that fails is told with its error', () =>
+    withFixture('normal', {}, async (page) => {
+      const told = page.getByText('Scraping pay fails: connection refused');
+      await told.waitFor();
+      assert.match(await told.innerText(), /http:\/\/pay:9100\/metrics, 7 of 12 times/);
+      assert.equal(await page.getByText('Scraping').count(), 1, 'cart is well, and new was not asked yet');
+    }));
+
   test('incident: sentence, probability, cards, map, bands', () =>
     withFixture('incident', {}, async (page) => {
       await page.locator('article').first().waitFor();
