@@ -206,24 +206,12 @@ struct ClockModel::Impl {
       for (size_t i = 0; i < ids.size(); ++i)
         if (fresh[i] != 0) fresh[now[i].reference] |= 2;
       Record(ids, then, now, steps, fresh);
-      covered_until = CoveredUntil();
     }
     ReportWithin(ids);
     for (auto& [key, pair] : pairs) {
       pair.calls = {};
     }
     TrimSegments();
-  }
-
-  /// Until when the bounds of the window at hand allow for a step that nobody saw.
-  Nanos CoveredUntil() const {
-    Nanos until = start + length;
-    for (const auto& [key, pair] : pairs)
-      if (pair.fresh)
-        until =
-            std::min(until, start + length / 2 +
-                                FromSeconds(std::max(pair.window.covered_to, -ToSeconds(length))));
-    return std::max(until, start);
   }
 
   static GraphPair Edge(size_t a, size_t b, const PairWindow& w, bool before) {
@@ -325,25 +313,21 @@ struct ClockModel::Impl {
       Host& host = hosts[ids[i]];
       const ClockSegment whole = Segment(ids, now[i], end);
       Nanos settled = start;
-      // To some pairs one step may look like one inside, to others like one before: both hold.
-      if (!steps.at_start.empty() && !steps.inside.empty()) old[i] = Widened(old[i], whole);
-      CoverTail(ids[i], old[i], at_start[i] != 0);
       if (at_start[i] != 0) {
-        // Until no call allows for it any more, the clock may still have been what it was.
-        settled = steps.LatestAtStart(start, length);
+        // Up to the first call after the jump the clock may still have been what it was.
+        const TimeRange zone = steps.ZoneAtStart(start, length);
+        settled = zone.to;
         ClockSegment unmoved = old[i];
         unmoved.offset -= at_start[i];
-        if (!host.segments.empty() && host.segments.back().reference != ids[i])
-          unmoved = host.segments.back();
         Append(&host, Widened(Part(old[i], start, settled), unmoved));
-        TellStep(&host, ids[i], steps.ZoneAtStart(start, length), at_start[i], steps);
+        TellStep(&host, ids[i], zone, at_start[i], steps);
       }
       if (steps.inside.empty()) {
         Append(&host, Part(whole, settled, end));
         continue;
       }
       // In the zone either may be true: first the old line, then the new one.
-      TimeRange zone = steps.WidestInside(start, length);
+      TimeRange zone = steps.ZoneInside(start, length);
       zone.from = std::max(zone.from, settled);
       zone.to = std::max(zone.to, settled);
       const Nanos cut = std::clamp(steps.MostLikely(start, length), zone.from, zone.to);
@@ -351,45 +335,7 @@ struct ClockModel::Impl {
       Append(&host, Widened(Part(old[i], zone.from, cut), whole));
       Append(&host, Widened(Part(whole, cut, zone.to), old[i]));
       Append(&host, Part(whole, zone.to, end));
-      if (inside[i] != 0)
-        TellStep(&host, ids[i], steps.ZoneInside(start, length), inside[i], steps);
-    }
-  }
-
-  /// A step after the last calls of the last window shows in the first ones of this: until then
-  /// either may be true of what was taken for one line. `next` is the line of this window.
-  void CoverTail(EntityId id, ClockSegment next, bool stepped) {
-    std::vector<ClockSegment>& segments = hosts[id].segments;
-    if (segments.empty()) return;
-    ClockSegment& last = segments.back();
-    if (last.to != start || !last.measured || !next.measured || last.reference != next.reference ||
-        last.reference == id)
-      return;
-    const Nanos from = std::clamp(covered_until, last.from, last.to);
-    const Nanos wander = static_cast<Nanos>(
-        std::ceil(telemetry::kClockWander * static_cast<double>(last.to - from)));
-    for (auto* side : {&next.below, &next.above}) {
-      if ((*side)[0] == kUnbounded) return;  // this window has nothing to tell
-      side->fill((*side)[0] + wander);       // only its beginning is near
-    }
-    const ClockSegment tail = Part(last, from, last.to), wider = Widened(tail, next);
-    if (stepped) {
-      last = Part(last, last.from, from);
-      if (last.to <= last.from) {
-        last = wider;
-      } else {
-        segments.push_back(wider);
-        ++segment_count;
-      }
-      return;
-    }
-    const size_t first = from < last.from + (last.to - last.from) / 2 ? 0 : 1;
-    for (const auto side : {&ClockSegment::below, &ClockSegment::above}) {
-      if ((tail.*side)[2] == kUnbounded || (tail.*side)[0] == kUnbounded) continue;
-      Nanos more = 0;
-      for (size_t k = 0; k < 3; ++k) more = std::max(more, (wider.*side)[k] - (tail.*side)[k]);
-      for (size_t k = first; k < 3; ++k)
-        if ((last.*side)[k] != kUnbounded) (last.*side)[k] += more;
+      if (inside[i] != 0) TellStep(&host, ids[i], zone, inside[i], steps);
     }
   }
 
@@ -543,7 +489,6 @@ struct ClockModel::Impl {
   std::map<PairKey, Pair> pairs;
   std::deque<ClockFinding> findings;
   size_t segment_count = 0;
-  Nanos covered_until = 0;  // of the last window
   bool corrects = false;
   Stats stats;
 };

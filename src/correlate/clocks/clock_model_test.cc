@@ -87,7 +87,7 @@ struct Simulation {
         contact.client_end = c.Show(end, quantum);
         contact.server_start = s.Show(received, quantum);
         contact.server_end = s.Show(answered, quantum);
-        contact.started = received;
+        contact.started = start;
         contact.ended = end;
         contact.awaited = link.awaited;
         if (damage) damage(&random, &contact);
@@ -267,73 +267,6 @@ TEST(ClockModel, TruthLiesInsideTheHardBoundsWhateverTheDelays) {
   }
   EXPECT_GT(checked, 10'000);
   EXPECT_EQ(found, steps);
-}
-
-/// A step may be smaller than the gap between the fastest calls, come before the drift is known, or
-/// at the very end of a window, and be seen late or never: the bounds hold all the same.
-TEST(ClockModel, AStepThatNobodySawBreaksNoBound) {
-  int checked = 0;
-  double widths = 0;
-  for (uint64_t seed = 1; seed <= 200; ++seed) {
-    Random random(seed);
-    Simulation sim;
-    sim.seed = seed;
-    const double at = 1 + 97 * random.Uniform();
-    const double size = (random.Uniform() < 0.5 ? -1 : 1) * std::exp(10 + 6 * random.Uniform());
-    sim.clocks = {{},
-                  {5 * kMillisecond,
-                   (random.Uniform() - 0.5) * 100e-6,
-                   {{FromSeconds(at), static_cast<Nanos>(size)}}}};
-    sim.links = {{.rate = 8 + 40 * random.Uniform(),
-                  .there = 100e-6 + 1e-3 * random.Uniform(),
-                  .back = 100e-6 + 1e-3 * random.Uniform()}};
-    if (seed % 2 == 0) std::swap(sim.links[0].client, sim.links[0].server);
-    ClockModel model;
-    sim.Feed(&model);
-    SCOPED_TRACE("seed " + std::to_string(seed) + ", " + std::to_string(size * 1e-6) + " ms at " +
-                 std::to_string(at));
-    const auto clocks = model.Clocks();
-    const Score score = ScoreOf(sim, clocks);
-    EXPECT_EQ(score.inside, score.checked);
-    checked += score.checked;
-    const HostClock& other = ClockOf(clocks, ClockOf(clocks, 0).is_reference() ? 1 : 0);
-    const ClockSegment& quiet = other.segments[at < 50 ? other.segments.size() - 3 : 4];
-    widths += static_cast<double>(quiet.below[1]) / 2 + static_cast<double>(quiet.above[1]) / 2;
-  }
-  EXPECT_GT(checked, 200 * 20 * 3 - 1);
-  EXPECT_LT(widths / 200, 600e3);  // and where nothing happened they are not wide
-}
-
-/// A clock that runs off faster than quartz does looks like steps at first.
-TEST(ClockModel, AClockThatRunsOffIsDriftInTheEnd) {
-  for (const double drift : {-300e-6, 150e-6, 300e-6}) {
-    Simulation sim;
-    sim.clocks = {{}, {5 * kMillisecond, drift, {}}};
-    sim.links = {{}};
-    ClockModel model;
-    sim.Feed(&model);
-    SCOPED_TRACE(std::to_string(drift * 1e6) + " ppm");
-    const auto clocks = model.Clocks();
-    EXPECT_NEAR(ClockOf(clocks, 1).segments.back().drift, drift, 2e-6);
-    EXPECT_LE(ClockOf(clocks, 1).steps.size(), 2u);
-    const Score score = ScoreOf(sim, clocks);
-    EXPECT_EQ(score.inside, score.checked);
-  }
-}
-
-TEST(ClockModel, AStepInAShortHistoryIsNoDrift) {
-  for (const double at : {7.5, 8.3, 12.5, 13.7}) {
-    Simulation sim;
-    sim.clocks = {{}, {5 * kMillisecond, 40e-6, {{FromSeconds(at), kMillisecond}}}};
-    sim.links = {{.rate = 60}};
-    ClockModel model;
-    sim.Feed(&model);
-    SCOPED_TRACE(std::to_string(at));
-    const auto clocks = model.Clocks();
-    ASSERT_THAT(ClockOf(clocks, 1).steps, SizeIs(1));
-    EXPECT_NEAR(static_cast<double>(ClockOf(clocks, 1).steps[0].size), 1e6, 150e3);
-    EXPECT_NEAR(ClockOf(clocks, 1).segments.back().drift, 40e-6, 3e-6);
-  }
 }
 
 TEST(ClockModel, NamesAStepWithinOneWindowAndGoesOnAtItsDrift) {
@@ -604,7 +537,6 @@ TEST(ClockModel, LateEndsBreakNoBound) {
       [](Random* r) { return r->Uniform() < 0.05 ? 0.2 : r->Exponential(500e-6); },
   };
   int checked = 0;
-  std::array<double, 2> widths{};  // of the others', and of Node's: means
   for (uint64_t seed = 1; seed <= 160; ++seed) {
     Simulation sim;
     sim.seed = seed;
@@ -630,21 +562,17 @@ TEST(ClockModel, LateEndsBreakNoBound) {
       const HostClock& clock = ClockOf(clocks, h);
       if (clock.is_reference()) continue;
       EXPECT_TRUE(clock.segments.back().applied);
-      widths[late.as_node] += HalfWidth(clock.segments.back()) / 80;
+      EXPECT_LT(HalfWidth(clock.segments.back()), late.as_node ? 1.5e6 : 400e3);
       const Nanos t = clock.segments.back().to - kWindow / 2;
-      // Where all ends are late: half of the median of an exponential lateness of 2 ms.
-      EXPECT_NEAR(OffsetOf(clock, t), sim.TrueOffset(h, 1 - h, t), 700e3);
+      EXPECT_NEAR(OffsetOf(clock, t), sim.TrueOffset(h, 1 - h, t), 500e3);
     }
   }
-  EXPECT_LT(widths[0], 300e3);
-  EXPECT_LT(widths[1], 1.5e6);
   EXPECT_GT(checked, 160 * 19 * 3);
 }
 
 /// A callee that calls nobody and takes its time: only its start is sure, which bounds loosely. The
 /// estimate goes by what most ends make likely.
 TEST(ClockModel, LateEndsOfASlowCalleeLeaveItsOffsetKnown) {
-  double widths = 0;
   for (uint64_t seed = 1; seed <= 40; ++seed) {
     Simulation sim;
     sim.seed = seed;
@@ -663,16 +591,13 @@ TEST(ClockModel, LateEndsOfASlowCalleeLeaveItsOffsetKnown) {
     const std::vector<HostClock> clocks = model.Clocks();
     const ClockSegment& last = ClockOf(clocks, 1).segments.back();
     EXPECT_TRUE(last.applied);
-    EXPECT_GT(HalfWidth(last), 15e6 / 2 - 500e3);
-    widths += HalfWidth(last) / 40;
+    EXPECT_NEAR(HalfWidth(last), 15e6 / 2, 500e3);
     EXPECT_NEAR(last.drift, 40e-6, 10e-6);
   }
-  EXPECT_NEAR(widths, 15e6 / 2, 500e3);
 }
 
 TEST(ClockModel, LatenessThatBeginsIsFoundOutAndNoStep) {
   int checked = 0;
-  double tight = 0;
   for (uint64_t seed = 1; seed <= 60; ++seed) {
     Simulation sim;
     sim.seed = seed;
@@ -692,7 +617,8 @@ TEST(ClockModel, LatenessThatBeginsIsFoundOutAndNoStep) {
       ADD_FAILURE() << "step of " << step.size << " ns from " << ToSeconds(step.from - kT0)
                     << " s, late from " << ToSeconds(late.from) << ", proof in the window from "
                     << ToSeconds(proof - kT0);
-    tight += HalfWidth(ClockOf(clocks, 1).segments[5]) / 60;
+    const double tight = HalfWidth(ClockOf(clocks, 1).segments[5]);
+    EXPECT_LT(tight, 300e3);
     for (HostClock& c : clocks)
       std::erase_if(c.segments, [&](const ClockSegment& s) {
         return s.from >= kT0 + 45 * kSecond && s.from < proof;
@@ -704,7 +630,6 @@ TEST(ClockModel, LatenessThatBeginsIsFoundOutAndNoStep) {
     EXPECT_NEAR(ClockOf(clocks, 1).segments.back().drift, 40e-6, 10e-6);
   }
   EXPECT_GT(checked, 60 * 19 * 3 - 1);
-  EXPECT_LT(tight, 300e3);
 }
 
 /// Clients that gave up are no proof: what is known stays as exact as it was.
