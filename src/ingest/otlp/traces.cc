@@ -183,7 +183,10 @@ class TraceDecoder {
           reader.skip();
       }
     }
-    if (!pass_.Take(pairs_.size())) pairs_.clear(), repairs->Note(Reason::kTooManyAttributes);
+    if (!pass_.Take(pairs_.size())) {
+      pairs_.clear();
+      repairs->Note(Reason::kTooManyAttributes);
+    }
     const std::optional<Nanos> at = ReadTime(time);
     const bool usable = at && *at != 0;
     if (!usable) repairs->Note(Reason::kTimeFromObserved);
