@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "base/random.h"
 #include "reconstruct/conformal_width.h"
 #include "reconstruct/count_scatter.h"
 #include "reconstruct/queue.h"
@@ -231,6 +232,44 @@ TEST(Queue, FullSpansAreObserved) {
   const Estimate e = Find(&m, Set({w}), "in_flight", kA);
   EXPECT_EQ(e.basis, Basis::kObserved);
   EXPECT_NEAR(e.value, 4, 1e-9);
+}
+
+TEST(Queue, AWindowHeardOfBecauseOfOneTraceWasNoBusyOne) {
+  // 20 traces a window, of which one in 50 is kept: two windows of three say nothing, and the third
+  // would be taken for one of 50 traces and more.
+  constexpr double kKept = 0.02, kTraces = 20, kMean = 0.1;
+  Random random(7);
+  QueueModel m;
+  int heard = 0, held = 0;
+  double width = 0;
+  for (int i = 0; i < 3000; ++i) {
+    Window w = Entity(kA);
+    double all = 0;
+    for (double at = -std::log(1 - random.Uniform()); at < kTraces;
+         at -= std::log(1 - random.Uniform())) {
+      const double duration = -kMean * std::log(1 - random.Uniform());
+      all += duration;
+      if (random.Uniform() >= kKept) continue;
+      Window one = Entity(kA);
+      AddSpans(&one, 1, 0, kKept, true, duration);
+      w.spans.Merge(one.spans);
+    }
+    WindowSet set = Set(w.spans.seen > 0 ? std::vector<Window>{w} : std::vector<Window>{}, i);
+    set.spans = 1;
+    if (w.spans.seen == 0) {
+      std::vector<Estimate> none;
+      m.Update(set, &none);
+      continue;
+    }
+    const Estimate e = Find(&m, set, "in_flight", kA);
+    if (i < 100) continue;
+    ++heard;
+    held += e.i90.Contains(all / 5);
+    width += e.i90.upper - e.i90.lower;
+  }
+  EXPECT_GT(heard, 800);
+  EXPECT_GE(held, 0.86 * heard);
+  EXPECT_LT(width / heard, 4 * kTraces * kMean / 5) << "without the past it is more than 12 times";
 }
 
 TEST(Queue, LittlesLawFromAHistogram) {

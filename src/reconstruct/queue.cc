@@ -18,7 +18,6 @@ using telemetry::Window;
 using telemetry::WindowKey;
 using telemetry::WindowSet;
 
-constexpr double kMemoryTraces = 2;          // what the past weighs against this window's traces
 constexpr double kGaugeRounding = 1.0 / 12;  // variance of a reading's place between whole numbers
 
 double Square(double x) { return x * x; }
@@ -64,25 +63,6 @@ const telemetry::GaugeStats* FindGauge(const Window& w, Quantity q) {
 }
 
 }  // namespace
-
-/// All traces' time, given that of the `traces_seen` ones: one trace as this window and the past
-/// know it, and half a trace more than were seen.
-Moments QueueModel::TraceTime::Total(double traces_seen, double seconds_seen, double squares_seen,
-                                     const SpanEvidence& e) {
-  const double past = std::min(traces, kMemoryTraces);
-  const double whole = std::max(traces_seen + past, 1e-9);
-  const double one = (seconds_seen + past * seconds) / whole;
-  const double one_square = (squares_seen + past * square) / whole;
-  if (traces_seen > 0) {
-    traces = std::min(traces + traces_seen, 50.0);
-    const double step = std::min(1.0, traces_seen / traces);
-    seconds += step * (seconds_seen / traces_seen - seconds);
-    square += step * (squares_seen / traces_seen - square);
-  }
-  const double about = traces_seen + 0.5;
-  return {seconds_seen, about * one * (e.weight - 1),
-          about * e.unit_variance() * one_square + Square(about * one * e.weight) * e.log_variance};
-}
 
 struct QueueModel::View {
   Moments moments;  // of the mean number in flight
@@ -145,8 +125,14 @@ QueueModel::View QueueModel::FromSpans(const Window& w, const SpanEvidence& e, K
       e.sampling == Sampling::kWeights ? spans.busy_variance / e.unit_variance()
       : spans.latency.empty()
           ? Square(seen_busy)  // nothing has ended: one call in flight, as far as we see
-          : traces * Square(e.cluster) * LatencyMoment(spans.latency, 2);
-  v.moments = PerSecond(known->busy.Total(traces, seen_busy, squares, e), length_s);
+          : static_cast<double>(spans.seen) *
+                (LatencyMoment(spans.latency, 2) + (e.cluster - 1) * Square(spans.latency.mean()));
+  // Where metrics count the calls, they tell how many traces no span shows.
+  const bool told = MetricsCounted(w) && w.metrics.calls > 0;
+  const Moments counted{0, std::max(0.0, w.metrics.calls / e.cluster - traces),
+                        w.metrics.calls_variance / Square(e.cluster)};
+  v.moments = PerSecond(known->busy.Total(traces, seen_busy, squares, e, told ? &counted : nullptr),
+                        length_s);
   return v;
 }
 
@@ -253,7 +239,7 @@ Estimate QueueModel::EntityQueue(const Window& w, const WindowSet& windows,
     Fill(AmountSpread(m), Basis::kObserved, 0.95, "gauge", &e);
     return e;
   }
-  if (w.spans.takings > 0 || known->taking.traces > 0) {
+  if (w.spans.takings > 0 || known->taking.known()) {
     const SpanEvidence evidence = Weigh(w, rates_, known->usual);
     const double inside = evidence.sampling == Sampling::kWeights ? evidence.weight : 1;
     const double traces = static_cast<double>(w.spans.takings);
@@ -311,6 +297,7 @@ void QueueModel::Update(const WindowSet& windows, std::vector<Estimate>* estimat
 void QueueModel::Silent(const WindowSet& windows, std::vector<Estimate>* estimates) {
   for (auto at = known_.begin(); at != known_.end();) {
     if (at->second.last < windows.end()) {
+      if (windows.spans > 0) at->second.busy.LearnSilence();
       for (const char* state : {"in_flight", "queue_depth"}) {
         Estimate e = EstimateOf(state, at->first, windows, "requests");
         e.note = "known, but silent in this window: no spans, and no metric that says zero";

@@ -4,14 +4,13 @@
 // Assumptions. A span's time is time in service. A gauge is read now and then: a noisy look at the
 // mean.
 //
-// Formulas. All spans there: in_flight = sum of overlaps / window, observed. Sampled:
-// Horvitz-Thompson over traces, O = time of a trace in the window: sum w O with variance sum w
-// (w-1) O^2, half a usual trace added to both (few spans say little, and the unseen part is skewed:
-// gamma by moments, never below what was seen). Metrics only: Little's law (Little 1961) on the
-// durations of the calls that ended, sum d / window; what calls across the borders leave open has
-// variance 2 lambda E[D^3] / 3. A gauge with k readings: variance N/k less what the length of calls
-// correlates. Independent views are weighted by precision. Where a gauge and a reconstruction meet,
-// the reconstruction's width learns (conformal_width.h).
+// Formulas. All spans there: in_flight = sum of overlaps / window, observed. Sampled: the seen
+// traces' time in the window, and that of the unseen ones, as many and as long as this window and
+// the ones before say (trace_time.h; a gamma above what was seen). Metrics only: Little's law
+// (Little 1961) on the durations of the calls that ended, sum d / window; what calls across the
+// borders leave open has variance 2 lambda E[D^3] / 3. A gauge with k readings: variance N/k less
+// what the length of calls correlates. Independent views are weighted by precision. Where a gauge
+// and a reconstruction meet, the reconstruction's width learns (conformal_width.h).
 //   queue_depth of an edge: time that calls spent between caller and callee beyond the normal
 // network share (network_share.h) / window. Of an entity: its pending gauge if it has one; else the
 // time in which its requests wait for a connection by the spans that take one, / window, sampled as
@@ -32,6 +31,7 @@
 #include "reconstruct/posterior.h"
 #include "reconstruct/span_evidence.h"
 #include "reconstruct/state_model.h"
+#include "reconstruct/trace_time.h"
 
 namespace tomograph::reconstruct {
 
@@ -42,14 +42,6 @@ class QueueModel : public StateModel {
               std::vector<telemetry::Estimate>* estimates) override;
 
  private:
-  /// What one trace usually spends in a window.
-  struct TraceTime {
-    double seconds = 0;
-    double square = 0;
-    double traces = 0;  // what these rest on, at most a few
-    Moments Total(double traces_seen, double seconds_seen, double squares_seen,
-                  const SpanEvidence& e);
-  };
   struct Known {
     UsualSampling usual;
     TraceTime busy;    // in flight
