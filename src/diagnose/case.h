@@ -24,7 +24,7 @@ struct CaseSeries {
 };
 
 struct Case {
-  std::vector<Nanos> times;  // start of each step, even spacing
+  std::vector<Nanos> times;  // start of each step, ascending; whole stretches may be left out
   Nanos step = 0;
   std::vector<CaseSeries> series;
   std::vector<telemetry::Edge> edges;  // may be empty: no graph is known

@@ -23,9 +23,9 @@ class History {
   double Latest(telemetry::WindowKey key, telemetry::Quantity quantity) const;
   /// Which statistic its newest value is: a mean, a quantile, or kValue where nobody said.
   telemetry::Statistic StatisticOf(telemetry::WindowKey key, telemetry::Quantity quantity) const;
-  /// The steps within [from, to) and the series with any value in them; alert, edges, changes are
-  /// left to the caller.
-  Case ToCase(Nanos from, Nanos to) const;
+  /// The steps within [from, to), but for those that start within `left_out`, and the series with
+  /// any value in them; alert, edges, changes are left to the caller.
+  Case ToCase(Nanos from, Nanos to, const std::deque<TimeRange>& left_out = {}) const;
   Nanos first() const { return times_.empty() ? 0 : times_.front(); }
   Nanos step() const { return step_; }
   size_t series() const { return rings_.size(); }
