@@ -72,9 +72,12 @@ void CountRestarts(const CaseView& view, int entity, EntityEvidence* e) {
   const auto count = [&](Quantity q, auto&& is_restart) {
     const CaseSeries* s = view.Find(entity, q);
     if (s == nullptr) return false;
+    const std::vector<Nanos>& times = view.incident().times;
     double last = std::nan("");
     for (int i = 0; i < view.steps(); ++i) {
-      const double v = s->values[static_cast<size_t>(i)];
+      const double v = s->values[At(i)];
+      // What happened in a stretch that is left out is not of this case.
+      if (i > 0 && times[At(i)] - times[At(i - 1)] >= 2 * view.incident().step) last = std::nan("");
       if (!std::isfinite(v)) continue;
       if (std::isfinite(last)) {
         const double n = is_restart(last, v);
