@@ -31,6 +31,9 @@ struct Case {
   std::vector<telemetry::ChangeEvent> changes;
   /// By how much the times of an entity may be off, from its hosts; absent: not known.
   std::map<telemetry::EntityId, Nanos> clock_bounds;
+  /// When each was first heard of, itself or by its callers, maybe before `times`; absent: not
+  /// known.
+  std::map<telemetry::EntityId, Nanos> heard_since;
   telemetry::Alert alert;
 };
 

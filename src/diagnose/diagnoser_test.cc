@@ -288,6 +288,22 @@ TEST(Diagnoser, ADeployIsTakenIntoAccount) {
   EXPECT_EQ(shop.incidents()[0].diagnosis.hypotheses[0].cause, "bad_deploy");
 }
 
+TEST(Diagnoser, TheDeployThatAServiceCameToBeWithIsNotTaken) {
+  Shop shop(20);
+  telemetry::ChangeEvent change;
+  change.time = shop.now();
+  change.kind = "deploy";
+  change.source = "ci";
+  change.id = "1";
+  change.version = "1";
+  change.entity = shop.pay();
+  shop.diagnoser().AddChange(change);
+  shop.Run(8);
+  shop.Run(8, 20, 0.3);
+  ASSERT_EQ(shop.incidents().size(), 1u);
+  EXPECT_EQ(shop.incidents()[0].diagnosis.hypotheses[0].cause, "failing");
+}
+
 TEST(Diagnoser, MissingTelemetryRaisesNothing) {
   Shop shop(20);
   shop.Run(24);

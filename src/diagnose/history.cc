@@ -81,7 +81,7 @@ const CallStats* History::CallsOf(const Window& window, Source* source) const {
 void History::AddWindow(const Window& window, double seconds) {
   const WindowKey key = window.key;
   const bool edge = key.caller != kNoEntity;
-  Source& source = sources_[key];
+  Source& source = sources_.try_emplace(key, Source{.since = times_.back()}).first->second;
   source.last_step = now_;
   if (const CallStats* calls = CallsOf(window, &source)) {
     // Alive and not called is a rate of 0, but has neither latency nor failures.
@@ -167,6 +167,10 @@ Case History::ToCase(Nanos from, Nanos to, const std::deque<TimeRange>& left_out
       continue;
     steps.push_back(first_step + i);
     incident.times.push_back(t);
+  }
+  for (const auto& [key, source] : sources_) {
+    Nanos& since = incident.heard_since.try_emplace(key.entity, source.since).first->second;
+    since = std::min(since, source.since);
   }
   for (const auto& [name, ring] : rings_) {
     const auto& [key, quantity] = name;
