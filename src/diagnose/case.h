@@ -24,13 +24,16 @@ struct CaseSeries {
 };
 
 struct Case {
-  std::vector<Nanos> times;  // start of each step, even spacing
+  std::vector<Nanos> times;  // start of each step, ascending; whole stretches may be left out
   Nanos step = 0;
   std::vector<CaseSeries> series;
   std::vector<telemetry::Edge> edges;  // may be empty: no graph is known
   std::vector<telemetry::ChangeEvent> changes;
   /// By how much the times of an entity may be off, from its hosts; absent: not known.
   std::map<telemetry::EntityId, Nanos> clock_bounds;
+  /// When each was first heard of, itself or by its callers, maybe before `times`; absent: not
+  /// known.
+  std::map<telemetry::EntityId, Nanos> heard_since;
   telemetry::Alert alert;
 };
 

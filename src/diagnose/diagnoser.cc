@@ -25,8 +25,6 @@ constexpr size_t kMostChanges = 1000;
 constexpr Nanos kLookBack = 10 * kMinute;   // before the onset
 constexpr Nanos kFindingOut = 2 * kMinute;  // while the alert may still move to another entity
 constexpr int kQuietWindows = 6;            // until an incident is closed
-constexpr int kCalmWindows = 2;             // after which a blip is over
-constexpr int kBlip = 2;                    // bad windows that are no more than that
 constexpr Nanos kNewNormal = 30 * kMinute;  // an incident this old is how things are now
 
 }  // namespace
@@ -44,6 +42,7 @@ struct Diagnoser::Impl {
     const bool learn = open() == nullptr || windows.start - open()->opened > kNewNormal;
     detector.Update(history, windows, edges, learn);
     const std::vector<Illness>& ill = detector.ill();
+    if (IsAnother(ill)) Close(windows.start);
     if (open() == nullptr) {
       if (ill.empty()) return;
       Open(ill, edges, windows.end());
@@ -51,37 +50,46 @@ struct Diagnoser::Impl {
     Follow(open(), ill, edges, windows);
   }
 
+  // While the open one has calmed down and only waits to be closed, something else fell ill: that
+  // is not its story. The same symptoms again are.
+  bool IsAnother(const std::vector<Illness>& ill) {
+    return open() != nullptr && quiet > 0 && !ill.empty() &&
+           std::none_of(ill.begin(), ill.end(), [&](const Illness& i) {
+             return symptoms.count({i.entity, i.quantity}) > 0;
+           });
+  }
+
+  void Close(Nanos now) {
+    troubled.push_front({open()->opened, well_since});
+    while (!troubled.empty() && troubled.back().to < history.first()) troubled.pop_back();
+    open()->closed = now;
+    symptoms.clear();
+  }
+
+  // The time before an incident without those of earlier incidents: how they began and ended is
+  // their own story, and no measure of what is normal.
+  Case WithWhatIsNormal(const Incident& incident, Nanos now) const {
+    Nanos from = incident.opened - kLookBack;
+    for (const TimeRange& trouble : troubled) {
+      if (trouble.to > from) from -= trouble.to - trouble.from;
+    }
+    return history.ToCase(from, now, troubled);
+  }
+
   void Open(const std::vector<Illness>& ill, const std::vector<Edge>& edges, Nanos now) {
+    const EntityId entity = MostUpstream(ill, edges);
     Incident incident;
-    Begin(&incident, ill, edges, now);
-    const EntityId entity = incident.diagnosis.alert.entity;
+    incident.opened = now;
+    for (const Illness& i : ill) {
+      if (i.entity == entity) incident.opened = std::min(incident.opened, i.since);
+    }
     incident.id = "inc-" + telemetry::SpanIdToHex(static_cast<uint64_t>(entity)) + "-" +
                   std::to_string(incident.opened / kSecond);
+    incident.diagnosis.alert.entity = entity;
+    incident.diagnosis.alert.time = incident.opened;
     incidents.insert(incidents.begin(), std::move(incident));
     if (incidents.size() > kMostIncidents) incidents.pop_back();
-    quiet = bad = 0;
-  }
-
-  void Begin(Incident* incident, const std::vector<Illness>& ill, const std::vector<Edge>& edges,
-             Nanos now) const {
-    const EntityId entity = MostUpstream(ill, edges);
-    incident->opened = now;
-    for (const Illness& i : ill) {
-      if (i.entity == entity) incident->opened = std::min(incident->opened, i.since);
-    }
-    incident->diagnosis.alert.entity = entity;
-    incident->diagnosis.alert.time = incident->opened;
-  }
-
-  // What breaks after a blip has calmed down did not begin with it.
-  void BeginAnewAfterABlip(Incident* incident, const std::vector<Illness>& ill,
-                           const std::vector<Edge>& edges, Nanos now) {
-    if (ill.empty() || quiet < kCalmWindows || bad > kBlip) return;
-    Incident anew;
-    anew.id = incident->id;
-    Begin(&anew, ill, edges, now);
-    *incident = std::move(anew);
-    bad = 0;
+    quiet = 0;
   }
 
   // The ill one that no ill one calls, through however many well ones: what users meet first. Among
@@ -143,10 +151,10 @@ struct Diagnoser::Impl {
   void Follow(Incident* incident, const std::vector<Illness>& ill, const std::vector<Edge>& edges,
               const telemetry::WindowSet& windows) {
     const Nanos now = windows.end();
-    BeginAnewAfterABlip(incident, ill, edges, now);
     MoveUpstream(incident, ill, edges, now);
     bool alerting_is_ill = false;
     for (const Illness& i : ill) {
+      symptoms.insert({i.entity, i.quantity});
       if (std::find(incident->members.begin(), incident->members.end(), i.entity) ==
           incident->members.end()) {
         incident->members.push_back(i.entity);
@@ -154,14 +162,14 @@ struct Diagnoser::Impl {
       alerting_is_ill =
           alerting_is_ill || (i.entity == incident->diagnosis.alert.entity && i.strength > 0);
     }
-    bad += std::any_of(ill.begin(), ill.end(), [](const Illness& i) { return i.strength > 0; });
     if (!ill.empty()) {
       quiet = 0;
     } else if (Heard(*incident, windows)) {
+      if (quiet == 0) well_since = windows.start;
       ++quiet;
     }
     if (quiet >= kQuietWindows) {
-      incident->closed = now;
+      Close(now);
       return;
     }
     // While it recovers the windows tell of health, and less and less of what happened.
@@ -189,7 +197,7 @@ struct Diagnoser::Impl {
       }
       first = false;
     }
-    Case c = history.ToCase(incident->opened - kLookBack, now);
+    Case c = WithWhatIsNormal(*incident, now);
     c.alert = alert;
     const Nanos oldest = now - options.history;
     for (const Edge& e : edges) {
@@ -203,9 +211,9 @@ struct Diagnoser::Impl {
     c.changes.assign(changes.begin(), changes.end());
     incident->diagnosis = Rank(c, [this](EntityId id) { return NameOf(id); });
     incident->diagnosis.made_at = now;
-    // How the incident before this one began and ended is its own story.
-    if (incidents.size() > 1 && incidents[1].closed > incident->opened - kLookBack) {
-      Case since = history.ToCase(incidents[1].closed, now);
+    // What moved before the last incident's end belongs to that one.
+    if (!troubled.empty() && troubled.front().to > incident->opened - kLookBack) {
+      Case since = history.ToCase(troubled.front().to, now);
       since.alert = c.alert;
       since.edges = std::move(c.edges);
       c = std::move(since);
@@ -226,8 +234,12 @@ struct Diagnoser::Impl {
   std::deque<telemetry::ChangeEvent> changes;
   std::map<EntityId, Nanos> clock_bounds;
   std::vector<Incident> incidents;  // newest first; at most the first is open
-  int quiet = 0;                    // windows since anything was ill
-  int bad = 0;                      // windows of the open one in which something was
+  // Of the open one.
+  std::set<std::pair<EntityId, Quantity>> symptoms;
+  int quiet = 0;         // windows since anything was ill
+  Nanos well_since = 0;  // start of the first of these
+  // When earlier ones were ill, newest first; as far as the history reaches.
+  std::deque<TimeRange> troubled;
 };
 
 Diagnoser::Diagnoser(DiagnoserOptions options, const telemetry::Identities* identities)

@@ -2,6 +2,10 @@
 // history per series (baseline/), finds what left its normal range, opens one incident for it, and
 // ranks causes (cause/, one kind a file; ranker.h) over the entities. Not thread-safe.
 //
+// All that is ill at once is one incident, and so is what comes again before six windows were well.
+// Something else that falls ill in these is an incident of its own. None is measured against the
+// time in which earlier ones were ill.
+//
 // Missing is not bad: a series that stops is its own state and raises nothing by itself.
 #pragma once
 

@@ -197,23 +197,28 @@ TEST(Diagnoser, TheOnsetIsNotThatOfTheIncidentBefore) {
 
 /// It lent the real outage its beginning.
 TEST(Diagnoser, ABlipThatCalmedDownIsNotTheBeginningOfWhatComesAfter) {
-  for (uint64_t seed = 1; seed <= 5; ++seed) {
-    Shop shop(20, Telemetry::kSpans, seed);
-    shop.Run(40);
-    shop.Run(1, 400);
-    shop.Run(6);
-    ASSERT_EQ(shop.incidents().size(), 1u) << "seed " << seed;
-    ASSERT_EQ(shop.incidents()[0].closed, 0) << "seed " << seed;
-    const std::string id = shop.incidents()[0].id;
-    const Nanos fault = shop.now();
-    shop.Run(8, 20, 0.6);
-    ASSERT_EQ(shop.incidents().size(), 1u) << "seed " << seed;
-    const telemetry::Incident& incident = shop.incidents()[0];
-    EXPECT_EQ(incident.id, id);
-    EXPECT_EQ(incident.opened, fault) << "seed " << seed;
-    EXPECT_EQ(incident.diagnosis.alert.time, fault);
-    EXPECT_EQ(incident.diagnosis.hypotheses[0].cause, "failing");
-    EXPECT_LE(std::abs(incident.diagnosis.hypotheses[0].onset - fault), kStep);
+  for (const int calm : {5, 6}) {
+    for (uint64_t seed = 1; seed <= 5; ++seed) {
+      Shop shop(20, Telemetry::kSpans, seed);
+      shop.Run(40);
+      shop.Run(1, 400);
+      shop.Run(calm);
+      ASSERT_EQ(shop.incidents().size(), 1u) << "seed " << seed;
+      ASSERT_EQ(shop.incidents()[0].closed, 0) << "seed " << seed;
+      const std::string blip = shop.incidents()[0].id;
+      const Nanos fault = shop.now();
+      shop.Run(8, 20, 0.6);
+      ASSERT_EQ(shop.incidents().size(), 2u) << "seed " << seed;
+      EXPECT_EQ(shop.incidents()[1].id, blip);
+      EXPECT_EQ(shop.incidents()[1].closed, fault);
+      const telemetry::Incident& incident = shop.incidents()[0];
+      EXPECT_EQ(incident.opened, fault) << "seed " << seed;
+      EXPECT_EQ(incident.closed, 0);
+      EXPECT_EQ(incident.diagnosis.alert.time, fault);
+      EXPECT_THAT(incident.diagnosis.alert.text, testing::HasSubstr("failed share"));
+      EXPECT_EQ(incident.diagnosis.hypotheses[0].cause, "failing");
+      EXPECT_LE(std::abs(incident.diagnosis.hypotheses[0].onset - fault), kStep);
+    }
   }
 }
 
@@ -228,6 +233,33 @@ TEST(Diagnoser, WhatComesAndGoesBeganWhenItFirstCame) {
   }
   ASSERT_EQ(shop.incidents().size(), 1u);
   EXPECT_EQ(shop.incidents()[0].opened, fault);
+}
+
+TEST(Diagnoser, TheSameSymptomsAgainAreTheSameIncident) {
+  Shop shop(20);
+  shop.Run(40);
+  for (int i = 0; i < 3; ++i) {
+    shop.Run(3, 20, 0.5);
+    shop.Run(6);
+  }
+  EXPECT_EQ(shop.incidents().size(), 1u);
+}
+
+TEST(Diagnoser, TheOnsetIsOfThisIncidentFromTheFirstWindowOn) {
+  Shop shop(20);
+  shop.Run(40);
+  shop.Run(8, 20, 0.3);
+  shop.Run(16);
+  ASSERT_GT(shop.incidents()[0].closed, 0);
+  const Nanos fault = shop.now();
+  for (int window = 0; window < 6; ++window) {
+    shop.Run(1, 20, 0.5);
+    ASSERT_EQ(shop.incidents().size(), 2u);
+    const telemetry::Hypothesis& first = shop.incidents()[0].diagnosis.hypotheses[0];
+    EXPECT_LE(std::abs(first.onset - fault), kStep) << "window " << window;
+    EXPECT_EQ(shop.Name(first.entity), "pay");
+    EXPECT_EQ(first.cause, "failing");
+  }
 }
 
 TEST(Diagnoser, FailuresAreFound) {
@@ -254,6 +286,22 @@ TEST(Diagnoser, ADeployIsTakenIntoAccount) {
   shop.Run(8, 20, 0.3);
   ASSERT_EQ(shop.incidents().size(), 1u);
   EXPECT_EQ(shop.incidents()[0].diagnosis.hypotheses[0].cause, "bad_deploy");
+}
+
+TEST(Diagnoser, TheDeployThatAServiceCameToBeWithIsNotTaken) {
+  Shop shop(20);
+  telemetry::ChangeEvent change;
+  change.time = shop.now();
+  change.kind = "deploy";
+  change.source = "ci";
+  change.id = "1";
+  change.version = "1";
+  change.entity = shop.pay();
+  shop.diagnoser().AddChange(change);
+  shop.Run(8);
+  shop.Run(8, 20, 0.3);
+  ASSERT_EQ(shop.incidents().size(), 1u);
+  EXPECT_EQ(shop.incidents()[0].diagnosis.hypotheses[0].cause, "failing");
 }
 
 TEST(Diagnoser, MissingTelemetryRaisesNothing) {

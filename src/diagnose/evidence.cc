@@ -18,6 +18,7 @@ using telemetry::Quantity;
 constexpr double kScaleFloor = 0.05;  // of the level
 constexpr Nanos kAtOnce = kMinute;
 constexpr size_t kShortestStretch = 4;
+constexpr Nanos kFewestNormal = 4;  // steps
 
 size_t At(int number) { return static_cast<size_t>(number); }
 
@@ -72,9 +73,12 @@ void CountRestarts(const CaseView& view, int entity, EntityEvidence* e) {
   const auto count = [&](Quantity q, auto&& is_restart) {
     const CaseSeries* s = view.Find(entity, q);
     if (s == nullptr) return false;
+    const std::vector<Nanos>& times = view.incident().times;
     double last = std::nan("");
     for (int i = 0; i < view.steps(); ++i) {
-      const double v = s->values[static_cast<size_t>(i)];
+      const double v = s->values[At(i)];
+      // What happened in a stretch that is left out is not of this case.
+      if (i > 0 && times[At(i)] - times[At(i - 1)] >= 2 * view.incident().step) last = std::nan("");
       if (!std::isfinite(v)) continue;
       if (std::isfinite(last)) {
         const double n = is_restart(last, v);
@@ -163,10 +167,24 @@ void FitMemory(const CaseView& view, int entity, EntityEvidence* e) {
   end_stretch();
 }
 
+// The deploy that an entity came to be with, and was well with for a while, changed nothing: what
+// is normal was measured with it. That it is near the onset says how young the entity is, whatever
+// broke.
+bool CameToBeWith(const Case& incident, const EntityEvidence& e,
+                  const telemetry::ChangeEvent& change) {
+  const auto it = incident.heard_since.find(e.entity);
+  if (it == incident.heard_since.end()) return false;
+  const Nanos since = it->second;
+  // It is told once the process is up, which may have spoken by then.
+  return since >= change.time - 2 * incident.step &&
+         e.onset.time - since >= kFewestNormal * incident.step;
+}
+
 void FindChange(const CaseView& view, EntityEvidence* e) {
-  const std::vector<telemetry::ChangeEvent>& changes = view.incident().changes;
-  e->change =
-      SuspectChange(changes, e->entity, e->onset.time, e->onset.error + 2 * view.incident().step);
+  const Case& incident = view.incident();
+  const std::vector<telemetry::ChangeEvent>& changes = incident.changes;
+  e->change = SuspectChange(changes, e->entity, e->onset.time, e->onset.error + 2 * incident.step);
+  if (e->change != nullptr && CameToBeWith(incident, *e, *e->change)) e->change = nullptr;
   if (e->change == nullptr) return;
   e->change_gap_s = ToSeconds(e->onset.time - e->change->time);
   std::set<EntityId> changed;

@@ -44,8 +44,9 @@ struct EntityEvidence {
   double memory_growth = 0;  // share of its usual level gained along its steepest stretch, >= 0
   double memory_fit = 0;     // how much of the variance the line explains, 0..1
 
-  const telemetry::ChangeEvent* change = nullptr;  // the last one before the onset
-  double change_gap_s = 0;                         // from the change to the onset; < 0: after it
+  // The last one before the onset; not the one that it came to be with, if it was well since.
+  const telemetry::ChangeEvent* change = nullptr;
+  double change_gap_s = 0;  // from the change to the onset; < 0: after it
   int changed_at_once = 0;  // entities that were changed within a minute of it, itself included
 };
 

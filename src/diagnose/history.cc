@@ -81,7 +81,7 @@ const CallStats* History::CallsOf(const Window& window, Source* source) const {
 void History::AddWindow(const Window& window, double seconds) {
   const WindowKey key = window.key;
   const bool edge = key.caller != kNoEntity;
-  Source& source = sources_[key];
+  Source& source = sources_.try_emplace(key, Source{.since = times_.back()}).first->second;
   source.last_step = now_;
   if (const CallStats* calls = CallsOf(window, &source)) {
     // Alive and not called is a rate of 0, but has neither latency nor failures.
@@ -154,16 +154,23 @@ Statistic History::StatisticOf(WindowKey key, Quantity quantity) const {
   return it == rings_.end() ? Statistic::kValue : it->second.statistic;
 }
 
-Case History::ToCase(Nanos from, Nanos to) const {
+Case History::ToCase(Nanos from, Nanos to, const std::deque<TimeRange>& left_out) const {
   Case incident;
   incident.step = step_;
   const uint64_t first_step = now_ + 1 - times_.size();
-  size_t begin = times_.size(), end = 0;
+  std::vector<uint64_t> steps;
   for (size_t i = 0; i < times_.size(); ++i) {
-    if (times_[i] < from || times_[i] >= to) continue;
-    begin = std::min(begin, i);
-    end = i + 1;
-    incident.times.push_back(times_[i]);
+    const Nanos t = times_[i];
+    if (t < from || t >= to) continue;
+    if (std::any_of(left_out.begin(), left_out.end(),
+                    [&](const TimeRange& r) { return t >= r.from && t < r.to; }))
+      continue;
+    steps.push_back(first_step + i);
+    incident.times.push_back(t);
+  }
+  for (const auto& [key, source] : sources_) {
+    Nanos& since = incident.heard_since.try_emplace(key.entity, source.since).first->second;
+    since = std::min(since, source.since);
   }
   for (const auto& [name, ring] : rings_) {
     const auto& [key, quantity] = name;
@@ -176,11 +183,10 @@ Case History::ToCase(Nanos from, Nanos to) const {
     series.values.assign(incident.times.size(), std::nan(""));
     bool any = false;
     const uint64_t ring_first = ring.last + 1 - ring.values.size();
-    for (size_t i = begin; i < end; ++i) {
-      const uint64_t step = first_step + i;
-      if (step < ring_first || step > ring.last) continue;
-      series.values[i - begin] = ring.values[static_cast<size_t>(step - ring_first)];
-      any = any || std::isfinite(series.values[i - begin]);
+    for (size_t i = 0; i < steps.size(); ++i) {
+      if (steps[i] < ring_first || steps[i] > ring.last) continue;
+      series.values[i] = ring.values[static_cast<size_t>(steps[i] - ring_first)];
+      any = any || std::isfinite(series.values[i]);
     }
     if (any) incident.series.push_back(std::move(series));
   }

@@ -23,9 +23,10 @@ class History {
   double Latest(telemetry::WindowKey key, telemetry::Quantity quantity) const;
   /// Which statistic its newest value is: a mean, a quantile, or kValue where nobody said.
   telemetry::Statistic StatisticOf(telemetry::WindowKey key, telemetry::Quantity quantity) const;
-  /// The steps within [from, to) and the series with any value in them; alert, edges, changes are
-  /// left to the caller.
-  Case ToCase(Nanos from, Nanos to) const;
+  /// The steps within [from, to), but for those that start within `left_out`, and the series with
+  /// any value in them, and since when each was heard without an absence as long as the history;
+  /// alert, edges, changes are left to the caller.
+  Case ToCase(Nanos from, Nanos to, const std::deque<TimeRange>& left_out = {}) const;
   Nanos first() const { return times_.empty() ? 0 : times_.front(); }
   Nanos step() const { return step_; }
   size_t series() const { return rings_.size(); }
@@ -37,6 +38,7 @@ class History {
     Witness witness = Witness::kNone;
     int silent = 0;       // windows since it last spoke while the other did
     double restarts = 0;  // running count
+    Nanos since = 0;      // start of its first window
     uint64_t last_step = 0;
   };
   struct Ring {

@@ -55,6 +55,18 @@ TEST(History, LeftOutWindowsAreMissingAndNotZero) {
   EXPECT_DOUBLE_EQ(h.Latest({kPay, kNoEntity}, Quantity::kCallRate), 4);
 }
 
+TEST(History, ItTellsSinceWhenEachIsHeard) {
+  History h(10 * kMinute);
+  h.Add(At(0, {Served(kPay, 10, 0.1, 1)}));
+  Window seen = Served(kDb, 10, 0.05, 0);  // by its caller, long before it speaks itself
+  seen.key = {kDb, kPay};
+  h.Add(At(1, {Served(kPay, 10, 0.1, 1), seen}));
+  h.Add(At(4, {Served(kPay, 10, 0.1, 1), Served(kDb, 10, 0.05, 0.5)}));
+  const Case c = h.ToCase(3 * kStep, kHour);
+  EXPECT_EQ(c.heard_since.at(kPay), 0);
+  EXPECT_EQ(c.heard_since.at(kDb), kStep);
+}
+
 TEST(History, AQuantileStaysOneAndAMeanIsNamed) {
   History h(10 * kMinute);
   Window told;

@@ -348,19 +348,6 @@ TEST(Ranker, AChangeRightBeforeIsABadDeployAndOneOfAllLongAgoIsNot) {
   ExpectFirst(RankIt(c), "slow_dependency", "pay", 0.5);
 }
 
-TEST(Ranker, RestartsWithRefusedCallsAreACrashLoop) {
-  ConstructedCase c(12, 8);
-  c.Serves("cart", 0.02, 0.02);
-  c.Add("web", Quantity::kCallRate, 10, 10).Add("web", Quantity::kErrorRatio, 0, 0.5);
-  c.Calls("web", "cart").AddEdge("web", "cart", Quantity::kClientCallRate, 10, 10);
-  c.AddEdge("web", "cart", Quantity::kClientErrorRatio, 0, 0.5);
-  std::vector<double> restarts(12, 0.0);
-  for (int i = 0; i < 8; ++i) restarts.push_back(i / 2);
-  c.AddValues("cart", "", Quantity::kRestarts, restarts);
-  c.AlertOn("web", Quantity::kErrorRatio);
-  ExpectFirst(RankIt(c), "crash_loop", "cart", 0.6);
-}
-
 // web's calls to cart all fail; cart is heard in the steps of the incident that `heard` names.
 ConstructedCase UnansweredCart(const std::vector<bool>& heard) {
   ConstructedCase c(12, heard.size());
@@ -382,6 +369,84 @@ ConstructedCase UnansweredCart(const std::vector<bool>& heard) {
   c.AddEdge("web", "cart", Quantity::kClientLatency, 0.021, 0.002);
   c.AlertOn("web", Quantity::kErrorRatio);
   return c;
+}
+
+telemetry::ChangeEvent DeployOf(const char* service, Nanos time) {
+  telemetry::ChangeEvent change;
+  change.kind = "deploy";
+  change.source = "ci";
+  change.id = service;
+  change.entity = Service(service);
+  change.time = time;
+  return change;
+}
+
+double PosteriorOf(const Diagnosis& d, const std::string& cause, const std::string& entity) {
+  for (const Hypothesis& h : d.hypotheses) {
+    if (h.cause == cause && h.entity == Service(entity)) return h.posterior;
+  }
+  return 0;
+}
+
+TEST(Ranker, TheDeployThatOneCameToBeWithIsNoChangeOfIt) {
+  ConstructedCase c = SlowPay();
+  const Nanos first = c.incident().times.front();
+  // It is told once the process is up, which may have spoken by then.
+  c.incident().changes = {DeployOf("pay", first + 2 * kSecond)};
+  c.incident().heard_since[Service("pay")] = first - kHour;
+  EXPECT_GT(PosteriorOf(RankIt(c), "bad_deploy", "pay"), 0.2);
+  c.incident().heard_since[Service("pay")] = first;
+  const Diagnosis d = RankIt(c);
+  ExpectFirst(d, "slow_dependency", "pay", 0.6);
+  EXPECT_LT(PosteriorOf(d, "bad_deploy", "pay"), 0.02);
+}
+
+TEST(Ranker, OneThatWasNeverWellMaySufferFromItsFirstDeploy) {
+  ConstructedCase c = SlowPay();
+  c.incident().changes = {DeployOf("pay", c.onset() - 4 * kSecond)};
+  c.incident().heard_since[Service("pay")] = c.onset() - c.incident().step;
+  ExpectFirst(RankIt(c), "bad_deploy", "pay", 0.6);
+}
+
+TEST(Ranker, OneRestartSoonAfterTheFirstDeployIsNoRollout) {
+  ConstructedCase c = UnansweredCart({false, false, true, true, true, true, true, true});
+  c.AddValues("cart", "", Quantity::kRestarts, [] {
+    std::vector<double> restarts(20, 0.0);
+    for (size_t i = 14; i < 20; ++i) restarts[i] = 1;
+    return restarts;
+  }());
+  const Nanos deployed = c.onset() - 40 * kSecond;
+  c.incident().changes = {DeployOf("cart", deployed)};
+  c.incident().heard_since[Service("cart")] = deployed;
+  ExpectFirst(RankIt(c), "crash_loop", "cart", 0.4);
+}
+
+TEST(Ranker, RestartsWithRefusedCallsAreACrashLoop) {
+  ConstructedCase c(12, 8);
+  c.Serves("cart", 0.02, 0.02);
+  c.Add("web", Quantity::kCallRate, 10, 10).Add("web", Quantity::kErrorRatio, 0, 0.5);
+  c.Calls("web", "cart").AddEdge("web", "cart", Quantity::kClientCallRate, 10, 10);
+  c.AddEdge("web", "cart", Quantity::kClientErrorRatio, 0, 0.5);
+  std::vector<double> restarts(12, 0.0);
+  for (int i = 0; i < 8; ++i) restarts.push_back(i / 2);
+  c.AddValues("cart", "", Quantity::kRestarts, restarts);
+  c.AlertOn("web", Quantity::kErrorRatio);
+  ExpectFirst(RankIt(c), "crash_loop", "cart", 0.6);
+}
+
+TEST(Ranker, RestartsInATimeThatIsLeftOutAreOfAnotherIncident) {
+  ConstructedCase c(12, 8);
+  c.Serves("cart", 0.02, 0.02);
+  c.Add("web", Quantity::kCallRate, 10, 10).Add("web", Quantity::kErrorRatio, 0, 0.5);
+  c.Calls("web", "cart").AddEdge("web", "cart", Quantity::kClientCallRate, 10, 10);
+  c.AddEdge("web", "cart", Quantity::kClientErrorRatio, 0, 0.5);
+  std::vector<double> restarts;
+  for (int i = 0; i < 12; ++i) restarts.push_back(i < 6 ? 0 : 5);
+  for (int i = 0; i < 8; ++i) restarts.push_back(5 + i / 2);
+  c.AddValues("cart", "", Quantity::kRestarts, restarts);
+  c.AlertOn("web", Quantity::kErrorRatio);
+  for (size_t i = 0; i < 6; ++i) c.incident().times[i] -= kMinute;
+  ExpectFirst(RankIt(c), "crash_loop", "cart", 0.6);
 }
 
 TEST(Ranker, OneThatStaysAwayIsDownAndNotRestarted) {
