@@ -23,8 +23,8 @@ class TraceTime {
   bool known() const { return traces_ > 0; }
 
   /// Seconds of all traces, of which `traces_seen` with `seconds` in all (and `squares`, the sum of
-  /// their squares) were seen. `counted`: how many more there were, where metrics tell it. Learns the
-  /// window.
+  /// their squares) were seen. `counted`: how many more there were, where metrics tell it. Learns
+  /// the window.
   Moments Total(double traces_seen, double seconds, double squares, const SpanEvidence& e,
                 const Moments* counted = nullptr) {
     const Times before = Before(), vague = Vague(before);
@@ -110,10 +110,10 @@ class TraceTime {
     squares_ = kKeep * squares_ + squares;
   }
 
-  static constexpr double kKeep = 0.8;  // a window with traces: half is forgotten after 3
-  static constexpr double kSame = 0.95; // how often times are as before
+  static constexpr double kKeep = 0.8;   // a window with traces: half is forgotten after 3
+  static constexpr double kSame = 0.95;  // how often times are as before
   static constexpr double kKeepUnrest = 0.97;
-  static constexpr double kLeastUnrest = 0.0005;   // variance of a mean over its square
+  static constexpr double kLeastUnrest = 0.0005;  // variance of a mean over its square
   static constexpr double kAssumedUnrest = 0.04;  // before anything is seen,
   static constexpr double kAssumedTraces = 5;     // which counts for so many
   static constexpr double kLeastScatter = 0.05, kMostScatter = 20;
