@@ -285,6 +285,8 @@ void LiveEngine::PublishPicture() {
         spdlog::error("older records cannot be read: {}", file);
     }
   }
+  for (const JournalLine& line : journal_.Tell(*picture))
+    spdlog::log(line.warning ? spdlog::level::warn : spdlog::level::info, "{}", line.text);
   publisher_->Publish(std::move(picture));
 }
 

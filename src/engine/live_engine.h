@@ -26,6 +26,7 @@
 #include "engine/analysis.h"
 #include "engine/config.h"
 #include "engine/incident_history.h"
+#include "engine/journal.h"
 #include "engine/pipeline.h"
 #include "ingest/prometheus/scraper.h"
 #include "ingest/receiver.h"
@@ -69,6 +70,7 @@ class LiveEngine {
   const std::shared_ptr<net::BodyBudget> body_budget_;  // of all listeners
   IncidentHistory incident_history_;
   Analysis analysis_;  // the analysis thread's alone once it runs
+  Journal journal_;    // likewise
   std::unique_ptr<Pipeline> pipeline_;
   std::unique_ptr<ingest::Receiver> receiver_;
   std::unique_ptr<publish::Publisher> publisher_;

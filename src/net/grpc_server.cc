@@ -6,6 +6,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
+#include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -67,6 +68,20 @@ std::string PeerName(const std::string& peer) {
 /// the bytes as they came, without its flag. No protobuf message begins with gzip's two bytes.
 bool IsGzip(ByteView message) {
   return message.size() >= 2 && message[0] == '\x1f' && message[1] == '\x8b';
+}
+
+/// grpc does not say why it cannot listen; the same tried without it does.
+std::string WhyNot(const std::string& address, uint16_t port) {
+  namespace asio = boost::asio;
+  boost::system::error_code error;
+  const asio::ip::address ip = asio::ip::make_address(address, error);
+  if (error) return error.message();
+  asio::io_context io;
+  asio::ip::tcp::acceptor acceptor(io);
+  const asio::ip::tcp::endpoint endpoint(ip, port);
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.bind(endpoint, error);
+  return error ? error.message() : "grpc gives no reason";
 }
 
 class Call;
@@ -308,7 +323,8 @@ class GenericServer : public GrpcServer, private grpc::CallbackGenericService {
     builder.AddListeningPort(target, grpc::InsecureServerCredentials(), &bound);
     builder.RegisterCallbackGenericService(this);
     server_ = builder.BuildAndStart();
-    if (server_ == nullptr || bound == 0) return Status::Unavailable("cannot listen on " + target);
+    if (server_ == nullptr || bound == 0)
+      return Status::Unavailable("cannot listen on " + target + ": " + WhyNot(address, port));
     port_ = static_cast<uint16_t>(bound);
     return Status::Ok();
   }

@@ -246,6 +246,7 @@ TEST_F(GrpcServerTest, SaysThatAPortIsTaken) {
   const auto second = GrpcServer::Start("127.0.0.1", server_->port(), {}, nullptr);
   EXPECT_EQ(second.status().code(), StatusCode::kUnavailable);
   EXPECT_THAT(second.status().message(), ::testing::HasSubstr(std::to_string(server_->port())));
+  EXPECT_THAT(second.status().message(), ::testing::HasSubstr("in use"));
 }
 
 TEST_F(GrpcServerTest, StopAnswersForTheForgetfulAndLateRepliesAreHarmless) {

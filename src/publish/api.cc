@@ -1,6 +1,7 @@
 #include "publish/api.h"
 
 #include <algorithm>
+#include <set>
 
 #include "publish/clock_json.h"
 #include "publish/evidence.h"
@@ -115,6 +116,18 @@ Result<Json> Entities(const Call& call) {
   return std::move(rows).Named("entities");
 }
 
+/// A misspelt state must not look like one of which nothing is known.
+Status KnownState(const std::optional<std::string>& state, const Picture& picture) {
+  if (!state || picture.estimates.empty()) return Status::Ok();
+  std::set<std::string_view> known;
+  for (const auto& e : picture.estimates) known.insert(e.state);
+  if (known.count(*state) > 0) return Status::Ok();
+  std::string names;
+  for (const std::string_view name : known)
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  return Status::NotFound("no estimate of that state; there are " + names);
+}
+
 Result<Json> Estimates(const Call& call) {
   Result<Query> query =
       Query::Parse(call.query, {"entity", "caller", "state", "from", "to", "limit"});
@@ -122,6 +135,7 @@ Result<Json> Estimates(const Call& call) {
   Result<Filter> filter = ParseFilter(*query, call.picture);
   if (!filter.ok()) return filter.status();
   const auto state = query->Text("state");
+  TG_RETURN_IF_ERROR(KnownState(state, call.picture));
   const EntityNames names(call.picture);
   Rows rows(filter->limit);
   for (const auto& e : call.picture.estimates) {

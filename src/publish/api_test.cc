@@ -275,6 +275,7 @@ TEST_F(ApiTest, RefusesParametersThatCannotBeMeant) {
   EXPECT_EQ(Error("/api/v1/axis"), bad);
   EXPECT_EQ(Error("/api/v1/status?x"), bad);
   EXPECT_EQ(Error("/api/v1/estimates?entity=nobody"), unknown);
+  EXPECT_EQ(Error("/api/v1/estimates?state=in_flihgt"), unknown);
   EXPECT_EQ(Error("/api/v1/estimates?entity=0123456789abcdef"), unknown);
   EXPECT_EQ(Error("/api/v1/incidents/none"), unknown);
   EXPECT_EQ(Error("/api/v1/incidents/"), unknown);
