@@ -19,6 +19,7 @@
 #include "engine/recorded_time.h"
 #include "net/http_client.h"
 #include "net/inflate.h"
+#include "publish/words.h"
 #include "store/duckdb/duckdb_store.h"
 
 namespace tomograph::engine {
@@ -309,6 +310,7 @@ TEST(RecordedRun, GivesTheSamePictureTwice) {
   EXPECT_GT(a.estimates.size(), 0u);
   for (size_t i = 0; i < a.estimates.size(); ++i) {
     EXPECT_EQ(a.estimates[i].state, b.estimates[i].state);
+    EXPECT_THAT(publish::kEstimateStates, ::testing::Contains(a.estimates[i].state));
     EXPECT_EQ(a.estimates[i].start, b.estimates[i].start);
     EXPECT_TRUE(a.estimates[i].value == b.estimates[i].value ||
                 a.estimates[i].value != a.estimates[i].value);

@@ -1,12 +1,12 @@
 #include "publish/api.h"
 
 #include <algorithm>
-#include <set>
 
 #include "publish/clock_json.h"
 #include "publish/evidence.h"
 #include "publish/query.h"
 #include "publish/request_json.h"
+#include "publish/words.h"
 
 namespace tomograph::publish {
 namespace {
@@ -107,25 +107,14 @@ Result<Json> Entities(const Call& call) {
   if (!query.ok()) return query.status();
   Result<size_t> limit = query->Limit();
   if (!limit.ok()) return limit.status();
-  const auto kind = query->Text("kind");
+  const auto kind = query->Word("kind", EntityKinds());
+  if (!kind.ok()) return kind.status();
   Rows rows(*limit);
   for (const auto& entity : call.picture.entities) {
-    if (kind && *kind != telemetry::EntityKindName(entity.kind)) continue;
+    if (*kind && **kind != telemetry::EntityKindName(entity.kind)) continue;
     rows.Add([&] { return EntityJson(entity); });
   }
   return std::move(rows).Named("entities");
-}
-
-/// A misspelt state must not look like one of which nothing is known.
-Status KnownState(const std::optional<std::string>& state, const Picture& picture) {
-  if (!state || picture.estimates.empty()) return Status::Ok();
-  std::set<std::string_view> known;
-  for (const auto& e : picture.estimates) known.insert(e.state);
-  if (known.count(*state) > 0) return Status::Ok();
-  std::string names;
-  for (const std::string_view name : known)
-    names += (names.empty() ? "" : ", ") + std::string(name);
-  return Status::NotFound("no estimate of that state; there are " + names);
 }
 
 Result<Json> Estimates(const Call& call) {
@@ -134,13 +123,13 @@ Result<Json> Estimates(const Call& call) {
   if (!query.ok()) return query.status();
   Result<Filter> filter = ParseFilter(*query, call.picture);
   if (!filter.ok()) return filter.status();
-  const auto state = query->Text("state");
-  TG_RETURN_IF_ERROR(KnownState(state, call.picture));
+  const auto state = query->Word("state", {kEstimateStates.begin(), kEstimateStates.end()});
+  if (!state.ok()) return state.status();
   const EntityNames names(call.picture);
   Rows rows(filter->limit);
   for (const auto& e : call.picture.estimates) {
     if (!filter->Covers(e.entity, e.caller) || !filter->range.Contains(e.start)) continue;
-    if (state && e.state != *state) continue;
+    if (*state && e.state != **state) continue;
     rows.Add([&] { return EstimateJson(e, names); });
   }
   return std::move(rows).Named("estimates");
@@ -164,6 +153,9 @@ Result<Json> Series(const Call& call) {
   Result<Filter> filter = ParseFilter(*query, call.picture);
   if (!filter.ok()) return filter.status();
   const auto quantity = query->Text("quantity");
+  if (quantity && !IsLineName(*quantity)) {
+    return Status::InvalidArgument("unknown quantity '" + *quantity + "'; known: " + LineNames());
+  }
   const EntityNames names(call.picture);
   Rows rows(filter->limit);
   for (const auto& line : call.picture.lines) {
@@ -195,10 +187,9 @@ Result<Json> Incidents(const Call& call) {
   if (!query.ok()) return query.status();
   Result<Filter> filter = ParseFilter(*query, call.picture);
   if (!filter.ok()) return filter.status();
-  const std::string state = query->Text("state").value_or("all");
-  if (state != "open" && state != "closed" && state != "all") {
-    return Status::InvalidArgument("state must be open, closed or all");
-  }
+  const auto asked = query->Word("state", {"open", "closed", "all"});
+  if (!asked.ok()) return asked.status();
+  const std::string state = asked->value_or("all");
   const EntityNames names(call.picture);
   Rows rows(filter->limit);
   for (const auto& incident : call.picture.incidents) {
@@ -281,9 +272,9 @@ Result<Json> Requests(const Call& call) {
   if (!query.ok()) return query.status();
   Result<Filter> filter = ParseFilter(*query, call.picture);
   if (!filter.ok()) return filter.status();
-  const std::string inferred = query->Text("inferred").value_or("false");
-  if (inferred != "true" && inferred != "false")
-    return Status::InvalidArgument("inferred must be true or false");
+  const auto asked = query->Word("inferred", {"true", "false"});
+  if (!asked.ok()) return asked.status();
+  const std::string inferred = asked->value_or("false");
   const EntityNames names(call.picture);
   Rows rows(filter->limit);
   for (const auto& request : call.picture.requests) {

@@ -275,12 +275,31 @@ TEST_F(ApiTest, RefusesParametersThatCannotBeMeant) {
   EXPECT_EQ(Error("/api/v1/axis"), bad);
   EXPECT_EQ(Error("/api/v1/status?x"), bad);
   EXPECT_EQ(Error("/api/v1/estimates?entity=nobody"), unknown);
-  EXPECT_EQ(Error("/api/v1/estimates?state=in_flihgt"), unknown);
+  EXPECT_EQ(Error("/api/v1/estimates?state=in_flihgt"), bad);
   EXPECT_EQ(Error("/api/v1/estimates?entity=0123456789abcdef"), unknown);
   EXPECT_EQ(Error("/api/v1/incidents/none"), unknown);
   EXPECT_EQ(Error("/api/v1/incidents/"), unknown);
   EXPECT_EQ(Error("/api/v1/"), unknown);
   EXPECT_EQ(Error("/api/v2/status"), unknown);
+}
+
+TEST_F(ApiTest, AWordThatCannotBeMeantIsNoEmptyAnswer) {
+  const auto refusal = [&](const std::string& target) {
+    const net::HttpResponse response = Ask(target);
+    EXPECT_EQ(response.status, 400) << target << response.body;
+    return response.body;
+  };
+  EXPECT_THAT(refusal("/api/v1/estimates?state=call_rate"), HasSubstr("known: call_volume, "));
+  EXPECT_THAT(refusal("/api/v1/estimates?state="), HasSubstr("in_flight"));
+  EXPECT_THAT(refusal("/api/v1/entities?kind=servcie"), HasSubstr("known: service, "));
+  EXPECT_THAT(refusal("/api/v1/series?quantity=latency_p98"), HasSubstr("latency, "));
+  EXPECT_THAT(refusal("/api/v1/series?quantity=call_ratep50"), HasSubstr("call_rate, "));
+  EXPECT_THAT(refusal("/api/v1/incidents?state=half"), HasSubstr("known: open, closed, all"));
+  EXPECT_THAT(refusal("/api/v1/requests?inferred=maybe"), HasSubstr("known: true, false"));
+  // A known word that nothing here has is no error.
+  EXPECT_EQ(Answer("/api/v1/estimates?state=replica_diverged")["total"], 0u);
+  EXPECT_EQ(Answer("/api/v1/entities?kind=region")["total"], 0u);
+  EXPECT_EQ(Answer("/api/v1/series?quantity=gc_time_mean")["total"], 0u);
 }
 
 TEST_F(ApiTest, AnAmbiguousNameIsRefusedAndAnIdIsNot) {

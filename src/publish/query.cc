@@ -13,7 +13,8 @@ namespace {
 using net::PercentDecode;
 using net::PlusMeans;
 
-std::string Joined(std::initializer_list<std::string_view> words) {
+template <typename Words>
+std::string Joined(const Words& words) {
   std::string out;
   for (const auto word : words) out.append(out.empty() ? "" : ", ").append(word);
   return out.empty() ? "none" : out;
@@ -64,6 +65,14 @@ std::optional<std::string> Query::Text(std::string_view name) const {
     if (key == name) return value;
   }
   return std::nullopt;
+}
+
+Result<std::optional<std::string>> Query::Word(std::string_view name,
+                                               const std::vector<std::string_view>& words) const {
+  auto text = Text(name);
+  if (!text || std::find(words.begin(), words.end(), *text) != words.end()) return text;
+  return Status::InvalidArgument("unknown " + std::string(name) + " '" + *text +
+                                 "'; known: " + Joined(words));
 }
 
 Result<telemetry::EntityId> Query::Entity(std::string_view name,

@@ -23,6 +23,10 @@ class Query {
   static Result<Query> Parse(std::string_view query, std::initializer_list<std::string_view> known);
 
   std::optional<std::string> Text(std::string_view name) const;
+  /// One of a closed list of words: another one is an error that names them, since an empty answer
+  /// would say that there is nothing of it.
+  Result<std::optional<std::string>> Word(std::string_view name,
+                                          const std::vector<std::string_view>& words) const;
   /// An entity's id (16 hex digits) or its exact name. kNotFound when the Picture has none such,
   /// kInvalidArgument when several bear the name; kNoEntity when the parameter is absent.
   Result<telemetry::EntityId> Entity(std::string_view name,
