@@ -48,27 +48,32 @@ std::vector<JournalLine> Journal::Tell(const Picture& picture) {
 }
 
 void Journal::TellArrival(const Picture& picture, std::vector<JournalLine>* lines) {
-  const auto services = static_cast<size_t>(std::count_if(
-      picture.entities.begin(), picture.entities.end(),
-      [](const auto& entity) { return entity.kind == telemetry::EntityKind::kService; }));
-  if (services > 0 && services_ == 0)
-    lines->push_back({false, "telemetry arrives: " + std::to_string(services) +
-                                 (services == 1 ? " service" : " services") + " so far"});
-  services_ = std::max(services_, services);
+  size_t services = 0;
+  Nanos newest = 0;
+  for (const telemetry::Entity& entity : picture.entities) {
+    if (entity.kind != telemetry::EntityKind::kService) continue;
+    ++services;
+    newest = std::max(newest, entity.last_seen);
+  }
+  if (!began_) earlier_ = newest;
+  if (arrived_ || newest <= earlier_) return;
+  arrived_ = true;
+  lines->push_back({false, "telemetry arrives: " + std::to_string(services) +
+                               (services == 1 ? " service" : " services") + " so far"});
 }
 
 void Journal::TellScrapes(const Picture& picture, std::vector<JournalLine>* lines) {
-  for (const ScrapeState& scrape : picture.scrapes) {
-    if (scrape.last == 0) continue;
-    const auto [told, first] = scrapes_.try_emplace(scrape.url, scrape.up);
-    if (!first && told->second == scrape.up) continue;
-    told->second = scrape.up;
+  scrapes_.resize(picture.scrapes.size());
+  for (size_t i = 0; i < scrapes_.size(); ++i) {
+    const ScrapeState& scrape = picture.scrapes[i];
+    std::optional<bool>& told = scrapes_[i];
+    if (scrape.last == 0 || told == scrape.up) continue;
     if (!scrape.up)
       lines->push_back({true, "scraping " + scrape.job + " fails: " + ErrorOf(scrape)});
-    else if (first)
-      lines->push_back({false, "scraping " + scrape.job + " works: " + scrape.url});
     else
-      lines->push_back({false, "scraping " + scrape.job + " works again: " + scrape.url});
+      lines->push_back(
+          {false, "scraping " + scrape.job + (told ? " works again: " : " works: ") + scrape.url});
+    told = scrape.up;
   }
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,10 +35,11 @@ class Journal {
   void TellScrapes(const telemetry::Picture& picture, std::vector<JournalLine>* lines);
   void TellIncidents(const telemetry::Picture& picture, std::vector<JournalLine>* lines);
 
-  bool began_ = false;  // whether a Picture was seen that is not being replayed
-  size_t services_ = 0;
-  std::map<std::string, bool> scrapes_;    // up, by url
-  std::map<std::string, Told> incidents_;  // of the last Picture, by id
+  bool began_ = false;    // whether a Picture was seen that is not being replayed
+  Nanos earlier_ = 0;     // newest that a service said before that one
+  bool arrived_ = false;  // something newer came
+  std::vector<std::optional<bool>> scrapes_;  // up, in the Picture's order
+  std::map<std::string, Told> incidents_;     // of the last Picture, by id
 };
 
 }  // namespace tomograph::engine

@@ -31,11 +31,23 @@ TEST(Journal, TelemetryArrivesOnce) {
   Journal journal;
   Picture picture;
   EXPECT_TRUE(journal.Tell(picture).empty());
-  picture.entities.emplace_back();
+  picture.entities.emplace_back().last_seen = kSecond;
   EXPECT_THAT(Texts(journal.Tell(picture)),
               testing::ElementsAre("telemetry arrives: 1 service so far"));
-  picture.entities.emplace_back();
+  picture.entities.emplace_back().last_seen = 2 * kSecond;
   EXPECT_TRUE(journal.Tell(picture).empty());
+}
+
+TEST(Journal, WhatAnEarlierRunHeardDoesNotArrive) {
+  Journal journal;
+  Picture picture;
+  picture.entities.resize(2);
+  for (telemetry::Entity& entity : picture.entities) entity.last_seen = 5 * kSecond;
+  EXPECT_TRUE(journal.Tell(picture).empty());
+  EXPECT_TRUE(journal.Tell(picture).empty());
+  picture.entities[1].last_seen = 9 * kSecond;
+  EXPECT_THAT(Texts(journal.Tell(picture)),
+              testing::ElementsAre("telemetry arrives: 2 services so far"));
 }
 
 TEST(Journal, AnIncidentIsToldWhenItOpensChangesAndCloses) {
@@ -89,6 +101,23 @@ TEST(Journal, AScrapeIsToldWhenItChanges) {
   scrape.up = true;
   EXPECT_THAT(Texts(journal.Tell(picture)),
               testing::ElementsAre("scraping shop works again: http://a:1/metrics"));
+}
+
+TEST(Journal, TargetsThatDifferInTheirQueryAloneAreToldApart) {
+  Journal journal;
+  Picture picture;
+  picture.scrapes.resize(2);
+  for (telemetry::ScrapeState& scrape : picture.scrapes) {
+    scrape.job = "probe";
+    scrape.url = "http://a:1/probe";
+    scrape.last = kSecond;
+  }
+  picture.scrapes[0].up = true;
+  picture.scrapes[1].error = "http://a:1/probe: 500";
+  EXPECT_THAT(Texts(journal.Tell(picture)),
+              testing::ElementsAre("scraping probe works: http://a:1/probe",
+                                   "! scraping probe fails: http://a:1/probe: 500"));
+  EXPECT_TRUE(journal.Tell(picture).empty());
 }
 
 }  // namespace
