@@ -70,18 +70,19 @@ bool IsGzip(ByteView message) {
   return message.size() >= 2 && message[0] == '\x1f' && message[1] == '\x8b';
 }
 
-/// grpc does not say why it cannot listen; the same tried without it does.
+/// ": reason", since grpc does not say why it cannot listen and the same tried without it does;
+/// empty where that is not told either.
 std::string WhyNot(const std::string& address, uint16_t port) {
   namespace asio = boost::asio;
   boost::system::error_code error;
   const asio::ip::address ip = asio::ip::make_address(address, error);
-  if (error) return error.message();
+  if (error) return {};  // a name: grpc resolves these, and nobody here
   asio::io_context io;
   asio::ip::tcp::acceptor acceptor(io);
   const asio::ip::tcp::endpoint endpoint(ip, port);
   acceptor.open(endpoint.protocol(), error);
   if (!error) acceptor.bind(endpoint, error);
-  return error ? error.message() : "grpc gives no reason";
+  return error ? ": " + error.message() : std::string();
 }
 
 class Call;
@@ -324,7 +325,7 @@ class GenericServer : public GrpcServer, private grpc::CallbackGenericService {
     builder.RegisterCallbackGenericService(this);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || bound == 0)
-      return Status::Unavailable("cannot listen on " + target + ": " + WhyNot(address, port));
+      return Status::Unavailable("cannot listen on " + target + WhyNot(address, port));
     port_ = static_cast<uint16_t>(bound);
     return Status::Ok();
   }
