@@ -272,9 +272,7 @@ TEST(Diagnoser, FailuresAreFound) {
   EXPECT_EQ(first.cause, "failing");
 }
 
-TEST(Diagnoser, ADeployIsTakenIntoAccount) {
-  Shop shop(20);
-  shop.Run(24);
+telemetry::ChangeEvent DeployOfPay(const Shop& shop) {
   telemetry::ChangeEvent change;
   change.time = shop.now();
   change.kind = "deploy";
@@ -282,7 +280,13 @@ TEST(Diagnoser, ADeployIsTakenIntoAccount) {
   change.id = "7";
   change.version = "2";
   change.entity = shop.pay();
-  shop.diagnoser().AddChange(change);
+  return change;
+}
+
+TEST(Diagnoser, ADeployIsTakenIntoAccount) {
+  Shop shop(20);
+  shop.Run(24);
+  shop.diagnoser().AddChange(DeployOfPay(shop));
   shop.Run(8, 20, 0.3);
   ASSERT_EQ(shop.incidents().size(), 1u);
   EXPECT_EQ(shop.incidents()[0].diagnosis.hypotheses[0].cause, "bad_deploy");
@@ -290,14 +294,7 @@ TEST(Diagnoser, ADeployIsTakenIntoAccount) {
 
 TEST(Diagnoser, TheDeployThatAServiceCameToBeWithIsNotTaken) {
   Shop shop(20);
-  telemetry::ChangeEvent change;
-  change.time = shop.now();
-  change.kind = "deploy";
-  change.source = "ci";
-  change.id = "1";
-  change.version = "1";
-  change.entity = shop.pay();
-  shop.diagnoser().AddChange(change);
+  shop.diagnoser().AddChange(DeployOfPay(shop));
   shop.Run(8);
   shop.Run(8, 20, 0.3);
   ASSERT_EQ(shop.incidents().size(), 1u);

@@ -421,30 +421,30 @@ TEST(Ranker, OneRestartSoonAfterTheFirstDeployIsNoRollout) {
   ExpectFirst(RankIt(c), "crash_loop", "cart", 0.4);
 }
 
-TEST(Ranker, RestartsWithRefusedCallsAreACrashLoop) {
+// Half of web's calls to cart fail; cart has restarted so many times by each step.
+ConstructedCase RestartingCart(const std::vector<double>& restarts) {
   ConstructedCase c(12, 8);
   c.Serves("cart", 0.02, 0.02);
   c.Add("web", Quantity::kCallRate, 10, 10).Add("web", Quantity::kErrorRatio, 0, 0.5);
   c.Calls("web", "cart").AddEdge("web", "cart", Quantity::kClientCallRate, 10, 10);
   c.AddEdge("web", "cart", Quantity::kClientErrorRatio, 0, 0.5);
-  std::vector<double> restarts(12, 0.0);
-  for (int i = 0; i < 8; ++i) restarts.push_back(i / 2);
   c.AddValues("cart", "", Quantity::kRestarts, restarts);
   c.AlertOn("web", Quantity::kErrorRatio);
+  return c;
+}
+
+TEST(Ranker, RestartsWithRefusedCallsAreACrashLoop) {
+  std::vector<double> restarts(12, 0.0);
+  for (int i = 0; i < 8; ++i) restarts.push_back(i / 2);
+  ConstructedCase c = RestartingCart(restarts);
   ExpectFirst(RankIt(c), "crash_loop", "cart", 0.6);
 }
 
 TEST(Ranker, RestartsInATimeThatIsLeftOutAreOfAnotherIncident) {
-  ConstructedCase c(12, 8);
-  c.Serves("cart", 0.02, 0.02);
-  c.Add("web", Quantity::kCallRate, 10, 10).Add("web", Quantity::kErrorRatio, 0, 0.5);
-  c.Calls("web", "cart").AddEdge("web", "cart", Quantity::kClientCallRate, 10, 10);
-  c.AddEdge("web", "cart", Quantity::kClientErrorRatio, 0, 0.5);
   std::vector<double> restarts;
   for (int i = 0; i < 12; ++i) restarts.push_back(i < 6 ? 0 : 5);
   for (int i = 0; i < 8; ++i) restarts.push_back(5 + i / 2);
-  c.AddValues("cart", "", Quantity::kRestarts, restarts);
-  c.AlertOn("web", Quantity::kErrorRatio);
+  ConstructedCase c = RestartingCart(restarts);
   for (size_t i = 0; i < 6; ++i) c.incident().times[i] -= kMinute;
   ExpectFirst(RankIt(c), "crash_loop", "cart", 0.6);
 }
