@@ -272,6 +272,16 @@ TEST(Queue, AWindowHeardOfBecauseOfOneTraceWasNoBusyOne) {
   EXPECT_LT(width / heard, 4 * kTraces * kMean / 5) << "without the past it is more than 12 times";
 }
 
+TEST(TraceTime, TheFirstTraceIsTakenAtItsWord) {
+  SpanEvidence e;
+  e.weight = 10;
+  TraceTime times;
+  const Moments m = times.Total(1, 0.2, 0.04, e);
+  EXPECT_DOUBLE_EQ(m.floor, 0.2);
+  EXPECT_NEAR(m.mean, 9 * 1.5 * 0.2, 1e-9);  // nine unseen for each, and half a one more than seen
+  EXPECT_GT(m.variance, 0);
+}
+
 TEST(Queue, LittlesLawFromAHistogram) {
   QueueModel m;
   Window w = Entity(kA);

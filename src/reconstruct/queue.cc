@@ -297,6 +297,7 @@ void QueueModel::Update(const WindowSet& windows, std::vector<Estimate>* estimat
 void QueueModel::Silent(const WindowSet& windows, std::vector<Estimate>* estimates) {
   for (auto at = known_.begin(); at != known_.end();) {
     if (at->second.last < windows.end()) {
+      // Not of takings: an exhausted pool is silent too, and its takings end later.
       if (windows.spans > 0) at->second.busy.LearnSilence();
       for (const char* state : {"in_flight", "queue_depth"}) {
         Estimate e = EstimateOf(state, at->first, windows, "requests");

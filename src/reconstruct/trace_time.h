@@ -45,8 +45,10 @@ class TraceTime {
     Learn(traces_seen, seconds, squares);
     return all;
   }
-  /// A window in which none was seen, although traces came.
-  void LearnSilence() { history_.Learn(0); }
+  /// A window in which none was seen, although traces of others came.
+  void LearnSilence() {
+    if (known()) history_.Learn(0);
+  }
 
  private:
   /// A trace's time is gamma distributed, `shape` its shape; the rate is Gamma(a, b).
@@ -63,12 +65,13 @@ class TraceTime {
     }
     /// Seconds of so many traces.
     Moments Of(const Moments& traces) const {
-      const double finite = std::max(a, kLeastFinite);
-      const double inverse = b / (finite - 1);
+      if (!(a > 1)) return {};                          // nothing is known
+      const double inverse = b / (a - 1);               // E[1 / rate]
+      const double finite = std::max(a, kLeastFinite);  // from 2 down it has no variance
       const double news = traces.mean * shape;
-      const double square = (news + news * news + traces.variance * shape * shape) * inverse *
-                            inverse * (finite - 1) / (finite - 2);
-      return {0, news * inverse, std::max(0.0, square - news * inverse * news * inverse)};
+      const double square =
+          (news + news * news + traces.variance * shape * shape) * (finite - 1) / (finite - 2);
+      return {0, news * inverse, std::max(0.0, square - news * news) * inverse * inverse};
     }
   };
 
