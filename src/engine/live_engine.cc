@@ -252,6 +252,7 @@ void LiveEngine::PublishPicture() {
   picture->windows_to_learn = analysis_.windows_to_learn();
   incident_history_.AddTo(&picture->incidents);
   picture->now = clock_.Now();
+  picture->requests_before = listed_requests_.Before(picture->now, picture->requests);
   picture->live = true;
   picture->replaying = replaying_;
   picture->source = "live";

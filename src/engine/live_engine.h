@@ -27,6 +27,7 @@
 #include "engine/config.h"
 #include "engine/incident_history.h"
 #include "engine/journal.h"
+#include "engine/listed_requests.h"
 #include "engine/pipeline.h"
 #include "ingest/prometheus/scraper.h"
 #include "ingest/receiver.h"
@@ -83,6 +84,7 @@ class LiveEngine {
   std::thread maintenance_thread_;
   Nanos started_ = 0;                      // what was received before is replayed
   bool replaying_ = false;                 // the analysis thread's alone once it runs
+  ListedRequests listed_requests_;         // likewise
   std::set<std::string> unreadable_told_;  // files of the store, in the log; likewise
   std::mutex stop_mutex_;
   std::condition_variable stop_signal_;

@@ -290,12 +290,15 @@ Result<Json> Requests(const Call& call) {
 
 Result<Json> OneRequest(const Call& call) {
   TG_RETURN_IF_ERROR(NoParameters(call));
-  for (const auto& request : call.picture.requests) {
-    if (RequestIdText(*request) == call.rest)
-      return RequestJson(*request, call.picture, EntityNames(call.picture));
+  for (const auto* requests : {&call.picture.requests, &call.picture.requests_before}) {
+    for (const auto& request : *requests) {
+      if (RequestIdText(*request) == call.rest)
+        return RequestJson(*request, call.picture, EntityNames(call.picture));
+    }
   }
   return Status::NotFound("no request '" + std::string(call.rest) +
-                          "' is kept: only a few of each kind are, for a while");
+                          "' is kept: only a few of each kind are, for a minute after they were "
+                          "listed");
 }
 
 Json RelatedJson(const telemetry::RelatedLine& line, const EntityNames& names) {

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "publish/fake_store_test.h"
+#include "publish/request_json.h"
 #include "publish/sample_picture_test.h"
 
 namespace tomograph::publish {
@@ -429,6 +430,15 @@ TEST_F(ApiTest, ARebuiltRequestMarksWhatIsInferredLostAndCorrected) {
   EXPECT_EQ(pay["clock"]["offset_ms"], 5);
   EXPECT_EQ(pay["clock"]["corrected"], true);
   EXPECT_EQ(spans[0]["clock"]["corrected"], false);
+}
+
+TEST_F(ApiTest, ARequestThatIsNoLongerListedCanBeOpened) {
+  Picture picture = *picture_;
+  const std::string id = RequestIdText(*picture.requests.front());
+  picture.requests_before = std::exchange(picture.requests, {});
+  picture_ = std::make_shared<const Picture>(std::move(picture));
+  EXPECT_EQ(Answer("/api/v1/requests")["total"], 0u);
+  EXPECT_EQ(Answer("/api/v1/requests/" + id)["id"], id);
 }
 
 TEST_F(ApiTest, SelectsRequests) {

@@ -65,6 +65,8 @@ struct Picture {
   std::vector<HostClock> clocks;             // by host
   std::vector<ClockFinding> clock_findings;  // newest first
   std::vector<std::shared_ptr<const RebuiltRequest>> requests;  // a few of each kind, newest first
+  /// In the `requests` of a picture of the last minute and not in these: can be opened still.
+  std::vector<std::shared_ptr<const RebuiltRequest>> requests_before;
   RebuildStats rebuilding;
   /// By how much the times of each service may be off; absent: nothing bounds it.
   std::map<EntityId, Nanos> clock_bounds;
