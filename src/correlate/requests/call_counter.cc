@@ -11,13 +11,34 @@ using telemetry::EntityId;
 using telemetry::kNoEntity;
 using telemetry::WindowKey;
 
+constexpr int kDeepestCall = 8;  // libraries that call through one another
+
 const OpenSpan* ParentOf(const JoinedTrace& trace, size_t i) {
   const int32_t parent = trace.parent(i);
   return parent == JoinedTrace::kNone ? nullptr : &trace.spans()[static_cast<size_t>(parent)];
 }
 
-bool IsCallOfItsService(const OpenSpan& span, const OpenSpan* parent) {
-  return span.incoming() || span.parent == 0 ||
+/// A client span whose own service answers: what is served is the answer, and this merely asks.
+bool AsksItself(const JoinedTrace& trace, size_t i) {
+  const EntityId service = trace.spans()[i].service;
+  if (!trace.spans()[i].outgoing()) return false;
+  for (int depth = 0; depth < kDeepestCall; ++depth) {
+    int32_t inner = JoinedTrace::kNone;
+    for (const int32_t c : trace.children(i)) {
+      const OpenSpan& child = trace.spans()[static_cast<size_t>(c)];
+      if (child.service != service) continue;
+      if (child.incoming()) return true;
+      if (child.outgoing()) inner = c;
+    }
+    if (inner == JoinedTrace::kNone) return false;
+    i = static_cast<size_t>(inner);  // one library calls through another
+  }
+  return false;
+}
+
+bool IsCallOfItsService(const JoinedTrace& trace, size_t i, const OpenSpan* parent) {
+  const OpenSpan& span = trace.spans()[i];
+  return span.incoming() || (span.parent == 0 && !AsksItself(trace, i)) ||
          (parent != nullptr && parent->service != span.service);
 }
 
@@ -89,7 +110,7 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
       if (span.parent != 0) ++(parent != nullptr ? joins_.joined : joins_.orphans);
       CountMissingJoins(trace, i);
     }
-    if (IsCallOfItsService(span, parent)) {
+    if (IsCallOfItsService(trace, i, parent)) {
       if (WindowBuilder::Cell* cell = windows_->At(WindowKey{span.service, kNoEntity}))
         windows_->AddCall(cell, span);
       if (parent != nullptr && !parent->outgoing() && parent->service != span.service) {
@@ -105,7 +126,7 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
     if (span.incoming() && span.parent == 0 && span.peer != kNoEntity)
       unanswered_.push_back(Unanswered{span, trace_number_});
     if (ended && !span.outgoing()) CountExclusive(trace, i);
-    if (ended && IsCallOfItsService(span, parent) && !span.outgoing())
+    if (ended && IsCallOfItsService(trace, i, parent) && !span.outgoing())
       steps_.Count(trace, i, *addresses_);
   }
 }

@@ -1,12 +1,13 @@
 // CallCounter: from the joined traces of one interval to the windows of entities and edges.
 //
-// An entity's calls are its server and consumer spans, root spans, and spans of any kind whose
-// parent belongs to another service. An edge's calls are the caller's client spans; where a call
-// was joined without one, or its answer came windows later, the callee's span stands in. A client
-// span that nobody's span answers (a database, a third party) gives an edge to the peer that it
-// names, or to the service known to answer at that address, and if that entity sends no spans of
-// its own also the entity's windows: what its callers saw of it. A root server span that names the
-// address of its caller (an access log, for one) gives an edge from who lives there.
+// An entity's calls are its server and consumer spans, root spans but those that ask their
+// own service, and spans of any kind whose parent belongs to another service. An edge's calls are
+// the caller's client spans; where a call was joined without one, or its answer came windows later,
+// the callee's span stands in. A client span that nobody's span answers (a database, a third party)
+// gives an edge to the peer that it names, or to the service known to answer at that address, and
+// if that entity sends no spans of its own also the entity's windows: what its callers saw of it. A
+// root server span that names the address of its caller (an access log, for one) gives an edge from
+// who lives there.
 #pragma once
 
 #include <map>
