@@ -192,6 +192,39 @@ describe('states of the page', () => {
     });
   });
 
+  test('of several that fail it is said what their calls do', async () => {
+    const picture = fixture('normal');
+    const services = picture.topology.nodes.filter((n) => n.kind === 'service' && !n.figures.silent);
+    services[0].figures.failing = true;
+    await withFixture(picture, {}, (page) => page.getByText('1 failing at least half of its calls').waitFor());
+    services[1].figures.failing = true;
+    await withFixture(picture, {}, (page) => page.getByText('2 failing at least half of their calls').waitFor());
+  });
+
+  test('what follows a short left column stands beside the time axis, and leaves no half of the page blank', async () => {
+    const picture = fixture('incident');
+    picture.incidents[0].propagation = [];
+    const kept = new Set(['payment', 'checkout']);
+    picture.topology.nodes = picture.topology.nodes.filter((n) => kept.has(n.name));
+    picture.topology.edges = picture.topology.edges.filter((e) => kept.has(e.caller_name) && kept.has(e.callee_name));
+    await withFixture(picture, {}, async (page) => {
+      await page.locator('[aria-label="Time axis"] canvas').first().waitFor();
+      const box = (name) => page.locator(`section[aria-label="${name}"]`).boundingBox();
+      const [axis, services, requests] = [await box('Time axis'), await box('Services'), await box('Rebuilt requests')];
+      assert.ok(services.y + services.height + 60 < axis.y + axis.height, 'the left column is short');
+      assert.ok(requests.y < services.y + services.height + 30 && requests.x + requests.width <= axis.x, JSON.stringify({ axis, services, requests }));
+    });
+  });
+
+  test('no table is wider than a phone', () =>
+    withFixture('incident', { viewport: phone }, async (page) => {
+      for (const name of ['Numbers as a table', 'Sources, and why']) await page.locator('summary', { hasText: name }).click();
+      const tooWide = await page.evaluate(() => [...document.querySelectorAll('table')]
+        .filter((table) => table.scrollWidth > table.parentElement.clientWidth)
+        .map((table) => table.closest('section').getAttribute('aria-label')));
+      assert.deepEqual(tooWide, []);
+    }));
+
   test('a scrape that fails is told with its error', () =>
     withFixture('normal', {}, async (page) => {
       const told = page.getByText('Scraping pay fails: connection refused');

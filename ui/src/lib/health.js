@@ -1,10 +1,10 @@
 import { placeMass } from './findings.js';
 
-// What the page says of an entity, in words, shapes and colours alike.
+// What the page says of an entity, in words, shapes and colours alike; `words`: of several.
 export const healths = {
-  cause: { glyph: '◆', word: 'likely cause' },
-  abnormal: { glyph: '▲', word: 'out of its normal range' },
-  failing: { glyph: '▲', word: 'failing at least half of its calls' },
+  cause: { glyph: '◆', word: 'likely cause', words: 'likely causes' },
+  abnormal: { glyph: '▲', word: 'out of its normal range', words: 'out of their normal range' },
+  failing: { glyph: '▲', word: 'failing at least half of its calls', words: 'failing at least half of their calls' },
   silent: { glyph: '∅', word: 'silent: up or down is not known' },
   normal: { glyph: '', word: 'normal' },
 };
