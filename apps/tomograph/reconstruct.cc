@@ -18,6 +18,7 @@
 #include "publish/publisher.h"
 #include "publish/report.h"
 #include "publish/request_json.h"
+#include "temporary_folder.h"
 
 namespace tomograph::app {
 namespace {
@@ -143,25 +144,6 @@ class LinksFile {
  private:
   std::string path_;
   std::ofstream out_;
-};
-
-/// Where the raw records are while a page is served that has no store of its own; removed with it.
-class TemporaryFolder {
- public:
-  ~TemporaryFolder() {
-    std::error_code error;
-    if (!path_.empty()) std::filesystem::remove_all(path_, error);
-  }
-  /// Empty when it cannot be made.
-  const std::string& Make() {
-    std::error_code error;
-    std::string path = std::filesystem::temp_directory_path(error) / "tomograph-XXXXXX";
-    if (!error && mkdtemp(path.data()) != nullptr) path_ = path;
-    return path_;
-  }
-
- private:
-  std::string path_;
 };
 
 int Reconstruct(const Options& options) {

@@ -1,13 +1,13 @@
 // What is wrong with a command line is said before the work, and nothing is left behind.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createServer } from 'node:net';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { faults } from '../../examples/shop/faults.mjs';
-import { binary, repository } from './tomograph.mjs';
+import { binary, repository, until } from './tomograph.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'tomograph-command-line-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -81,4 +81,42 @@ test('./dev shop with a fault that is none says so before it installs anything',
   assert.equal(existsSync(installed), false);
   assert.notEqual(run('--warmup', '5', Object.keys(faults)[0], 'none').status, 2, 'what there is gets on to the installing');
   assert.ok(existsSync(installed));
+});
+
+test('a store that a killed process left behind goes with the next start; that of a living one stays, and what is not ours', async () => {
+  const temporary = join(folder, 'temporary');
+  mkdirSync(join(temporary, 'tomograph-recording-foreign'), { recursive: true });
+  writeFileSync(join(temporary, 'tomograph-recording-foreign', 'mine.txt'), 'x');
+  const stores = () => readdirSync(temporary).filter((name) => name !== 'tomograph-recording-foreign');
+  const served = [];
+  const serve = async () => {
+    const child = spawn(binary, ['reconstruct', join(repository, 'examples/shop/recordings/healthy'), '--quiet', '--serve', '127.0.0.1:0'], { env: { ...process.env, TMPDIR: temporary }, stdio: ['ignore', 'pipe', 'inherit'] });
+    served.push(child);
+    child.ended = new Promise((done) => child.on('exit', done));
+    let output = '';
+    child.stdout.on('data', (text) => { output += text; });
+    await until(() => /The page:/.test(output), 60, 'the page');
+    return child;
+  };
+  try {
+    const killed = await serve();
+    const [left] = stores();
+    killed.kill('SIGKILL');
+    await killed.ended;
+    assert.deepEqual(stores(), [left]);
+    const living = await serve();
+    const [its] = stores();
+    assert.notEqual(its, left);
+    const another = await serve();
+    assert.equal(stores().length, 2);
+    assert.ok(stores().includes(its), 'its owner lives');
+    for (const child of [living, another]) {
+      child.kill('SIGTERM');
+      await child.ended;
+    }
+    assert.deepEqual(stores(), []);
+    assert.ok(existsSync(join(temporary, 'tomograph-recording-foreign', 'mine.txt')));
+  } finally {
+    for (const child of served) if (child.exitCode === null) child.kill('SIGKILL');
+  }
 });
