@@ -97,6 +97,7 @@ class MetricDecoder {
     protozero::pbf_reader reader = Reader(bytes);
     ByteView data;
     uint32_t which = 0;
+    bool strange = false;  // something that a metric does not have
     while (reader.next()) {
       switch (reader.tag_and_type()) {
         case Bytes(1):
@@ -113,11 +114,16 @@ class MetricDecoder {
           which = reader.tag();
           data = View(reader);
           break;
+        case Bytes(2):   // description
+        case Bytes(12):  // metadata
+          reader.skip();
+          break;
         default:
+          strange = true;
           reader.skip();
       }
     }
-    ReadKind(which, data);
+    strange = !ReadKind(which, data) || strange;
     // One layout for the fingerprint, whatever the order of fields on the wire.
     identity_.clear();
     AppendIdentity(ByteView(reinterpret_cast<const char*>(&resource_.fingerprint),
@@ -129,22 +135,35 @@ class MetricDecoder {
     identity_.push_back(static_cast<char>(metric_.temporality));
     const size_t shared = identity_.size();
     protozero::pbf_reader points = Reader(data);
+    bool any = false;
     while (points.next(1, protozero::pbf_wire_type::length_delimited)) {
+      any = true;
       identity_.resize(shared);
       Point(which, View(points));
     }
+    // A metric may have no points; what is none at all (spans, sent here) must not vanish.
+    if (any || !strange) return;
+    pass_.tally.Received();
+    pass_.tally.Drop(which == 0 ? Reason::kUnsupported : Reason::kMalformed);
   }
 
-  void ReadKind(uint32_t which, ByteView data) {
-    bool monotonic = false;
+  /// False when `data` has fields, and none that data of a metric has.
+  bool ReadKind(uint32_t which, ByteView data) {
+    bool monotonic = false, known = data.empty();
     int32_t temporality = 0;
     protozero::pbf_reader reader = Reader(data);
     while (reader.next()) {
       switch (reader.tag_and_type()) {
+        case Bytes(1):  // a point
+          known = true;
+          reader.skip();
+          break;
         case Varint(2):
+          known = true;
           temporality = reader.get_enum();
           break;
         case Varint(3):
+          known = true;
           monotonic = reader.get_uint64() != 0;
           break;
         default:
@@ -171,6 +190,7 @@ class MetricDecoder {
       default:
         break;
     }
+    return known;
   }
 
   void Point(uint32_t which, ByteView bytes) {

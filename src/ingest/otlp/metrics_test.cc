@@ -237,5 +237,34 @@ TEST_F(MetricsTest, KeepsNothingOfADamagedMessage) {
   EXPECT_TRUE(DecodeInto(&batch, good, Signal::kSample).ok());
 }
 
+// What a client sends that was given the wrong path.
+TEST_F(MetricsTest, SpansAreNoMetricsAndAreTold) {
+  test::SpanFields with_event, bare;
+  with_event.events = {test::Event(test::kTime, "retry", {})};
+  bare.name = "";
+  for (const test::SpanFields& fields : {with_event, bare}) {
+    Batch batch;
+    const auto decoded =
+        DecodeInto(&batch, test::Request({test::Block(test::Resource({}), {test::Span(fields)})}),
+                   Signal::kSample);
+    if (!decoded.ok()) continue;  // told as well
+    EXPECT_EQ(decoded->rejected, 1u);
+    EXPECT_NE(decoded->message, "");
+  }
+  EXPECT_EQ(Received(Signal::kSample) + Received(Signal::kMessage), 2u);
+}
+
+TEST_F(MetricsTest, AMetricWithoutPointsIsNoLoss) {
+  Batch batch;
+  const auto decoded =
+      DecodeInto(&batch,
+                 test::Request({test::Block(
+                     test::Resource({}), {test::Gauge("idle", {}), test::Sum("n", 2, true, {})})}),
+                 Signal::kSample);
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_EQ(decoded->rejected, 0u);
+  EXPECT_EQ(Received(Signal::kSample), 0u);
+}
+
 }  // namespace
 }  // namespace tomograph::ingest::otlp
