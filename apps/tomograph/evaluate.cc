@@ -194,6 +194,7 @@ void AddClocks(CLI::App* command, Run* run) {
   struct Options {
     std::string data;
     evaluate::ClockInjection injection;
+    std::vector<std::string> second_host;
     bool json = false;
   };
   auto options = std::make_shared<Options>();
@@ -204,10 +205,15 @@ void AddClocks(CLI::App* command, Run* run) {
   clocks->add_option("--step-at", options->injection.step_at, "share of the recording")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
+  clocks
+      ->add_option("--second-host", options->second_host,
+                   "services on the second machine; else those whose clocks agree")
+      ->delimiter(',');
   clocks->add_flag("--json", options->json, "print a JSON array");
   clocks->callback([run, options] {
     *run = [options] {
-      const auto scores = evaluate::RunClocks(options->data, options->injection);
+      const auto scores =
+          evaluate::RunClocks(options->data, options->injection, options->second_host);
       if (!scores.ok()) return Fail(scores.status());
       std::printf(
           "%s\n",

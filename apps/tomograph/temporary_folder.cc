@@ -22,8 +22,7 @@ constexpr const char* kUnowned = "/owner.new";
 /// Anybody may put something of this name into a folder for all.
 bool IsOurFolder(const std::string& path) {
   struct stat status {};
-  return lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
-         status.st_uid == geteuid();
+  return lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid();
 }
 
 void RemoveIfAbandoned(const std::string& path) {

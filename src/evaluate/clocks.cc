@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "correlate/correlator.h"
 #include "engine/recorded_run.h"
@@ -24,13 +25,8 @@ using telemetry::StringId;
 
 constexpr char kFile[] = "jaeger.ndjson";
 constexpr char kFirstHost[] = "host-a", kSecondHost[] = "host-b";
-
-/// Which services share the second machine of the hotel sets (their SOURCE.txt says so; the
-/// containers' own names don't). Other sets have one clock or one side of each call.
-bool HasKnownHosts(const std::string& set) { return set.find("hotel") != std::string::npos; }
-bool OnSecondHost(std::string_view service) {
-  return service == "search" || service == "geo" || service == "rate" || service == "reservation";
-}
+constexpr double kTellsApart = 500e3;  // ns: asymmetric delays look like less
+constexpr double kMuchMore = 3;        // than clocks of one machine seem to differ by
 
 struct Recording {
   std::unique_ptr<Identities> identities = std::make_unique<Identities>();
@@ -38,32 +34,37 @@ struct Recording {
   Nanos start = INT64_MAX, end = INT64_MIN;
 };
 
-/// The same resource on the machine that it is known to run on.
-ResourceId Moved(ResourceId resource, Identities* ids) {
-  const telemetry::Resource old = ids->resources.Get(resource);
-  const std::string host = OnSecondHost(ids->strings.Get(old.service)) ? kSecondHost : kFirstHost;
-  const std::string key = std::to_string(static_cast<uint32_t>(resource)) + " on " + host;
-  return ids->resources.FindOrAdd(telemetry::FingerprintOf(key), [&] {
-    telemetry::Resource moved = old;
-    moved.host = ids->strings.Intern(host);
-    return moved;
-  });
-}
-
 Result<Recording> Read(const std::string& path) {
   Recording recording;
   auto batches = engine::ReadNormalised(path, recording.identities.get());
   if (!batches.ok()) return batches.status();
   recording.batches = std::move(batches).value();
-  for (Batch& batch : recording.batches) {
+  for (const Batch& batch : recording.batches) {
     for (size_t i = 0; i < batch.spans.rows(); ++i) {
-      batch.spans.resource[i] = Moved(batch.spans.resource[i], recording.identities.get());
       recording.start = std::min(recording.start, batch.spans.start_ns[i]);
       recording.end = std::max(recording.end, batch.spans.end_ns[i]);
     }
   }
   if (recording.end < recording.start) return Status::InvalidArgument(path + " holds no spans");
   return recording;
+}
+
+/// Puts every service on the machine that `host_of` names.
+template <typename HostOf>
+void Place(Recording* recording, const HostOf& host_of) {
+  Identities* ids = recording->identities.get();
+  const auto placed = [&](ResourceId resource) {
+    const telemetry::Resource old = ids->resources.Get(resource);
+    const std::string host = host_of(std::string(ids->strings.Get(old.service)));
+    const std::string key = std::to_string(static_cast<uint32_t>(resource)) + " on " + host;
+    return ids->resources.FindOrAdd(telemetry::FingerprintOf(key), [&] {
+      telemetry::Resource moved = old;
+      moved.host = ids->strings.Intern(host);
+      return moved;
+    });
+  };
+  for (Batch& batch : recording->batches)
+    for (ResourceId& resource : batch.spans.resource) resource = placed(resource);
 }
 
 /// Least squares through the middles of the segments: ns = offset + slope (t - origin).
@@ -137,27 +138,37 @@ struct Answer {
   }
 };
 
-Answer Ask(Recording* recording, const Injected* injected) {
+/// Gives out the recording in the order of its time, as a live sender would: not all before the
+/// first window. `closed` is called at the end of every window.
+template <typename Closed>
+void Replay(const Recording& recording, const Injected* injected, correlate::Correlator* correlator,
+            const Closed& closed) {
+  for (const Batch& batch : recording.batches) {
+    Batch copy = batch;
+    if (injected != nullptr) Inject(*injected, *recording.identities, &copy);
+    correlator->Add(copy);
+    Nanos reached = INT64_MAX;
+    for (const Nanos t : batch.spans.start_ns) reached = std::min(reached, t);
+    if (batch.spans.rows() > 0) correlator->Advance(reached, closed);
+  }
+  correlator->Finish(closed);
+}
+
+correlate::CorrelatorOptions Options() {
   correlate::CorrelatorOptions options;
   options.lateness = 30 * kSecond;
-  correlate::Correlator correlator(options, recording->identities.get());
+  return options;
+}
+
+Answer Ask(const Recording& recording, const Injected* injected) {
+  correlate::Correlator correlator(Options(), recording.identities.get());
   Answer answer;
-  const auto closed = [&](telemetry::WindowSet&& windows) {
+  Replay(recording, injected, &correlator, [&](telemetry::WindowSet&& windows) {
     if (answer.windows == 0) answer.first_window = windows.start;
     size_t steps = 0;
     for (const HostClock& c : correlator.clocks().Clocks()) steps += c.steps.size();
     answer.steps_by_window[answer.windows++] = steps;
-  };
-  // Given out in the order of their time, as a live sender would: not all before the first window.
-  for (const Batch& batch : recording->batches) {
-    Batch copy = batch;
-    if (injected != nullptr) Inject(*injected, *recording->identities, &copy);
-    correlator.Add(copy);
-    Nanos reached = INT64_MAX;
-    for (const Nanos t : batch.spans.start_ns) reached = std::min(reached, t);
-    if (batch.spans.rows() > 0) correlator.Advance(reached, closed);
-  }
-  correlator.Finish(closed);
+  });
   for (const HostClock& c : correlator.clocks().Clocks()) {
     if (c.is_reference()) continue;
     answer.host = c.host;
@@ -168,6 +179,41 @@ Answer Ask(Recording* recording, const Injected* injected) {
   answer.findings = correlator.clocks().Findings();
   std::reverse(answer.findings.begin(), answer.findings.end());
   return answer;
+}
+
+double QuantileOf(std::vector<double> values, double q) {
+  if (values.empty()) return std::nan("");
+  std::sort(values.begin(), values.end());
+  return values[std::min(values.size() - 1,
+                         static_cast<size_t>(q * static_cast<double>(values.size())))];
+}
+
+/// Which services share the second machine, where nobody says so: each is taken for a machine of
+/// its own, and those whose clocks agree are one. Empty: the clocks do not fall apart into two.
+std::set<std::string> SecondHostByClocks(Recording* recording) {
+  Place(recording, [](const std::string& service) { return service; });
+  correlate::Correlator correlator(Options(), recording->identities.get());
+  Replay(*recording, nullptr, &correlator, [](telemetry::WindowSet&&) {});
+  std::vector<std::pair<double, std::string>> clocks;  // ns, of the service
+  for (const HostClock& c : correlator.clocks().Clocks()) {
+    std::vector<double> offsets;
+    for (const ClockSegment& s : c.segments)
+      if (s.measured) offsets.push_back(static_cast<double>(s.offset));
+    if (!offsets.empty()) clocks.emplace_back(QuantileOf(offsets, 0.5), c.host);
+  }
+  std::sort(clocks.begin(), clocks.end());
+  double apart = 0, together = 0;
+  size_t second = 0;
+  for (size_t i = 1; i < clocks.size(); ++i) {
+    const double gap = clocks[i].first - clocks[i - 1].first;
+    together = std::max(together, std::min(gap, apart));
+    if (gap > apart) second = i;
+    apart = std::max(apart, gap);
+  }
+  std::set<std::string> services;
+  if (apart < kTellsApart || apart < kMuchMore * together) return services;
+  for (size_t i = second; i < clocks.size(); ++i) services.insert(clocks[i].second);
+  return services;
 }
 
 Line LineThrough(const Answer& answer, Nanos origin) {
@@ -190,13 +236,6 @@ Line LineThrough(const Answer& answer, Nanos origin) {
   line.slope = spread > 0 ? (n * xy - x * y) / spread : 0;
   line.offset = (y - line.slope * x) / n;
   return line;
-}
-
-double QuantileOf(std::vector<double> values, double q) {
-  if (values.empty()) return std::nan("");
-  std::sort(values.begin(), values.end());
-  return values[std::min(values.size() - 1,
-                         static_cast<size_t>(q * static_cast<double>(values.size())))];
 }
 
 double RmsOf(const std::vector<double>& values) {
@@ -231,7 +270,10 @@ void ScoreErrors(const Recording& recording, const Answer& answer, const Answer&
     const Nanos at[] = {s.from, s.from + (s.to - s.from) / 2, s.to - 1};
     for (size_t k = 0; k < 3; ++k) {
       const auto estimate = answer.Offset(at[k]);
-      if (!estimate || s.BoundAt(at[k]) == telemetry::kUnknownBound) continue;
+      if (!estimate || s.BoundAt(at[k]) == telemetry::kUnknownBound) {
+        ++score->unbounded;
+        continue;
+      }
       const double up = static_cast<double>(s.above[k]), down = static_cast<double>(s.below[k]);
       const auto holds = [&](double t) { return t <= *estimate + up && t >= *estimate - down; };
       const double truth = line.At(at[k]) + injected.At(at[k]);
@@ -248,29 +290,29 @@ void ScoreErrors(const Recording& recording, const Answer& answer, const Answer&
   score->rms_own_us = RmsOf(own);
   score->rms_middle_us = RmsOf(middles);
   score->median_bound_us = QuantileOf(bounds, 0.5);
+  score->p95_bound_us = QuantileOf(bounds, 0.95);
 }
 
-ClockScore ScoreOf(const std::string& set, Recording* recording, const ClockInjection& injection) {
+ClockScore ScoreOf(const std::string& set, const Recording& recording, const Answer& natural,
+                   const ClockInjection& injection) {
   ClockScore score;
   score.set = set;
-  score.start = recording->start;
-  score.seconds = ToSeconds(recording->end - recording->start);
-  const Answer natural = Ask(recording, nullptr);
-  const Line line = LineThrough(natural, recording->start);
-  score.natural_offset_ms =
-      line.At(recording->start + (recording->end - recording->start) / 2) * 1e-6;
+  score.start = recording.start;
+  score.seconds = ToSeconds(recording.end - recording.start);
+  const Line line = LineThrough(natural, recording.start);
+  score.natural_offset_ms = line.At(recording.start + (recording.end - recording.start) / 2) * 1e-6;
   score.natural_drift_ppm = line.slope * 1e6;
   score.natural_findings = natural.findings;
 
-  const Injected injected(injection, *recording, natural.host, line);
+  const Injected injected(injection, recording, natural.host, line);
   const Answer answer = Ask(recording, &injected);
   score.windows = answer.windows;
   score.calls = answer.calls;
   score.findings = answer.findings;
-  ScoreErrors(*recording, answer, natural, line, injected, &score);
+  ScoreErrors(recording, answer, natural, line, injected, &score);
   score.drift_error_ppm -= injection.drift_ppm;
   if (injection.step_ms == 0) return score;
-  score.step_injected_s = ToSeconds(injected.step_at() - recording->start);
+  score.step_injected_s = ToSeconds(injected.step_at() - recording.start);
   const Nanos length = correlate::CorrelatorOptions().window_length;
   score.step_window = static_cast<int>((injected.step_at() - answer.first_window) / length);
   for (const auto& step : answer.steps) {
@@ -278,8 +320,8 @@ ClockScore ScoreOf(const std::string& set, Recording* recording, const ClockInje
     if (score.step_from_s >= 0 && std::abs(ToSeconds(step.to - injected.step_at())) >
                                       std::abs(score.step_to_s - score.step_injected_s))
       continue;
-    score.step_from_s = ToSeconds(step.from - recording->start);
-    score.step_to_s = ToSeconds(step.to - recording->start);
+    score.step_from_s = ToSeconds(step.from - recording.start);
+    score.step_to_s = ToSeconds(step.to - recording.start);
     score.step_found_ms = ToSeconds(step.size) * 1e3;
   }
   for (const auto& [window, steps] : answer.steps_by_window) {
@@ -315,20 +357,25 @@ nlohmann::json FindingsJson(const std::vector<ClockFinding>& findings, Nanos sta
 
 }  // namespace
 
-Result<std::vector<ClockScore>> RunClocks(const std::string& data,
-                                          const ClockInjection& injection) {
+Result<std::vector<ClockScore>> RunClocks(const std::string& data, const ClockInjection& injection,
+                                          const std::vector<std::string>& second_host) {
   auto folders = FoldersWith(data, kFile);
   if (!folders.ok()) return folders.status();
   std::vector<ClockScore> scores;
   for (const std::string& folder : *folders) {
-    // The root itself may be a set: then its own name tells.
-    if (!HasKnownHosts(folder.empty() || folder == "." ? data : folder)) continue;
     auto recording = Read(JoinPath(JoinPath(data, folder), kFile));
     if (!recording.ok()) return recording.status();
-    scores.push_back(ScoreOf(folder, &*recording, injection));
+    std::set<std::string> second(second_host.begin(), second_host.end());
+    if (second.empty()) second = SecondHostByClocks(&*recording);
+    Place(&*recording, [&](const std::string& service) {
+      return second.count(service) > 0 ? kSecondHost : kFirstHost;
+    });
+    const Answer natural = Ask(*recording, nullptr);
+    if (natural.segments.empty()) continue;
+    scores.push_back(ScoreOf(folder, *recording, natural, injection));
+    for (const std::string& service : second) scores.back().second_host.push_back(service);
   }
-  if (scores.empty())
-    return Status::NotFound(data + " holds no set with calls between two known hosts");
+  if (scores.empty()) return Status::NotFound(data + " holds no set with calls between two hosts");
   return scores;
 }
 
@@ -336,16 +383,21 @@ std::string ClocksText(const std::vector<ClockScore>& scores) {
   std::string out;
   char line[512];
   for (const ClockScore& s : scores) {
-    std::snprintf(line, sizeof(line),
-                  "%s: %.0f s, %d windows, %llu calls; natural %+.3f ms, %+.2f ppm\n"
-                  "  rms %.1f us (p95 %.1f; middles of windows %.1f; against its own run without "
-                  "injection %.1f), drift error %+.2f ppm\n"
-                  "  inside the hard bounds %d of %d (%.1f %%), median bound %.0f us\n",
-                  s.set.c_str(), s.seconds, s.windows, static_cast<unsigned long long>(s.calls),
-                  s.natural_offset_ms, s.natural_drift_ppm, s.rms_us, s.p95_us, s.rms_middle_us,
-                  s.rms_own_us, s.drift_error_ppm, s.inside, s.checked,
-                  100.0 * s.inside / std::max(1, s.checked), s.median_bound_us);
+    std::snprintf(
+        line, sizeof(line),
+        "%s: %.0f s, %d windows, %llu calls; natural %+.3f ms, %+.2f ppm\n"
+        "  rms %.1f us (p95 %.1f; middles of windows %.1f; against its own run without "
+        "injection %.1f), drift error %+.2f ppm\n"
+        "  inside the hard bounds %d of %d (%.1f %%), median bound %.0f us (95 %%: %.0f), "
+        "%d not bounded\n",
+        s.set.c_str(), s.seconds, s.windows, static_cast<unsigned long long>(s.calls),
+        s.natural_offset_ms, s.natural_drift_ppm, s.rms_us, s.p95_us, s.rms_middle_us, s.rms_own_us,
+        s.drift_error_ppm, s.inside, s.checked, 100.0 * s.inside / std::max(1, s.checked),
+        s.median_bound_us, s.p95_bound_us, s.unbounded);
     out += line;
+    out += "  second host:";
+    for (const std::string& service : s.second_host) out += " " + service;
+    out += "\n";
     if (s.step_window >= 0) {
       std::snprintf(line, sizeof(line),
                     "  step injected at %.3f s (window %d): %s, named at the end of window %d, "
@@ -381,6 +433,9 @@ std::string ClocksJson(const std::vector<ClockScore>& scores) {
                           {"inside", s.inside},
                           {"checked", s.checked},
                           {"median_bound_us", s.median_bound_us},
+                          {"p95_bound_us", s.p95_bound_us},
+                          {"unbounded", s.unbounded},
+                          {"second_host", s.second_host},
                           {"natural_findings", FindingsJson(s.natural_findings, s.start)},
                           {"findings", FindingsJson(s.findings, s.start)}};
     if (s.step_window >= 0)

@@ -28,7 +28,8 @@ struct ClockScore {
   std::string set;
   double seconds = 0;
   int windows = 0;
-  uint64_t calls = 0;  // between the hosts
+  uint64_t calls = 0;                    // between the hosts
+  std::vector<std::string> second_host;  // its services
   // Without injection.
   double natural_offset_ms = 0, natural_drift_ppm = 0;  // of the line, at its middle
   std::vector<telemetry::ClockFinding> natural_findings;
@@ -40,7 +41,8 @@ struct ClockScore {
   // The start, the middle and the end of every stretch of the answer (a window, or the parts
   // around a step): how many have a bound, and how many of those hold both truths.
   int checked = 0, inside = 0;
-  double median_bound_us = 0;
+  int unbounded = 0;  // those that have none, which is not counted as a miss
+  double median_bound_us = 0, p95_bound_us = 0;
   double step_injected_s = 0;                    // since the start
   double step_from_s = -1, step_to_s = -1;       // as found; -1: not found
   double step_found_ms = 0;                      // its size
@@ -49,9 +51,12 @@ struct ClockScore {
   Nanos start = 0;  // of the recording
 };
 
-/// Scores of every set below `data` that has two-sided spans and known hosts; kNotFound when there
-/// is none.
-Result<std::vector<ClockScore>> RunClocks(const std::string& data, const ClockInjection& injection);
+/// Scores of every set below `data` that has two-sided spans between two hosts; kNotFound when
+/// there is none. `second_host`: the services that share the second machine. Empty: services whose
+/// clocks agree without injection share one, and a set whose clocks do not fall apart into two
+/// groups, or are further apart within one, is left out.
+Result<std::vector<ClockScore>> RunClocks(const std::string& data, const ClockInjection& injection,
+                                          const std::vector<std::string>& second_host);
 std::string ClocksText(const std::vector<ClockScore>& scores);
 std::string ClocksJson(const std::vector<ClockScore>& scores);
 

@@ -31,6 +31,7 @@ constexpr size_t kMaxSteps = 20;      // kept a host
 constexpr size_t kLeastSegments = 8;  // kept a host
 constexpr Nanos kForgotten = kHour;   // a host or pair without calls
 constexpr Nanos kCoarsest = kSecond;  // that a clock is read
+constexpr double kTailWander = 1e-4;  // s a second: off the drift measured a window later
 constexpr Nanos kPlausible = INT64_MAX / 4;
 
 using PairKey = std::pair<EntityId, EntityId>;  // first < second
@@ -57,6 +58,7 @@ struct Host {
   EntityId reference = telemetry::kNoEntity;
   double loop_residual = std::nan("");
   Nanos last_contact = 0;
+  Nanos covered_until = 0;  // its bounds allow for a step that nobody saw
   std::deque<telemetry::ClockStep> steps;
   std::vector<ClockSegment> segments;
   uint64_t inside_calls = 0;  // of this window: within the host, against its own clock
@@ -206,12 +208,27 @@ struct ClockModel::Impl {
       for (size_t i = 0; i < ids.size(); ++i)
         if (fresh[i] != 0) fresh[now[i].reference] |= 2;
       Record(ids, then, now, steps, fresh);
+      const Nanos until = CoveredUntil();
+      for (size_t i = 0; i < ids.size(); ++i)
+        if (fresh[i] != 0) hosts[ids[i]].covered_until = until;
     }
     ReportWithin(ids);
     for (auto& [key, pair] : pairs) {
       pair.calls = {};
     }
     TrimSegments();
+  }
+
+  /// Until when the bounds of the window at hand allow for a step that nobody saw, of the hosts
+  /// that have calls in it.
+  Nanos CoveredUntil() const {
+    Nanos until = start + length;
+    for (const auto& [key, pair] : pairs)
+      if (pair.fresh && pair.window.measured)
+        until =
+            std::min(until, start + length / 2 +
+                                FromSeconds(std::max(pair.window.covered_to, -ToSeconds(length))));
+    return std::max(until, start);
   }
 
   static GraphPair Edge(size_t a, size_t b, const PairWindow& w, bool before) {
@@ -313,21 +330,30 @@ struct ClockModel::Impl {
       Host& host = hosts[ids[i]];
       const ClockSegment whole = Segment(ids, now[i], end);
       Nanos settled = start;
+      // To some pairs one step may look like one inside, to others like one before: both hold.
+      if (!steps.at_start.empty() && !steps.inside.empty()) old[i] = Widened(old[i], whole);
+      if ((fresh[i] & 1) != 0) {
+        // The calls may leave it open whether a step inside was not rather before the window.
+        const bool before =
+            !steps.inside.empty() && steps.WidestInside(start, length).from <= start;
+        CoverTail(ids[i], before ? Widened(old[i], whole) : old[i], at_start[i] != 0);
+      }
       if (at_start[i] != 0) {
-        // Up to the first call after the jump the clock may still have been what it was.
-        const TimeRange zone = steps.ZoneAtStart(start, length);
-        settled = zone.to;
+        // Until no call allows for it any more, the clock may still have been what it was.
+        settled = steps.LatestAtStart(start, length);
         ClockSegment unmoved = old[i];
         unmoved.offset -= at_start[i];
+        if (!host.segments.empty() && host.segments.back().reference != ids[i])
+          unmoved = host.segments.back();
         Append(&host, Widened(Part(old[i], start, settled), unmoved));
-        TellStep(&host, ids[i], zone, at_start[i], steps);
+        TellStep(&host, ids[i], steps.ZoneAtStart(start, length), at_start[i], steps);
       }
       if (steps.inside.empty()) {
         Append(&host, Part(whole, settled, end));
         continue;
       }
       // In the zone either may be true: first the old line, then the new one.
-      TimeRange zone = steps.ZoneInside(start, length);
+      TimeRange zone = steps.WidestInside(start, length);
       zone.from = std::max(zone.from, settled);
       zone.to = std::max(zone.to, settled);
       const Nanos cut = std::clamp(steps.MostLikely(start, length), zone.from, zone.to);
@@ -335,7 +361,52 @@ struct ClockModel::Impl {
       Append(&host, Widened(Part(old[i], zone.from, cut), whole));
       Append(&host, Widened(Part(whole, cut, zone.to), old[i]));
       Append(&host, Part(whole, zone.to, end));
-      if (inside[i] != 0) TellStep(&host, ids[i], zone, inside[i], steps);
+      if (inside[i] != 0)
+        TellStep(&host, ids[i], steps.ZoneInside(start, length), inside[i], steps);
+    }
+  }
+
+  /// A step after the last calls of the last window, or in windows without any, shows in the first
+  /// calls of this one: until then either may be true of what was taken for one line. `next` is the
+  /// line of this window.
+  void CoverTail(EntityId id, const ClockSegment& next, bool stepped) {
+    Host& host = hosts[id];
+    if (!next.measured || next.reference == id) return;
+    if (next.below[0] == kUnbounded || next.above[0] == kUnbounded) return;  // it tells nothing
+    Nanos to = start;
+    for (size_t i = host.segments.size(); i-- > 0;) {
+      const ClockSegment& s = host.segments[i];
+      if (s.to != to || s.to <= host.covered_until || !s.measured || s.reference != next.reference)
+        break;
+      to = s.from;
+      CoverIn(&host, i, next, stepped);
+    }
+  }
+
+  void CoverIn(Host* host, size_t at, ClockSegment next, bool stepped) {
+    ClockSegment& segment = host->segments[at];
+    const Nanos from = std::max(host->covered_until, segment.from);
+    const Nanos wander =
+        static_cast<Nanos>(std::ceil(kTailWander * static_cast<double>(start - from)));
+    for (auto* side : {&next.below, &next.above}) side->fill((*side)[0] + wander);
+    const ClockSegment tail = Part(segment, from, segment.to), wider = Widened(tail, next);
+    if (stepped && from == segment.from) {
+      segment = wider;
+      return;
+    }
+    if (stepped) {
+      segment = Part(segment, segment.from, from);
+      host->segments.insert(host->segments.begin() + static_cast<std::ptrdiff_t>(at) + 1, wider);
+      ++segment_count;
+      return;
+    }
+    const size_t first = from < segment.from + (segment.to - segment.from) / 2 ? 0 : 1;
+    for (const auto side : {&ClockSegment::below, &ClockSegment::above}) {
+      if ((tail.*side)[2] == kUnbounded || (tail.*side)[0] == kUnbounded) continue;
+      Nanos more = 0;
+      for (size_t k = 0; k < 3; ++k) more = std::max(more, (wider.*side)[k] - (tail.*side)[k]);
+      for (size_t k = first; k < 3; ++k)
+        if ((segment.*side)[k] != kUnbounded) (segment.*side)[k] += more;
     }
   }
 

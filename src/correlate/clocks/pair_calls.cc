@@ -11,10 +11,12 @@ void PairCalls::Add(const Contact& call, AnswerSign sign, Nanos start, Nanos len
   if (call.started >= start) {
     const Nanos request = call.server_start - call.client_start;
     const double share = static_cast<double>(call.started - start) / window;
+    // The client read its clock before, by less than it waited in all.
+    const double there = call.awaited ? static_cast<double>(call.waited()) / window : 0;
     if (forward)
-      requests_.AtMost(share, request, 0);
+      requests_.AtMost(share, request, there);
     else
-      requests_.AtLeast(share, -request, 0);
+      requests_.AtLeast(share, -request, there);
   }
   if (!call.awaited) return;
   AddAnswer(call, sign, static_cast<double>(call.ended - start) / window,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "telemetry/host_clock.h"
@@ -12,7 +13,9 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr OffsetInterval kNoBound{-kInfinity, kInfinity};
-constexpr double kUsualDrift = 100e3;   // ns a second: 100 ppm, of a clock that nothing is known of
+constexpr double kUsualDrift = 30e3;    // ns a second: of clocks that nothing is known of
+constexpr double kKnownDrift = 10e3;    // ns a second: so well known, drift hides no step
+constexpr double kDriftReach = 50e3;    // ns a second: beyond what quartz changes by at once
 constexpr double kDriftWander = 50;     // ns a second, a square root of a second
 constexpr double kOffsetWander = 1000;  // ns, a square root of a second
 constexpr double kSmooth = 0.8;         // weight of what the spacing was before
@@ -20,6 +23,7 @@ constexpr size_t kSpacings = 4;
 constexpr size_t kWellSeen = 10;      // points on either side of a step
 constexpr double kMuchBetter = 0.85;  // of the spread without a step
 constexpr double kSure = 6;           // standard deviations that no noise explains
+constexpr double kSurprising = 3;     // standard deviations; of a drift hardly known
 constexpr double kSuspicious = 4;     // two such in a row and to one side neither
 
 double Square(double x) { return x * x; }
@@ -47,6 +51,12 @@ std::vector<double> Level0(const std::vector<BandPoint>& side, double slope) {
 
 double SpreadOf(const BandPoints& points, double slope) {
   return Spread(Level0(points.upper, slope)) + Spread(Level0(points.lower, slope));
+}
+
+/// Does any line fit? `slope` is tried first, since it mostly does and looking for one is dear.
+bool Fits(const BandPoints& points, double slope) {
+  const OffsetInterval cut = CutAt0(points, slope);
+  return cut.upper >= cut.lower || BandFit(points).feasible();
 }
 
 /// Mean spacing of the smallest values; negative when there are too few.
@@ -82,6 +92,15 @@ size_t Binding(const std::vector<BandPoint>& side, double slope, bool upper) {
     if (upper ? v < b : v > b) best = i;
   }
   return best;
+}
+
+/// Leaves those out that are not, as long as both sides have some.
+template <typename Clear>
+void KeepClear(const Clear& clear, BandPoints* points) {
+  BandPoints kept = *points;
+  std::erase_if(kept.upper, [&](const BandPoint& p) { return !clear(p); });
+  std::erase_if(kept.lower, [&](const BandPoint& p) { return !clear(p); });
+  if (kept.two_sided()) *points = std::move(kept);
 }
 
 BandPoints Without(BandPoints points, double slope, bool upper) {
@@ -129,6 +148,9 @@ PairClock::Reading PairClock::Read(const BandPoints& points) const {
 }
 
 void PairClock::Learn(const BandPoints& points) {
+  const OffsetInterval cut = CutAt0(points, drift_);
+  const double gap = std::max(0.0, cut.upper - cut.lower);
+  usual_gap_ = usual_gap_ > 0 ? kSmooth * usual_gap_ + (1 - kSmooth) * gap : gap;
   const double now = NoiseOf(points);
   if (now < 0) return;
   scale_squared_ = scale_squared_ > 0 ? kSmooth * scale_squared_ + (1 - kSmooth) * now : now;
@@ -168,6 +190,23 @@ void PairClock::ForgetOffset() {
   suspicion_ = 0;
 }
 
+/// What surprises more than it should was known worse than it seemed: drift of a clock that runs
+/// off as no quartz does.
+void PairClock::Doubt() {
+  const double factor = Square(suspicion_);
+  p00_ *= factor;
+  p01_ *= factor;
+  p11_ *= factor;
+}
+
+bool PairClock::DriftKnown() const { return known_ && p11_ <= Square(kKnownDrift); }
+
+DriftRange PairClock::PossibleDrift() const {
+  const double reach = kDriftReach + kSuspicious * (known_ ? std::sqrt(p11_) : kUsualDrift);
+  return {std::max(drift_ - reach, -BandFit::kMaxSlope), drift_,
+          std::min(drift_ + reach, BandFit::kMaxSlope)};
+}
+
 bool PairClock::Agrees(const Reading& reading) const {
   if (!known_) return true;
   const double sd = std::sqrt(p00_ + reading.variance);
@@ -202,7 +241,7 @@ bool PairClock::TryOutliers(BandPoints* points, PairWindow* out) const {
     }
     out->verdict = PairWindow::Verdict::kOutliers;
     out->left_out = k;
-    out->vouched_to = -kInfinity;  // they may as well be the first after a step
+    out->vouched_to = out->covered_to = -kInfinity;  // they may as well come after a step
     out->size = std::max(contradiction, std::abs(Read(*points).middle - reading.middle));
     *points = std::move(rest);
     return true;
@@ -210,6 +249,7 @@ bool PairClock::TryOutliers(BandPoints* points, PairWindow* out) const {
   return false;
 }
 
+/// Of a stretch without a step.
 PairLevel PairClock::Level(const BandPoints& points, double half) const {
   PairLevel level{offset_, p00_, drift_, p11_, {kNoBound, kNoBound, kNoBound}};
   const BandFit fit(points);
@@ -217,6 +257,54 @@ PairLevel PairClock::Level(const BandPoints& points, double half) const {
   for (size_t i = 0; i < 3; ++i) level.bounds[i] = fit.At((static_cast<double>(i) - 1) * half);
   level.offset = std::clamp(level.offset, level.bounds[1].lower, level.bounds[1].upper);
   return level;
+}
+
+/// Of a window in which no step was seen.
+void PairClock::BoundUnstepped(const BandPoints& points, double half, PairWindow* out) {
+  PairLevel* level = &out->after;
+  *level = Level(points, half);
+  out->before = *level;
+  if (points.size() == 0 || !BandFit(points).feasible()) {
+    carried_ = kNoBound;
+    return;
+  }
+  CarryOver(points, half, level);
+  const OffsetInterval carried = carried_;
+  carried_ = level->bounds[2];
+  // Of a clock that is slewed, which quartz cannot do, nothing but the line holds.
+  const Covered covered = CoveredIn(points, carried, half);
+  out->covered_to = std::min(out->covered_to, covered.to);
+  const auto despite = BoundsDespiteAStep(points, carried, PossibleDrift(), covered, half);
+  for (size_t k = 0; k < 3; ++k) {
+    OffsetInterval& bound = level->bounds[k];
+    if (!points.lower.empty()) bound.lower = std::min(bound.lower, despite[k].lower);
+    if (!points.upper.empty()) bound.upper = std::max(bound.upper, despite[k].upper);
+  }
+  out->before = *level;
+}
+
+/// A side of which the window has nothing is bounded by what was before, as in a window without
+/// calls, unless the other side shows that this is over.
+void PairClock::CarryOver(const BandPoints& points, double half, PairLevel* level) {
+  if (points.two_sided()) return;
+  const OffsetInterval now = level->bounds[0];
+  if (now.lower > carried_.upper || now.upper < carried_.lower) carried_ = kNoBound;
+  for (size_t k = 0; k < 3; ++k) {
+    const OffsetInterval then = Carried(static_cast<double>(k) * half);
+    if (points.lower.empty()) level->bounds[k].lower = then.lower;
+    if (points.upper.empty()) level->bounds[k].upper = then.upper;
+  }
+}
+
+Covered PairClock::CoveredIn(const BandPoints& points, OffsetInterval carried, double half) const {
+  const bool begins = std::isinf(carried.lower) && std::isinf(carried.upper);
+  return CoveredBy(points, drift_, usual_gap_ > 0 ? usual_gap_ : kInfinity, begins, half);
+}
+
+/// What the last window says of some seconds after the start of this one.
+OffsetInterval PairClock::Carried(double seconds) const {
+  const DriftRange drift = PossibleDrift();
+  return {carried_.lower + drift.least * seconds, carried_.upper + drift.most * seconds};
 }
 
 /// By when the clocks of a long call were read, its end or its start, the calls of a window may or
@@ -235,9 +323,59 @@ bool PairClock::TryStep(const BandPoints& points, double half, PairWindow* out) 
   if (!ends && !starts) return false;
   const bool choose_ends =
       ends && (!starts || at_end.at_start || at_end.spread <= at_start.spread / kMuchBetter);
-  *this = choose_ends ? first : second;
+  PairClock chosen = choose_ends ? first : second;
   *out = choose_ends ? at_end : at_start;
+  BoundStepped(points, chosen, half, out);
+  const OffsetInterval carried = out->after.bounds[2];
+  *this = chosen;
+  carried_ = carried;
   return true;
+}
+
+/// The bounds of a window with a step that was seen.
+void PairClock::BoundStepped(const BandPoints& points, const PairClock& after, double half,
+                             PairWindow* out) const {
+  // When a call was is known as well as the clocks are, and not by those that just stepped.
+  const double known =
+      std::isinf(carried_.upper - carried_.lower) ? 0 : carried_.upper - carried_.lower;
+  const double unsure = (std::abs(out->size) + known) * 1e-9;
+  const Covered likely{std::max(out->step_from - unsure, -half),
+                       std::min(out->step_to + unsure, half)};
+  Covered covered = CoveredIn(points, carried_, half);
+  covered = {std::min(covered.from, likely.from), std::max(covered.to, likely.to)};
+  const StepSides sides = SidesOfAStep(points, carried_, covered, likely, half);
+  out->before.bounds = Level(sides.before, half).bounds;
+  for (size_t k = 0; k < 3; ++k) {
+    const OffsetInterval then = Carried(static_cast<double>(k) * half);
+    if (sides.before.lower.empty()) out->before.bounds[k].lower = then.lower;
+    if (sides.before.upper.empty()) out->before.bounds[k].upper = then.upper;
+  }
+  // Of few calls none may be left after the last instant at which it may have been: then those
+  // after the likely one bound. Wrong when it was within the last of them.
+  const auto likeliest = out->after.bounds;
+  out->after.bounds = after.Level(sides.after, half).bounds;
+  for (size_t k = 0; k < 3; ++k) {
+    OffsetInterval& bound = out->after.bounds[k];
+    if (sides.after.lower.empty()) bound.lower = likeliest[k].lower;
+    if (sides.after.upper.empty()) bound.upper = likeliest[k].upper;
+  }
+  out->may_from = sides.from;
+  out->may_to = sides.to;
+  out->covered_to = covered.to;
+  // Where it may have been nearly anywhere, two lines say less than the calls one by one do.
+  const auto despite = BoundsDespiteAStep(points, carried_, PossibleDrift(), covered, half);
+  double of_lines = 0, of_calls = 0;
+  for (size_t k = 0; k < 3; ++k) {
+    const OffsetInterval a = out->before.bounds[k], b = out->after.bounds[k];
+    of_lines = std::max(of_lines, std::max(a.upper, b.upper) - std::min(a.lower, b.lower));
+    of_calls = std::max(of_calls, despite[k].upper - despite[k].lower);
+  }
+  if (of_calls < of_lines) {
+    out->before.bounds = out->after.bounds = despite;
+    out->may_from = likely.from;
+    out->may_to = likely.to;
+  }
+  if (out->at_start) out->before = out->after;
 }
 
 /// One level before some instant, another after it. Points are ordered by the end of their calls
@@ -256,10 +394,10 @@ bool PairClock::Split(const BandPoints& points, double half, bool by_start, Pair
   std::vector<double> cost(times.size(), kInfinity);
   for (size_t i = 0; i < times.size(); ++i) {
     const BandPoints after = part(i, times.size());
-    if (!after.two_sided() || !BandFit(after).feasible()) continue;
+    if (!after.two_sided() || !Fits(after, drift_)) continue;
     if (i == 0 && !known_) continue;
     const BandPoints before = part(0, i);
-    if (i > 0 && !BandFit(before).feasible()) continue;
+    if (i > 0 && !Fits(before, drift_)) continue;
     cost[i] = SpreadOf(before, drift_) + SpreadOf(after, drift_);
   }
   const size_t best =
@@ -274,7 +412,15 @@ bool PairClock::Split(const BandPoints& points, double half, bool by_start, Pair
     first = std::min(first, i);
     last = std::max(last, i);
   }
-  const BandPoints before = part(0, first), after = part(last, times.size());
+  BandPoints before = part(0, first), after = part(last, times.size());
+  if (first > 0) {
+    const double from = times[first - 1], to = times[last];
+    // Calls that began before it and ended after it may have read their clocks at either time.
+    const auto clear = [&](const BandPoint& p) {
+      return by_start ? p.t + p.lasted <= to : p.t - p.lasted >= from;
+    };
+    KeepClear(clear, by_start ? &before : &after);
+  }
   if (first > 0 && TakeStep(before, after, half, out)) {
     out->spread = cost[best];
     out->well_seen = std::min(before.size(), after.size()) >= kWellSeen;
@@ -318,26 +464,40 @@ bool PairClock::TakeStep(const BandPoints& before, const BandPoints& after, doub
   }
   const Reading reading = earlier.Read(after);
   const double size = reading.middle - earlier.offset_;
-  if (std::abs(size) < kSuspicious * std::sqrt(earlier.p00_ + reading.variance)) return false;
+  const double by_drift = before.two_sided() ? earlier.p11_ * Square(half) : 0;
+  if (std::abs(size) < kSuspicious * std::sqrt(earlier.p00_ + by_drift + reading.variance))
+    return false;
   out->verdict = PairWindow::Verdict::kStep;
   out->size = size;
   out->before = earlier.Level(before, half);
   *this = earlier;
-  const double drift_variance = p11_;
+  double drift_variance = p11_;  // a clock that is set goes on as fast as before
+  if (last_step_ * size > 0)
+    drift_variance = std::max(drift_variance, Square(size / (2 * half)));  // or it never was a step
   Start(reading);
-  p11_ = drift_variance;  // a clock that is set goes on as fast as before
+  p11_ = drift_variance;
   out->after = Level(after, half);
   return true;
 }
 
-/// A step inside the window can look like a few outliers at the end of it. It is one when two
-/// levels explain far more than leaving points out does.
+/// A step inside the window can look like a few outliers at the end of it, or like drift where that
+/// is not known. It is one when two levels explain far more than the other does.
 bool PairClock::StepsRather(const BandPoints& points, double half, bool consistent,
                             PairWindow* out) {
-  if (consistent) return false;
+  if (consistent && DriftKnown()) return false;
   PairClock stepped = *this;
   PairWindow step = *out;
   if (!stepped.TryStep(points, half, &step) || step.at_start || !step.well_seen) return false;
+  if (!DriftKnown()) {
+    const double usual = known_ ? std::sqrt(p11_) : kUsualDrift;
+    for (const double sd : {-2, -1, 0, 1, 2})
+      if (step.spread > kMuchBetter * SpreadOf(points, drift_ + sd * usual)) return false;
+  }
+  if (consistent) {
+    *this = stepped;
+    *out = step;
+    return true;
+  }
   BandPoints rest = points;
   PairWindow unused = *out;
   if (TryOutliers(&rest, &unused) && step.spread > kMuchBetter * SpreadOf(rest, drift_))
@@ -355,6 +515,9 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
   if (!known_) base_ = band.Base();
   if (known_) Advance(ToSeconds(middle - at_));
   if (anew) ForgetOffset();
+  // The last window's end and this one's start.
+  const double idle = telemetry::kClockWander * static_cast<double>(start - last_contact_);
+  carried_ = known_ ? OffsetInterval{carried_.lower - idle, carried_.upper + idle} : kNoBound;
   at_ = middle;
   last_contact_ = start + length;
   coarse_ = std::max<double>(kMicrosecond, static_cast<double>(slack) / 2);
@@ -362,11 +525,12 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
   out.base = base_;
   BandPoints points = band.Points(base_, slack, length);
   if (points.two_sided()) out.vouched_to = std::min(points.upper.back().t, points.lower.back().t);
+  out.covered_to = half;
   const Reading reading = points.two_sided() ? Read(points) : Reading{};
   const BandFit fit(points);
   if (!points.two_sided()) {
     // One direction bounds from one side, and can only refute what was known.
-    out.vouched_to = -kInfinity;
+    out.vouched_to = out.covered_to = -kInfinity;
     const OffsetInterval at = fit.At(0);
     const double beyond = std::max(offset_ - at.upper, at.lower - offset_);
     if (known_ && beyond > kSure * std::sqrt(p00_)) {
@@ -374,20 +538,22 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
       out.verdict = PairWindow::Verdict::kContradiction;
       out.size = beyond;
       drift_ = 0;
+      carried_ = kNoBound;
     }
-    out.before = out.after = Level(points, half);
+    BoundUnstepped(points, half, &out);
   } else if (StepsRather(points, half, fit.feasible() && Agrees(reading), &out)) {
     offset_ = out.after.offset;
   } else if ((fit.feasible() && Agrees(reading)) || TryOutliers(&points, &out)) {
     const Reading used = Read(points);
     if (known_) {
       suspicion_ = (used.middle - offset_) / std::sqrt(p00_ + used.variance);
+      if (!DriftKnown() && std::abs(suspicion_) > kSurprising) Doubt();
       Update(used);
     } else {
       Start(used);
     }
     Learn(points);
-    out.before = out.after = Level(points, half);
+    BoundUnstepped(points, half, &out);
     offset_ = out.after.offset;
   } else if (TryStep(points, half, &out)) {
     offset_ = out.after.offset;
@@ -395,9 +561,11 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
     out.verdict = PairWindow::Verdict::kContradiction;
     out.size = fit.feasible() ? std::abs(reading.middle - offset_) : -fit.gap();
     out.before = out.after = {offset_, p00_, drift_, p11_, {kNoBound, kNoBound, kNoBound}};
+    carried_ = kNoBound;
     // Believed twice: what was known is then wrong, whatever it is that happened.
     if (fit.feasible()) known_ = false;
   }
+  last_step_ = out.verdict == PairWindow::Verdict::kStep ? out.size : 0;
   out.measured = known_;
   bounds_ = out.after.bounds;
   return out;

@@ -12,9 +12,16 @@
 //   step           one line fits before some instant and another after it; the drift stays
 //   contradiction  nothing of this: the window is not used, and bounds nothing
 //
+// A jump is a step before it is drift: of a drift that nothing is known of, kUsualDrift is
+// expected, as of two quartz oscillators. A second step in a row to the same side may be drift
+// after all.
+//
+// The bounds hang on none of this: they hold whether or not a step was seen (one_step.h), and where
+// one was seen, for every instant at which it may have been.
+//
 // Wrong when: delays differ by direction (the estimate is off by half the difference, the bound
-// still holds); a step is smaller than the noise of a window (then it is taken up over some
-// windows, and the bound may miss by less than that step); the fastest calls of one window are few.
+// still holds); a step is smaller than the noise of a window (then the estimate takes it up over
+// some windows); the fastest calls of one window are few.
 #pragma once
 
 #include <array>
@@ -22,6 +29,7 @@
 
 #include "base/nanotime.h"
 #include "correlate/clocks/offset_band.h"
+#include "correlate/clocks/one_step.h"
 
 namespace tomograph::correlate {
 
@@ -41,9 +49,11 @@ struct PairWindow {
   PairLevel before, after;            // the same without a step
   double step_from = 0, step_to = 0;  // seconds from the window's middle
   double step_at = 0;                 // most likely
+  double may_from = 0, may_to = 0;    // no calls contradict a step in here; the bounds allow for it
   bool at_start = false;  // the step was over before the window: `before` is `after`, and step_from
                           // may reach back before it
   double vouched_to = 0;  // until here calls in both directions say that there was no other step
+  double covered_to = 0;  // until here the bounds allow for one that nobody saw
   double size = 0;        // of the step, or of the contradiction; ns
   size_t left_out = 0;    // points
   double spread = 0;      // of a step: of the points about its two levels, ns in all
@@ -77,6 +87,15 @@ class PairClock {
   void Start(const Reading& reading);
   void ForgetOffset();
   PairLevel Level(const BandPoints& points, double half) const;
+  void CarryOver(const BandPoints& points, double half, PairLevel* level);
+  void BoundUnstepped(const BandPoints& points, double half, PairWindow* out);
+  void BoundStepped(const BandPoints& points, const PairClock& after, double half,
+                    PairWindow* out) const;
+  OffsetInterval Carried(double seconds) const;
+  Covered CoveredIn(const BandPoints& points, OffsetInterval carried, double half) const;
+  void Doubt();
+  bool DriftKnown() const;
+  DriftRange PossibleDrift() const;
   void Learn(const BandPoints& points);
 
   bool known_ = false;
@@ -86,9 +105,12 @@ class PairClock {
   double offset_ = 0, drift_ = 0;       // ns above base_, ns a second
   double p00_ = 0, p01_ = 0, p11_ = 0;  // covariance
   double scale_squared_ = 0;            // of a window's middle, smoothed; 0: none yet
+  double usual_gap_ = 0;                // of a window's calls, ns, smoothed; 0: none yet
   double suspicion_ = 0;                // the last disagreement in standard deviations, signed
+  double last_step_ = 0;                // ns, of the last window; 0: it had none
   Nanos last_contact_ = 0;
   std::array<OffsetInterval, 3> bounds_;  // of the newest window with calls
+  OffsetInterval carried_;  // what that one says of its end, if it had no step that was not seen
 };
 
 }  // namespace tomograph::correlate

@@ -3,6 +3,16 @@
 #include <algorithm>
 
 namespace tomograph::correlate {
+namespace {
+
+/// Seconds from the middle of the window [start, start + length), within it.
+TimeRange Within(double from, double to, Nanos start, Nanos length) {
+  const Nanos middle = start + length / 2;
+  const Nanos first = std::clamp(middle + FromSeconds(from), start, start + length);
+  return {first, std::clamp(middle + FromSeconds(to), first, start + length)};
+}
+
+}  // namespace
 
 bool WindowSteps::MayHaveMissed(size_t a, size_t b, const PairWindow& window) const {
   if (window.verdict == PairWindow::Verdict::kStep) return false;
@@ -18,9 +28,16 @@ TimeRange WindowSteps::ZoneInside(Nanos start, Nanos length) const {
     from = std::min(from, s.window->step_from);
     to = std::max(to, s.window->step_to);
   }
-  const Nanos middle = start + length / 2;
-  const Nanos first = std::clamp(middle + FromSeconds(from), start, start + length);
-  return {first, std::clamp(middle + FromSeconds(to), first, start + length)};
+  return Within(from, to, start, length);
+}
+
+TimeRange WindowSteps::WidestInside(Nanos start, Nanos length) const {
+  double from = 1e300, to = -1e300;
+  for (const SteppedPair& s : inside) {
+    from = std::min({from, s.window->step_from, s.window->may_from});
+    to = std::max({to, s.window->step_to, s.window->may_to});
+  }
+  return Within(from, to, start, length);
 }
 
 Nanos WindowSteps::MostLikely(Nanos start, Nanos length) const {
@@ -34,6 +51,12 @@ TimeRange WindowSteps::ZoneAtStart(Nanos start, Nanos length) const {
   for (const SteppedPair& s : at_start) to = std::max(to, s.window->step_to);
   return {start - length / 2,
           std::clamp(start + length / 2 + FromSeconds(to), start, start + length)};
+}
+
+Nanos WindowSteps::LatestAtStart(Nanos start, Nanos length) const {
+  double to = -1e300;
+  for (const SteppedPair& s : at_start) to = std::max({to, s.window->step_to, s.window->may_to});
+  return Within(to, to, start, length).to;
 }
 
 }  // namespace tomograph::correlate

@@ -22,12 +22,15 @@ struct WindowSteps {
   void Add(const SteppedPair& pair) { (pair.window->at_start ? at_start : inside).push_back(pair); }
   /// A pair beside one that stepped, with no calls late enough to say that it did not.
   bool MayHaveMissed(size_t a, size_t b, const PairWindow& window) const;
-  /// When the steps inside of the window [start, start + length) were.
+  /// When the steps inside of the window [start, start + length) were, as far as the calls make
+  /// likely, and where no call contradicts one.
   TimeRange ZoneInside(Nanos start, Nanos length) const;
+  TimeRange WidestInside(Nanos start, Nanos length) const;
   /// Within that zone: as the pair says that has the most calls to tell it by.
   Nanos MostLikely(Nanos start, Nanos length) const;
-  /// When those between the last window and this one were.
+  /// When those between the last window and this one were: likely, and until when possible.
   TimeRange ZoneAtStart(Nanos start, Nanos length) const;
+  Nanos LatestAtStart(Nanos start, Nanos length) const;
 };
 
 }  // namespace tomograph::correlate

@@ -28,16 +28,23 @@ TEST_F(CallCounterTest, AServiceThatCallsItselfServesEachCallOnce) {
       Run({{.id = 1, .start_s = 0, .end_s = .5, .kind = kClient, .service = web_},
            {.id = 2, .parent = 1, .start_s = .1, .end_s = .4, .service = web_},
            {.trace = 2, .id = 3, .start_s = 1, .end_s = 1.5, .kind = kClient, .service = web_},
-           {.trace = 2, .id = 4, .parent = 3, .start_s = 1, .end_s = 1.4, .kind = kClient, .service = web_},
+           {.trace = 2,
+            .id = 4,
+            .parent = 3,
+            .start_s = 1,
+            .end_s = 1.4,
+            .kind = kClient,
+            .service = web_},
            {.trace = 2, .id = 5, .parent = 4, .start_s = 1.1, .end_s = 1.3, .service = web_}});
   EXPECT_EQ(Seen(sets, {web_, kNoEntity}), 2u);
   EXPECT_EQ(Seen(sets, {web_, web_}), 2u);
 }
 
 TEST_F(CallCounterTest, AServiceThatCallsItselfWithinARequestServesBoth) {
-  const auto sets = Run({{.id = 1, .start_s = 0, .end_s = .9, .service = web_},
-                         {.id = 2, .parent = 1, .start_s = .1, .end_s = .6, .kind = kClient, .service = web_},
-                         {.id = 3, .parent = 2, .start_s = .2, .end_s = .5, .service = web_}});
+  const auto sets =
+      Run({{.id = 1, .start_s = 0, .end_s = .9, .service = web_},
+           {.id = 2, .parent = 1, .start_s = .1, .end_s = .6, .kind = kClient, .service = web_},
+           {.id = 3, .parent = 2, .start_s = .2, .end_s = .5, .service = web_}});
   EXPECT_EQ(Seen(sets, {web_, kNoEntity}), 2u);
   EXPECT_EQ(Seen(sets, {web_, web_}), 1u);
 }
