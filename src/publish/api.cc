@@ -4,6 +4,7 @@
 
 #include "publish/clock_json.h"
 #include "publish/evidence.h"
+#include "publish/metric_samples.h"
 #include "publish/query.h"
 #include "publish/request_json.h"
 #include "publish/words.h"
@@ -318,25 +319,58 @@ Json RelatedJson(const telemetry::RelatedLine& line, const EntityNames& names) {
   return out;
 }
 
+/// The samples of the asked metric over the windows that are compared.
+Result<MetricSamples> SamplesOf(const std::string& metric, const Filter& filter, const Call& call) {
+  const auto [first, end] = telemetry::WindowsCompared(call.picture, filter.range);
+  if (first == end) return Status::NotFound("no window that is kept lies in that time");
+  const auto& starts = call.picture.window_starts;
+  return ReadMetric(filter.entity, metric,
+                    {starts[first], starts[end - 1] + call.picture.window_length}, call.picture,
+                    call.source.store, call.source.identities);
+}
+
 Result<Json> Correlations(const Call& call) {
-  Result<Query> query = Query::Parse(call.query, {"entity", "quantity", "from", "to", "limit"});
+  Result<Query> query =
+      Query::Parse(call.query, {"entity", "quantity", "metric", "from", "to", "limit"});
   if (!query.ok()) return query.status();
   Result<Filter> filter = ParseFilter(*query, call.picture);
   if (!filter.ok()) return filter.status();
-  const auto quantity = query->Text("quantity");
-  if (filter->entity == kNoEntity || !quantity)
-    return Status::InvalidArgument("entity and quantity are required");
+  const auto quantity = query->Text("quantity"), metric = query->Text("metric");
+  if (filter->entity == kNoEntity || quantity.has_value() == metric.has_value())
+    return Status::InvalidArgument("entity and one of quantity and metric are required");
   if (call.source.correlate == nullptr)
     return Status::Unavailable("correlations are not computed here");
-  const auto answer =
-      call.source.correlate(call.picture, {filter->entity, *quantity, filter->range});
+  Result<MetricSamples> samples = MetricSamples{};
+  if (metric) samples = SamplesOf(*metric, *filter, call);
+  if (!samples.ok()) return samples.status();
+  const telemetry::CorrelationQuestion question = {filter->entity, quantity.value_or(""),
+                                                   filter->range, std::move(samples->asked)};
+  const auto answer = call.source.correlate(call.picture, question);
   if (!answer.ok()) return answer.status();
+  Json out = Json::object();
+  if (metric) {
+    out["series"] = Json::array();
+    for (size_t i = 0; i < answer->series.size(); ++i)
+      out["series"].push_back(SeriesJson(*samples->series[i], question.series[i].series.reading,
+                                         answer->series[i], *call.source.identities));
+    out["series_left_out"] = samples->left_out;
+    out["samples_cut"] = samples->cut;
+    if (std::string why = WhatIsUnreadable(call.source.store); !why.empty())
+      out["missing"] = std::move(why);
+  }
   const EntityNames names(call.picture);
   Rows rows(filter->limit);
-  for (const auto& line : answer->related) rows.Add([&] { return RelatedJson(line, names); });
-  Json out = {{"compared", answer->compared},
+  for (const auto& line : answer->related) {
+    rows.Add([&] {
+      Json row = Json::object();
+      if (metric) row["series"] = line.asked;
+      row.update(RelatedJson(line, names));
+      return row;
+    });
+  }
+  out.update({{"compared", answer->compared},
               {"not_identifiable", answer->not_identifiable},
-              {"left_out", answer->left_out}};
+              {"left_out", answer->left_out}});
   out.update(std::move(rows).Named("correlations"));
   return out;
 }

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "publish/fake_store_test.h"
+#include "publish/metric_samples.h"
 #include "publish/request_json.h"
 #include "publish/sample_picture_test.h"
 
@@ -256,6 +257,167 @@ TEST_F(ApiTest, ShowsRelatedLinesOrSaysWhyNot) {
   EXPECT_EQ(answer(ask + "nothing").status, 404);
   EXPECT_EQ(answer("/api/v1/correlations?entity=payment").status, 400);
   EXPECT_EQ(answer("/api/v1/correlations?quantity=latency_p50").status, 400);
+}
+
+class MetricCorrelationTest : public ApiTest {
+ protected:
+  static inline telemetry::CorrelationQuestion asked_;
+
+  static Result<telemetry::CorrelationAnswer> FirstIsRelated(
+      const Picture&, const telemetry::CorrelationQuestion& question) {
+    asked_ = question;
+    telemetry::CorrelationAnswer answer;
+    answer.series.resize(question.series.size());
+    for (size_t i = 0; i < question.series.size(); ++i)
+      answer.series[i].samples = question.series[i].series.samples.size();
+    answer.series.at(0).interval = 15 * kSecond;
+    answer.series.at(0).restarts = 1;
+    answer.series.at(0).corrected = true;
+    answer.series.at(0).clock_bound = 2 * kMillisecond;
+    answer.related.resize(1);
+    answer.related[0].name = "latency_p50";
+    answer.related[0].asked = answer.series.size() - 1;
+    return answer;
+  }
+
+  MetricCorrelationTest() {
+    resource_ = identities_.resources.FindOrAdd(telemetry::FingerprintOf("pod"), [&] {
+      telemetry::Resource r;
+      r.service = identities_.strings.Intern("payment");
+      r.host = identities_.strings.Intern("node-1");
+      return r;
+    });
+    fake_.batches.resize(1);
+  }
+
+  telemetry::SeriesId Series(const std::string& metric, telemetry::MetricKind kind,
+                             const std::string& pool = "a") {
+    return identities_.series.FindOrAdd(telemetry::FingerprintOf(metric + pool), [&] {
+      telemetry::Series s;
+      s.resource = resource_;
+      s.metric = identities_.strings.Intern(metric);
+      s.kind = kind;
+      s.labels = {{identities_.strings.Intern("pool"), identities_.strings.Intern(pool)}};
+      s.entity = payment_;
+      return s;
+    });
+  }
+
+  void Sample(telemetry::SeriesId series, Nanos after, double value) {
+    telemetry::SampleBatch& s = fake_.batches[0].samples;
+    s.series.push_back(series);
+    s.time_ns.push_back(SamplePicture::kStart + after);
+    s.start_ns.push_back(0);
+    s.value.push_back(value);
+  }
+
+  net::HttpResponse Correlations(const std::string& parameters) {
+    return AnswerApi(Get("/api/v1/correlations?entity=payment&" + parameters),
+                     {picture_, store_, &identities_, FirstIsRelated});
+  }
+
+  const telemetry::EntityId payment_ =
+      telemetry::MakeEntityId(telemetry::EntityKind::kService, "shop", "payment");
+  telemetry::ResourceId resource_;
+};
+
+TEST_F(MetricCorrelationTest, AsksForEachSeriesAsItCame) {
+  const auto waits = Series("gc_seconds_sum", telemetry::MetricKind::kCounter, "old");
+  const auto level = Series("gc_seconds_sum", telemetry::MetricKind::kGauge, "young");
+  Sample(level, 0, 3);
+  Sample(waits, 0, 100);
+  Sample(waits, 15 * kSecond, 104);
+  telemetry::HostClock clock;
+  clock.id = telemetry::ClockHostId("node-1");
+  clock.segments.resize(1);
+  clock.segments[0].offset = 20 * kSecond;
+  clock.segments[0].applied = true;
+  Picture picture = *picture_;
+  picture.clocks.push_back(clock);
+  picture_ = std::make_shared<const Picture>(std::move(picture));
+
+  const net::HttpResponse response = Correlations("metric=gc_seconds_sum");
+  ASSERT_EQ(response.status, 200) << response.body;
+  const Json json = Json::parse(response.body);
+  ASSERT_EQ(asked_.series.size(), 2u);
+  const telemetry::SampledSeries& first = asked_.series[0].series;
+  EXPECT_EQ(asked_.entity, payment_);
+  EXPECT_EQ(first.reading, telemetry::Reading::kCounter) << "the one with the most samples";
+  EXPECT_EQ(first.host, clock.id);
+  ASSERT_EQ(first.samples.size(), 2u);
+  EXPECT_EQ(first.samples[1].time, SamplePicture::kStart + 15 * kSecond) << "raw";
+  EXPECT_EQ(first.samples[1].value, 104);
+  EXPECT_EQ(asked_.series[1].series.reading, telemetry::Reading::kLevel);
+  EXPECT_EQ(asked_.series[0].quantity, "");
+
+  EXPECT_EQ(fake_.last_filter.metric, "gc_seconds_sum");
+  EXPECT_EQ(fake_.last_filter.entity, payment_);
+  const Nanos end = SamplePicture::kStart + kShopWindows * SamplePicture::kWindow;
+  EXPECT_EQ(fake_.last_filter.range.from, SamplePicture::kStart - 5 * kMinute);
+  EXPECT_EQ(fake_.last_filter.range.to, end + 20 * kSecond + 5 * kMinute) << "its clock is ahead";
+
+  ASSERT_EQ(json["series"].size(), 2u);
+  const Json& told = json["series"][0];
+  EXPECT_EQ(told["labels"], (Json{{"pool", "old"}}));
+  EXPECT_EQ(told["host"], "node-1");
+  EXPECT_EQ(told["read_as"], "counter");
+  EXPECT_EQ(told["samples"], 2);
+  EXPECT_EQ(told["interval_ms"], 15000);
+  EXPECT_EQ(told["restarts"], 1);
+  EXPECT_EQ(told["times"], "corrected");
+  EXPECT_EQ(told["clock_bound_ms"], 2);
+  EXPECT_EQ(json["series"][1]["times"], "raw");
+  EXPECT_TRUE(json["series"][1]["clock_bound_ms"].is_null());
+  EXPECT_EQ(json["correlations"][0]["series"], 1);
+  EXPECT_EQ(json["series_left_out"], 0);
+  EXPECT_EQ(json["samples_cut"], false);
+}
+
+TEST_F(MetricCorrelationTest, SaysWhatItCannotAnswer) {
+  const auto refusal = [&](const std::string& parameters, int status) {
+    const net::HttpResponse response = Correlations(parameters);
+    EXPECT_EQ(response.status, status) << parameters << response.body;
+    return response.body;
+  };
+  EXPECT_THAT(refusal("metric=x", 404), HasSubstr("known: none"));
+  Series("queue.length", telemetry::MetricKind::kGauge);
+  Series("gc", telemetry::MetricKind::kHistogram);
+  EXPECT_THAT(refusal("metric=x", 404), HasSubstr("known: queue.length\""));
+  EXPECT_THAT(refusal("metric=", 404), HasSubstr("known: queue.length"));
+  EXPECT_THAT(refusal("metric=queue.length", 404), HasSubstr("no sample"));
+  EXPECT_THAT(refusal("metric=gc", 400), HasSubstr("histogram"));
+  refusal("metric=gc&quantity=latency_p50", 400);
+  EXPECT_THAT(refusal("metric=queue.length&to=1000", 404), HasSubstr("no window"));
+  fake_.current.unreadable_files = {"cold/samples/1.parquet: gone"};
+  EXPECT_THAT(refusal("metric=queue.length", 404), HasSubstr("1 file of older records"));
+  fake_.fails = Status::Unavailable("the disk is full");
+  refusal("metric=queue.length", 503);
+  store_ = nullptr;
+  EXPECT_THAT(refusal("metric=queue.length", 404), HasSubstr("without a store"));
+}
+
+TEST_F(MetricCorrelationTest, OfManySeriesThoseWithTheMostSamplesAreTaken) {
+  for (size_t i = 0; i <= kMostSeries; ++i) {
+    const auto series = Series("heap", telemetry::MetricKind::kGauge, "space " + std::to_string(i));
+    for (size_t n = 0; n <= i; ++n) Sample(series, static_cast<Nanos>(n) * kSecond, 1);
+  }
+  const net::HttpResponse response = Correlations("metric=heap");
+  ASSERT_EQ(response.status, 200) << response.body;
+  const Json json = Json::parse(response.body);
+  EXPECT_EQ(json["series"].size(), kMostSeries);
+  EXPECT_EQ(json["series_left_out"], 1);
+  EXPECT_EQ(json["series"][0]["labels"]["pool"], "space 10");
+  EXPECT_EQ(fake_.last_filter.limit, kMostSamples + 1);
+  EXPECT_EQ(json["samples_cut"], false);
+}
+
+TEST_F(MetricCorrelationTest, TooManySamplesAreCutAndItIsSaid) {
+  const auto series = Series("heap", telemetry::MetricKind::kGauge);
+  for (size_t i = 0; i <= kMostSamples; ++i) Sample(series, static_cast<Nanos>(i), 1);
+  const net::HttpResponse response = Correlations("metric=heap");
+  ASSERT_EQ(response.status, 200) << response.body;
+  EXPECT_EQ(Json::parse(response.body)["samples_cut"], true);
+  EXPECT_EQ(asked_.series[0].series.samples.size(), kMostSamples);
 }
 
 TEST_F(ApiTest, RefusesParametersThatCannotBeMeant) {

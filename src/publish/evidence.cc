@@ -16,9 +16,6 @@ using telemetry::EntityId;
 using telemetry::Picture;
 using telemetry::Signal;
 
-constexpr std::string_view kNoStore =
-    "raw records are not kept here: this picture was made without a store";
-
 struct Context {
   std::string_view id;
   const Picture& picture;
@@ -50,20 +47,12 @@ bool ParseNanos(std::string_view text, Nanos* t) {
   return !text.empty() && error == std::errc() && end == text.data() + text.size();
 }
 
-/// Why raw records may be lacking that were kept; empty: they are all there.
-std::string WhatIsUnreadable(const Context& c) {
-  const size_t n = c.store == nullptr ? 0 : c.store->stats().unreadable_files.size();
-  if (n == 0) return "";
-  return std::to_string(n) + (n == 1 ? " file" : " files") +
-         " of older records cannot be read; the log says which";
-}
-
 void AddWhatIsUnreadable(const Context& c, Json* out) {
-  if (std::string why = WhatIsUnreadable(c); !why.empty()) (*out)["missing"] = std::move(why);
+  if (std::string why = WhatIsUnreadable(c.store); !why.empty()) (*out)["missing"] = std::move(why);
 }
 
 Status NothingKept(const Context& c, const std::string& what) {
-  const std::string why = WhatIsUnreadable(c);
+  const std::string why = WhatIsUnreadable(c.store);
   return Status::NotFound(why.empty() ? what : what + ". Or it is in what is lost: " + why);
 }
 
@@ -299,6 +288,13 @@ Result<Json> Series(const Context& c, std::string_view rest) {
 }
 
 }  // namespace
+
+std::string WhatIsUnreadable(const store::Store* store) {
+  const size_t n = store == nullptr ? 0 : store->stats().unreadable_files.size();
+  if (n == 0) return "";
+  return std::to_string(n) + (n == 1 ? " file" : " files") +
+         " of older records cannot be read; the log says which";
+}
 
 Result<Json> ResolveEvidence(std::string_view id, const Picture& picture, store::Store* store,
                              const telemetry::Identities* identities) {

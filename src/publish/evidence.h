@@ -3,6 +3,7 @@
 // raw requests behind it (example_traces.h); changes are in either.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "base/status.h"
@@ -14,6 +15,11 @@ namespace tomograph::publish {
 
 /// Raw records in one answer; more are cut off, and the answer says so.
 inline constexpr size_t kMaxEvidenceRecords = 500;
+
+inline constexpr std::string_view kNoStore =
+    "raw records are not kept here: this picture was made without a store";
+/// Why raw records may be lacking that were kept; empty: they are all there.
+std::string WhatIsUnreadable(const store::Store* store);
 
 /// {"id", "kind", "text", and "spans" | "logs" | "change" | "lines" and "estimates" or
 /// "traces"}. "missing": why raw records that belong to the answer are not in it.

@@ -51,6 +51,9 @@ struct ScanFilter {
   telemetry::TraceId trace_id;  // empty: all
   size_t limit = SIZE_MAX;
   Nanos received_before = INT64_MAX;  // engine time at which the rows were taken in; not of events
+  // Of samples alone: of the metric of this name, and of whom it tells something.
+  std::string metric;                                 // empty: all
+  telemetry::EntityId entity = telemetry::kNoEntity;  // kNoEntity: all
 };
 
 class Store {

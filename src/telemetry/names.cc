@@ -6,6 +6,7 @@
 #include "telemetry/hypothesis.h"
 #include "telemetry/loss_ledger.h"
 #include "telemetry/quantity.h"
+#include "telemetry/sampled_series.h"
 
 namespace tomograph::telemetry {
 namespace {
@@ -73,6 +74,18 @@ std::string_view ChangeKindName(ChangeKind kind) {
       return "other";
   }
   return "other";
+}
+
+std::string_view ReadingName(Reading reading) {
+  switch (reading) {
+    case Reading::kLevel:
+      return "level";
+    case Reading::kCounter:
+      return "counter";
+    case Reading::kCount:
+      return "count";
+  }
+  return "level";
 }
 
 std::string_view FormatName(Format f) {

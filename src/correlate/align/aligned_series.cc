@@ -43,37 +43,51 @@ class Cells {
   std::vector<double> sum_, known_;
 };
 
+double Between(Nanos from, Nanos to) { return static_cast<double>(to) - static_cast<double>(from); }
+
+bool IsIn(const Grid& grid, Nanos t) {
+  const double at = Between(grid.start, t);
+  return at >= 0 && at < static_cast<double>(grid.step) * static_cast<double>(grid.cells);
+}
+
 /// Corrected, in order of time, one a time; `series` gets what was learned on the way.
 std::vector<Sample> InOrder(std::span<const Sample> samples,
-                            std::span<const telemetry::ClockSegment> clock, AlignedSeries* series) {
+                            std::span<const telemetry::ClockSegment> clock, const Grid& grid,
+                            AlignedSeries* series) {
   std::vector<Sample> kept;
   Nanos bound = 0;
   for (const Sample& s : samples) {
+    const telemetry::ClockCorrection c = telemetry::CorrectionAt(clock, s.time);
+    const Nanos time = c.corrected ? s.time - c.offset : s.time;
+    const size_t counts = IsIn(grid, time) ? 1 : 0;
     if (!std::isfinite(s.value)) {
-      ++series->ignored;
+      series->ignored += counts;
       continue;
     }
-    const telemetry::ClockCorrection c = telemetry::CorrectionAt(clock, s.time);
+    series->samples += counts;
+    series->corrected |= c.corrected && counts > 0;
     // The unknown is the greatest bound of all.
-    bound = std::max(bound, c.bound == telemetry::kUnknownBound ? INT64_MAX : c.bound);
-    kept.push_back({c.corrected ? s.time - c.offset : s.time, s.value});
+    if (counts > 0)
+      bound = std::max(bound, c.bound == telemetry::kUnknownBound ? INT64_MAX : c.bound);
+    kept.push_back({time, s.value});
   }
-  series->clock_bound = kept.empty() || bound == INT64_MAX ? telemetry::kUnknownBound : bound;
+  series->clock_bound =
+      series->samples == 0 || bound == INT64_MAX ? telemetry::kUnknownBound : bound;
   std::stable_sort(kept.begin(), kept.end(),
                    [](const Sample& a, const Sample& b) { return a.time < b.time; });
   std::vector<Sample> single;
   for (const Sample& s : kept) {
     if (!single.empty() && single.back().time == s.time) {
       single.back() = s;
+      if (!IsIn(grid, s.time)) continue;
       ++series->ignored;
+      --series->samples;
     } else {
       single.push_back(s);
     }
   }
   return single;
 }
-
-double Between(Nanos from, Nanos to) { return static_cast<double>(to) - static_cast<double>(from); }
 
 Nanos MedianInterval(const std::vector<Sample>& samples) {
   std::vector<double> gaps;
@@ -91,7 +105,7 @@ AlignedSeries Align(std::span<const Sample> samples, Reading reading,
                     std::span<const telemetry::ClockSegment> clock, const Grid& grid) {
   AlignedSeries series;
   series.step = grid.step;
-  const std::vector<Sample> s = InOrder(samples, clock, &series);
+  const std::vector<Sample> s = InOrder(samples, clock, grid, &series);
   series.interval = MedianInterval(s);
   if (grid.step <= 0 || grid.cells == 0) return series;
   // One sample alone says nothing of its rate: it stands for the cell that it is in.
@@ -111,7 +125,7 @@ AlignedSeries Align(std::span<const Sample> samples, Reading reading,
       case Reading::kCounter:
         if (i == 0) break;
         if (s[i].value < s[i - 1].value) {
-          ++series.restarts;
+          if (IsIn(grid, s[i].time)) ++series.restarts;
         } else if (bridged(back)) {
           cells.Lay(at - back, at, (s[i].value - s[i - 1].value) / (back * 1e-9));
         }

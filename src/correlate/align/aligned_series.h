@@ -19,15 +19,12 @@
 
 #include "base/nanotime.h"
 #include "telemetry/host_clock.h"
+#include "telemetry/sampled_series.h"
 
 namespace tomograph::correlate {
 
-enum class Reading : uint8_t { kLevel, kCounter, kCount };
-
-struct Sample {
-  Nanos time = 0;  // as its host's clock showed it
-  double value = 0;
-};
+using telemetry::Reading;
+using telemetry::Sample;
 
 struct Grid {
   Nanos start = 0;
@@ -39,10 +36,14 @@ struct AlignedSeries {
   std::vector<double> values;  // one a cell; levels, or a rate in 1/s
   Nanos step = 0;
   Nanos interval = 0;  // median distance of its samples; 0: fewer than two
-  // The widest bound of the clock over the samples; kUnknownBound where nothing bounds it.
+  // Of the samples whose times, corrected, lie in the grid: those around it have a say in the first
+  // and last cells only.
+  // The widest bound of the clock; kUnknownBound where nothing bounds it.
   Nanos clock_bound = telemetry::kUnknownBound;
-  size_t restarts = 0;  // of a counter
-  size_t ignored = 0;   // not a number, or a second value for the same time (the last one counts)
+  size_t samples = 0;      // that count
+  bool corrected = false;  // some were moved by their clock's offset
+  size_t restarts = 0;     // of a counter
+  size_t ignored = 0;  // not a number, or a second value for the same time (the last one counts)
 
   bool clock_is_known() const { return clock_bound != telemetry::kUnknownBound; }
   /// How far an event may be from where the grid shows it, as far as that is known: the clock's

@@ -94,6 +94,23 @@ TEST(AlignedSeries, TheClockMovesTimesAndItsBoundIsKept) {
   EXPECT_FALSE(Align(samples, Reading::kLevel, {}, kGrid).clock_is_known());
 }
 
+TEST(AlignedSeries, WhatLiesAroundTheGridDoesNotCount) {
+  telemetry::ClockSegment segment;
+  segment.from = kStart - kSecond;
+  segment.to = kStart + kHour;
+  segment.below = segment.above = {kSecond, kSecond, kSecond};
+  segment.measured = true;
+  const std::vector<telemetry::ClockSegment> clock{segment};
+  std::vector<Sample> samples = Every(5 * kSecond, 300 * kSecond, 0, 1);
+  samples.push_back({kStart - 5 * kSecond, 1000});  // before anything was known of the clock
+  samples.push_back({kStart + 200 * kSecond, std::nan("")});
+  const AlignedSeries s = Align(samples, Reading::kCounter, clock, kGrid);
+  EXPECT_EQ(s.samples, 24U);
+  EXPECT_EQ(s.ignored, 0U);
+  EXPECT_NEAR(ToSeconds(s.clock_bound), 1, 1e-6);
+  EXPECT_FALSE(s.corrected);
+}
+
 TEST(AlignedSeries, OddInputGivesAnAnswer) {
   EXPECT_EQ(Align({}, Reading::kLevel, {}, kGrid).values.size(), 12U);
   EXPECT_TRUE(Align({}, Reading::kLevel, {}, Grid{}).values.empty());

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <thread>
@@ -225,6 +226,35 @@ TEST_F(DuckDbStoreTest, GivesBackSamplesAndHistogramsInOneTimeOrder) {
   ASSERT_EQ(series.labels.size(), 1u);
   EXPECT_EQ(Text(series.labels[0].first), "le");
   EXPECT_EQ(Text(ids_->resources.Get(series.resource).service), "cart");
+}
+
+TEST_F(DuckDbStoreTest, SamplesAreFoundByMetricAndEntity) {
+  auto batch = std::make_shared<Batch>();
+  telemetry::SampleBatch& s = batch->samples;
+  for (const char* metric : {"memory", "it's"}) {
+    for (const char* service : {"cart", "payment"}) {
+      s.series.push_back(AddSeries(*ids_, metric, service));
+      s.time_ns.push_back(kMorning);
+      s.start_ns.push_back(0);
+      s.value.push_back(static_cast<double>(s.value.size()));
+    }
+  }
+  ASSERT_TRUE(AppendAndWait(*store_, batch).ok());
+  const auto values = [&](const std::string& metric, const std::string& service) {
+    ScanFilter filter;
+    filter.metric = metric;
+    if (!service.empty())
+      filter.entity = telemetry::MakeEntityId(telemetry::EntityKind::kService, "shop", service);
+    std::vector<double> found;
+    for (const Batch& b : ScanAll(Signal::kSample, filter))
+      found.insert(found.end(), b.samples.value.begin(), b.samples.value.end());
+    std::sort(found.begin(), found.end());
+    return found;
+  };
+  EXPECT_THAT(values("it's", "payment"), ElementsAre(3));
+  EXPECT_THAT(values("memory", ""), ElementsAre(0, 1));
+  EXPECT_THAT(values("", "cart"), ElementsAre(0, 2));
+  EXPECT_TRUE(values("memory", "nobody").empty());
 }
 
 TEST_F(DuckDbStoreTest, GivesBackLogsFlowsAndEvents) {

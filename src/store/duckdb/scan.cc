@@ -113,6 +113,7 @@ class Scan {
   /// One query. `rows_read` counts what came back, repeats included.
   Status ReadSome(RowReader& reader, const std::string& sql, size_t* rows_read);
   std::string From(const Files& files) const;
+  std::string OfSeries(std::string conditions) const;
   std::string Where(TimeRange range) const;
 
   const ScanContext& context_;
@@ -144,6 +145,15 @@ std::string Scan::From(const Files& files) const {
   return sql;
 }
 
+/// Samples know their series alone, which knows the rest.
+std::string Scan::OfSeries(std::string conditions) const {
+  if (!filter_.metric.empty()) conditions += " AND metric = " + Quoted(filter_.metric);
+  if (filter_.entity != telemetry::kNoEntity)
+    conditions += " AND entity_id = " + std::to_string(static_cast<uint64_t>(filter_.entity));
+  if (conditions.empty()) return conditions;
+  return " AND series IN (SELECT id FROM series WHERE true" + conditions + ")";
+}
+
 std::string Scan::Where(TimeRange range) const {
   std::string sql = InRange(tables_[0].time, range);
   if (filter_.received_before <= kMaxLiteral && tables_[0].signal != Signal::kEvent) {
@@ -151,13 +161,9 @@ std::string Scan::Where(TimeRange range) const {
     sql += " AND (received_time IS NULL OR received_time < " +
            TimeLiteral(filter_.received_before) + ")";
   }
-  if (!filter_.service.empty()) {
-    sql +=
-        tables_[0].signal == Signal::kSample
-            ? " AND series IN (SELECT id FROM series WHERE service = " + Quoted(filter_.service) +
-                  ")"
-            : " AND service = " + Quoted(filter_.service);
-  }
+  const std::string of_service =
+      filter_.service.empty() ? "" : " AND service = " + Quoted(filter_.service);
+  sql += tables_[0].signal == Signal::kSample ? OfSeries(of_service) : of_service;
   if (!filter_.trace_id.empty()) {
     sql += " AND trace_id = " + Quoted(telemetry::ToHex(filter_.trace_id)) + "::UUID";
   }
