@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <optional>
+#include <limits>
+#include <map>
 #include <set>
 #include <span>
 #include <tuple>
@@ -36,51 +37,81 @@ std::set<EntityId> Near(const Picture& picture, EntityId entity) {
   return near;
 }
 
-/// The grid of some windows. Windows may be left out of the history: it is time, and not their
-/// number.
-correlate::Grid GridOf(const Picture& picture, std::pair<size_t, size_t> cut) {
+using Windows = std::pair<size_t, size_t>;  // by number: [first, second)
+
+/// Some windows as a grid, `together` of them to a cell. Windows may be left out of the history: it
+/// is time, and not their number.
+correlate::Grid GridOf(const Picture& picture, Windows windows, size_t together) {
   correlate::Grid grid;
-  grid.step = picture.window_length;
-  if (cut.first == cut.second) return grid;
-  grid.start = picture.window_starts[cut.first];
-  const Nanos reach = picture.window_starts[cut.second - 1] - grid.start;
+  grid.step = picture.window_length * static_cast<Nanos>(together);
+  if (windows.first == windows.second) return grid;
+  grid.start = picture.window_starts[windows.first];
+  const Nanos reach = picture.window_starts[windows.second - 1] - grid.start;
   grid.cells =
       std::min(static_cast<size_t>(reach / grid.step) + 1, 2 * telemetry::kMostWindowsCompared);
   return grid;
 }
 
-Innovations Prepare(const Picture& picture, const TimeLine& line, std::pair<size_t, size_t> cut) {
-  const correlate::Grid grid = GridOf(picture, cut);
+/// The mean of the windows of each cell, where at least half of them have a value.
+Innovations Prepare(const Picture& picture, const TimeLine& line, Windows windows,
+                    const correlate::Grid& grid) {
   correlate::AlignedSeries series;
   series.step = grid.step;
-  series.values.assign(grid.cells, std::nan(""));
+  series.values.assign(grid.cells, 0);
   const auto bound = picture.clock_bounds.find(line.entity);
   if (bound != picture.clock_bounds.end()) series.clock_bound = bound->second;
-  for (size_t i = cut.first; i < std::min(cut.second, line.values.size()); ++i) {
+  std::vector<Nanos> known(grid.cells);
+  for (size_t i = windows.first; i < std::min(windows.second, line.values.size()); ++i) {
     const auto cell = static_cast<size_t>((picture.window_starts[i] - grid.start) / grid.step);
-    if (cell < grid.cells) series.values[cell] = line.values[i];
+    if (cell >= grid.cells) break;
+    if (!std::isfinite(line.values[i])) continue;
+    series.values[cell] += line.values[i];
+    ++known[cell];
+  }
+  for (size_t cell = 0; cell < grid.cells; ++cell) {
+    const bool enough = 2 * known[cell] * picture.window_length >= grid.step;
+    series.values[cell] = enough ? series.values[cell] / static_cast<double>(known[cell])
+                                 : std::numeric_limits<double>::quiet_NaN();
   }
   return correlate::Whiten(series);
 }
 
-/// Lays the samples on the windows; `told` gets what became of them.
-Innovations Prepare(const Picture& picture, const telemetry::SampledSeries& asked,
-                    std::pair<size_t, size_t> cut, telemetry::SeriesOnGrid* told) {
+/// What is asked, on the grid that the lines are compared with it on.
+struct Asked {
+  correlate::Grid grid;
+  Innovations innovations;
+  std::function<bool(const TimeLine&)> is_itself;
+};
+
+/// Lays the samples on the windows, or on as many together as come to one sample: what is new in a
+/// series that is rarer than the windows shows in one of several of them, and would drown in what
+/// is new in a line in the others. `told` gets what became of them.
+Asked Lay(const Picture& picture, const telemetry::SampledSeries& asked, Windows windows,
+          telemetry::SeriesOnGrid* told) {
   std::span<const telemetry::ClockSegment> clock;
   for (const telemetry::HostClock& c : picture.clocks) {
     if (c.id == asked.host) clock = c.segments;
   }
-  const correlate::AlignedSeries series =
-      correlate::Align(asked.samples, asked.reading, clock, GridOf(picture, cut));
+  correlate::Grid grid = GridOf(picture, windows, 1);
+  correlate::AlignedSeries series = correlate::Align(asked.samples, asked.reading, clock, grid);
+  const double windows_a_sample =
+      static_cast<double>(series.interval) / static_cast<double>(picture.window_length);
+  const double most = std::max(1.0, static_cast<double>(grid.cells / kFewestCells));
+  const auto together = static_cast<size_t>(std::clamp(std::round(windows_a_sample), 1.0, most));
+  if (together > 1) {
+    grid = GridOf(picture, windows, together);
+    series = correlate::Align(asked.samples, asked.reading, clock, grid);
+  }
   told->samples = series.samples;
   told->ignored = series.ignored;
   told->restarts = series.restarts;
   told->interval = series.interval;
   told->corrected = series.corrected;
   told->clock_bound = series.clock_bound;
-  told->windows = static_cast<size_t>(std::count_if(series.values.begin(), series.values.end(),
-                                                    [](double v) { return std::isfinite(v); }));
-  return correlate::Whiten(series);
+  told->cell = grid.step;
+  told->cells = static_cast<size_t>(std::count_if(series.values.begin(), series.values.end(),
+                                                  [](double v) { return std::isfinite(v); }));
+  return {grid, correlate::Whiten(series), {}};
 }
 
 bool SameQuantity(const TimeLine& a, const TimeLine& b) {
@@ -124,20 +155,16 @@ void KeepDiscoveries(std::vector<RelatedLine>* related) {
                    });
 }
 
-struct Asked {
-  Innovations innovations;
-  std::function<bool(const TimeLine&)> is_itself;
-};
-
 Result<std::vector<Asked>> AskedOf(const Picture& picture, const CorrelationQuestion& question,
-                                   std::pair<size_t, size_t> cut, CorrelationAnswer* answer) {
+                                   Windows windows, CorrelationAnswer* answer) {
   if (picture.window_length <= 0) return Status::NotFound("there is no window yet");
   std::vector<Asked> asked;
   for (const telemetry::AskedSeries& series : question.series) {
     answer->series.emplace_back();
-    asked.push_back(
-        {Prepare(picture, series.series, cut, &answer->series.back()),
-         [&](const TimeLine& line) { return IsOf(line, question.entity, series.quantity); }});
+    asked.push_back(Lay(picture, series.series, windows, &answer->series.back()));
+    asked.back().is_itself = [&](const TimeLine& line) {
+      return IsOf(line, question.entity, series.quantity);
+    };
   }
   if (!asked.empty()) return asked;
   const auto line =
@@ -147,24 +174,30 @@ Result<std::vector<Asked>> AskedOf(const Picture& picture, const CorrelationQues
       });
   if (line == picture.lines.end())
     return Status::NotFound("there is no line '" + question.line + "' of this entity");
-  asked.push_back({Prepare(picture, *line, cut),
+  const correlate::Grid grid = GridOf(picture, windows, 1);
+  asked.push_back({grid, Prepare(picture, *line, windows, grid),
                    [line](const TimeLine& other) { return SameQuantity(other, *line); }});
   return asked;
+}
+
+int MostLags(const Picture& picture, const correlate::Grid& grid) {
+  const auto together = static_cast<size_t>(grid.step / picture.window_length);
+  return static_cast<int>(std::min(kMostLag / together, grid.cells / 4));
 }
 
 }  // namespace
 
 Result<CorrelationAnswer> RelatedLines(const Picture& picture,
                                        const CorrelationQuestion& question) {
-  const auto cut = telemetry::WindowsCompared(picture, question.range);
+  const Windows windows = telemetry::WindowsCompared(picture, question.range);
   CorrelationAnswer answer;
-  const Result<std::vector<Asked>> asked = AskedOf(picture, question, cut, &answer);
+  const Result<std::vector<Asked>> asked = AskedOf(picture, question, windows, &answer);
   if (!asked.ok()) return asked.status();
   const std::set<EntityId> near = Near(picture, question.entity);
   std::vector<size_t> compared(asked->size());
   for (const TimeLine& line : picture.lines) {
     if (near.count(line.entity) == 0) continue;
-    std::optional<Innovations> second;
+    std::map<Nanos, Innovations> on_grid;  // by its step
     for (size_t i = 0; i < asked->size(); ++i) {
       const Asked& first = (*asked)[i];
       if (first.is_itself(line)) continue;
@@ -174,9 +207,10 @@ Result<CorrelationAnswer> RelatedLines(const Picture& picture,
       }
       ++compared[i];
       ++answer.compared;
-      if (!second) second = Prepare(picture, line, cut);
-      const auto lags = static_cast<int>(std::min(kMostLag, first.innovations.values.size() / 4));
-      const auto found = correlate::CorrelateLagged(first.innovations, *second, lags);
+      const auto [second, fresh] = on_grid.try_emplace(first.grid.step);
+      if (fresh) second->second = Prepare(picture, line, windows, first.grid);
+      const auto found = correlate::CorrelateLagged(first.innovations, second->second,
+                                                    MostLags(picture, first.grid));
       if (found.identifiable == correlate::Identifiable::kYes) {
         answer.related.push_back(Describe(line, found));
         answer.related.back().asked = i;

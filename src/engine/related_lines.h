@@ -7,9 +7,10 @@
 // Near: at most two calls away in the topology, or anywhere while there are few entities. Lines of
 // latency of the same entity are one quantity and not compared, nor is a series with the lines that
 // are made from it. Samples are laid on the windows by the clock of the host that took them, as far
-// as the Picture knows it (correlate/align/aligned_series.h). Cost, for each asked series:
-// kMostLines pairs over kMostWindowsCompared windows and kMostLag lags to both sides, below 0.2 s;
-// what is beyond is counted in `left_out`.
+// as the Picture knows it (correlate/align/aligned_series.h); for a series that is rarer than the
+// windows, several of them make a cell. Cost, for each asked series: kMostLines pairs over
+// kMostWindowsCompared windows and kMostLag lags to both sides, below 0.2 s; what is beyond is
+// counted in `left_out`.
 #pragma once
 
 #include "telemetry/correlation.h"
@@ -18,8 +19,10 @@
 namespace tomograph::engine {
 
 inline constexpr size_t kFewEntities = 20;
-inline constexpr size_t kMostLines = 500;    // the nearest in the order of the picture
-inline constexpr size_t kMostLag = 60;       // and at most a quarter of the range
+inline constexpr size_t kMostLines = 500;  // the nearest in the order of the picture
+inline constexpr size_t kMostLag = 60;     // windows, and at most a quarter of the range
+inline constexpr size_t kFewestCells =
+    48;  // windows are put together for rare samples down to this
 inline constexpr double kFalseShare = 0.05;  // of what is called related
 
 /// kNotFound when there is no such line, or no window.

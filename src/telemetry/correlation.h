@@ -54,7 +54,8 @@ struct SeriesOnGrid {
   size_t samples = 0;      // that lie in it
   size_t ignored = 0;      // besides: not a number, or a second one of the same time
   size_t restarts = 0;     // of a counter
-  size_t windows = 0;      // that have a value
+  Nanos cell = 0;          // length of one: a window, or several for a series that is rarer
+  size_t cells = 0;        // that have a value
   Nanos interval = 0;      // median distance of the samples; 0: fewer than two
   bool corrected = false;  // times were moved by what their clock is known to be off
   Nanos clock_bound = kUnknownBound;

@@ -1,5 +1,5 @@
 // Everything that the API says leads to what it was concluded from: every evidence id of the recorded incident
-// opens, and from a hypothesis one gets to raw spans.
+// opens, from a hypothesis one gets to raw spans, and what was stored can be asked for.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -67,6 +67,26 @@ describe('evidence of the recorded incident', () => {
       }
     }
     assert.ok(opened > 0);
+  });
+
+  test('a metric is correlated by its stored samples', async () => {
+    const ask = (metric) => get(`/api/v1/correlations?entity=payment&metric=${metric}`);
+    const { status, body } = await ask('nodejs.eventloop.time');
+    assert.equal(status, 200, JSON.stringify(body));
+    assert.deepEqual(body.series.map((s) => s.labels['nodejs.eventloop.state']).sort(), ['active', 'idle']);
+    for (const series of body.series) {
+      assert.equal(series.read_as, 'counter');
+      assert.equal(series.samples, 76);
+      assert.ok(Math.abs(series.interval_ms - 2000) < 100, `${series.interval_ms}`);
+      assert.equal(series.restarts + series.ignored, 0);
+      assert.equal(series.times, 'raw');
+      assert.equal(series.clock_bound_ms, null, 'one host that meets no other');
+    }
+    assert.ok(body.compared > 100 && body.not_identifiable < body.compared, JSON.stringify(body));
+    const unknown = await ask('eventloop');
+    assert.equal(unknown.status, 404);
+    assert.match(unknown.body.error.message, /known: .*nodejs\.eventloop\.time/);
+    assert.equal((await ask('v8js.gc.duration')).status, 400, 'a histogram');
   });
 
   test('the store that was made for it is gone at the end', async () => {

@@ -50,17 +50,26 @@ bool IsIn(const Grid& grid, Nanos t) {
   return at >= 0 && at < static_cast<double>(grid.step) * static_cast<double>(grid.cells);
 }
 
+bool IsPlaced(const telemetry::ClockCorrection& c) {
+  return c.corrected || c.bound != telemetry::kUnknownBound;
+}
+
 /// Corrected, in order of time, one a time; `series` gets what was learned on the way.
 std::vector<Sample> InOrder(std::span<const Sample> samples,
                             std::span<const telemetry::ClockSegment> clock, const Grid& grid,
                             AlignedSeries* series) {
+  std::vector<telemetry::ClockCorrection> corrections;
+  for (const Sample& s : samples) corrections.push_back(telemetry::CorrectionAt(clock, s.time));
+  const auto placed =
+      static_cast<size_t>(std::count_if(corrections.begin(), corrections.end(), IsPlaced));
+  const bool by_clock = placed > 0 && 2 * placed >= samples.size();
   std::vector<Sample> kept;
   Nanos bound = 0;
-  for (const Sample& s : samples) {
-    const telemetry::ClockCorrection c = telemetry::CorrectionAt(clock, s.time);
-    const Nanos time = c.corrected ? s.time - c.offset : s.time;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const telemetry::ClockCorrection c = by_clock ? corrections[i] : telemetry::ClockCorrection{};
+    const Nanos time = c.corrected ? samples[i].time - c.offset : samples[i].time;
     const size_t counts = IsIn(grid, time) ? 1 : 0;
-    if (!std::isfinite(s.value)) {
+    if (!std::isfinite(samples[i].value) || (by_clock && !IsPlaced(c))) {
       series->ignored += counts;
       continue;
     }
@@ -69,7 +78,7 @@ std::vector<Sample> InOrder(std::span<const Sample> samples,
     // The unknown is the greatest bound of all.
     if (counts > 0)
       bound = std::max(bound, c.bound == telemetry::kUnknownBound ? INT64_MAX : c.bound);
-    kept.push_back({time, s.value});
+    kept.push_back({time, samples[i].value});
   }
   series->clock_bound =
       series->samples == 0 || bound == INT64_MAX ? telemetry::kUnknownBound : bound;

@@ -12,6 +12,10 @@
 // for half an interval on the side of the gap, a counter for nothing, a count for one interval),
 // and a cell of which less than half is known is NaN: missing is not zero. Wrong where a series'
 // rate changes for good: the interval is the median over all its samples.
+//
+// Either all times are by a clock that is known, or all stand as they are: a counter of which the
+// first samples were not moved, and the others were, would seem to fall. By a clock that is known
+// for at least half of the samples, the others lie nowhere and are ignored.
 #pragma once
 
 #include <span>
@@ -43,7 +47,8 @@ struct AlignedSeries {
   size_t samples = 0;      // that count
   bool corrected = false;  // some were moved by their clock's offset
   size_t restarts = 0;     // of a counter
-  size_t ignored = 0;  // not a number, or a second value for the same time (the last one counts)
+  // Not a number, a second value for the same time (the last one counts), or of an unknown time.
+  size_t ignored = 0;
 
   bool clock_is_known() const { return clock_bound != telemetry::kUnknownBound; }
   /// How far an event may be from where the grid shows it, as far as that is known: the clock's

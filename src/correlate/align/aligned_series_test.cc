@@ -94,6 +94,30 @@ TEST(AlignedSeries, TheClockMovesTimesAndItsBoundIsKept) {
   EXPECT_FALSE(Align(samples, Reading::kLevel, {}, kGrid).clock_is_known());
 }
 
+TEST(AlignedSeries, TimesOfAKnownAndOfAnUnknownClockAreNotMixed) {
+  telemetry::ClockSegment segment;
+  segment.from = kStart + 30 * kSecond;
+  segment.to = kStart + kHour;
+  segment.offset = 20 * kSecond;
+  segment.below = segment.above = {kSecond, kSecond, kSecond};
+  segment.measured = segment.applied = true;
+  std::vector<Sample> samples = Every(5 * kSecond, 140 * kSecond, 0, 1);
+  for (Sample& s : samples) s.time += 20 * kSecond;
+  AlignedSeries s = Align(samples, Reading::kCounter, {&segment, 1}, kGrid);
+  EXPECT_EQ(s.restarts, 0U) << "the first ones, not moved, would lie among later ones";
+  EXPECT_NEAR(ToSeconds(s.clock_bound), 1, 1e-6);
+  EXPECT_EQ(s.ignored, 6U);
+  EXPECT_TRUE(std::isnan(s.values[1]));
+  for (size_t i = 3; i < 12; ++i) EXPECT_NEAR(s.values[i], 1, 1e-9);
+
+  segment.from = kStart + 100 * kSecond;
+  s = Align(samples, Reading::kCounter, {&segment, 1}, kGrid);
+  EXPECT_FALSE(s.clock_is_known()) << "known for less than half";
+  EXPECT_FALSE(s.corrected);
+  EXPECT_EQ(s.ignored + s.restarts, 0U);
+  EXPECT_NEAR(s.values[8], 1, 1e-9);
+}
+
 TEST(AlignedSeries, WhatLiesAroundTheGridDoesNotCount) {
   telemetry::ClockSegment segment;
   segment.from = kStart - kSecond;
