@@ -94,10 +94,9 @@ Asked Lay(const Picture& picture, const telemetry::SampledSeries& asked, Windows
   }
   correlate::Grid grid = GridOf(picture, windows, 1);
   correlate::AlignedSeries series = correlate::Align(asked.samples, asked.reading, clock, grid);
-  const double windows_a_sample =
-      static_cast<double>(series.interval) / static_cast<double>(picture.window_length);
-  const double most = std::max(1.0, static_cast<double>(grid.cells / kFewestCells));
-  const auto together = static_cast<size_t>(std::clamp(std::round(windows_a_sample), 1.0, most));
+  const Nanos windows_a_sample = (series.interval + grid.step / 2) / grid.step;
+  const size_t most = std::max(grid.cells / kFewestCells, size_t{1});
+  const size_t together = std::clamp(static_cast<size_t>(windows_a_sample), size_t{1}, most);
   if (together > 1) {
     grid = GridOf(picture, windows, together);
     series = correlate::Align(asked.samples, asked.reading, clock, grid);

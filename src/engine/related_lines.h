@@ -19,10 +19,9 @@
 namespace tomograph::engine {
 
 inline constexpr size_t kFewEntities = 20;
-inline constexpr size_t kMostLines = 500;  // the nearest in the order of the picture
-inline constexpr size_t kMostLag = 60;     // windows, and at most a quarter of the range
-inline constexpr size_t kFewestCells =
-    48;  // windows are put together for rare samples down to this
+inline constexpr size_t kMostLines = 500;    // the nearest in the order of the picture
+inline constexpr size_t kMostLag = 60;       // windows, and at most a quarter of the range
+inline constexpr size_t kFewestCells = 48;   // that windows are put together to
 inline constexpr double kFalseShare = 0.05;  // of what is called related
 
 /// kNotFound when there is no such line, or no window.
