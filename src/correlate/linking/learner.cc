@@ -8,6 +8,7 @@
 
 #include "correlate/linking/call_chains.h"
 #include "correlate/linking/first_guess.h"
+#include "correlate/linking/own_time.h"
 #include "correlate/linking/queue_order.h"
 #include "correlate/linking/sampler.h"
 #include "correlate/linking/weigh_evidence.h"
@@ -194,24 +195,30 @@ class ServiceLearner {
     const auto attempt = [&](From from) {
       Start(from);
       Rounds();
+      if (HandedOff() != of_.outlives) return false;
       State state = Save();
       // More room can always take in some calls whose request is missing.
-      if (one_slot_left >= 0 && state.nobodys > kExplained * one_slot_left) return;
+      if (one_slot_left >= 0 && state.nobodys > kExplained * one_slot_left) return true;
       if (one_slot_left >= 0 || of_.AnyOutlives())
         state.likelihood -= kWorth * static_cast<double>(w_.calls.size());
       if (!best || state.likelihood > best->likelihood) best = std::move(state);
+      return true;
     };
     attempt(From::kAnyOrder);
     const bool lost = RequestsAreLost();
-    const std::vector<bool> astray = Astray();
+    std::vector<bool> handed_off(of_.classes, false);
+    if (hand_offs_) handed_off = Astray();
     attempt(From::kFirstCome);
     if (lost) attempt(From::kLostRequests);
-    if (hand_offs_ && std::find(astray.begin(), astray.end(), true) != astray.end()) {
-      SetOutlives(astray);
-      attempt(From::kAnyOrder);
-      if (lost) attempt(From::kLostRequests);
-      SetOutlives(best->service.outlives);
+    while (std::find(handed_off.begin(), handed_off.end(), true) != handed_off.end()) {
+      SetOutlives(handed_off);
+      if (attempt(From::kAnyOrder)) {
+        if (lost) attempt(From::kLostRequests);
+        break;
+      }
+      handed_off = HandedOff();
     }
+    SetOutlives(best->service.outlives);
     one_slot_left = best->nobodys;
     if (MakeRoom()) {
       attempt(From::kAnyOrder);
@@ -312,6 +319,14 @@ class ServiceLearner {
       astray[k] = vague || lost >= std::max(3.0, kLeftOver * all_[k]);
     }
     return astray;
+  }
+
+  /// Of the classes whose calls may be made after the answer those that keep no time of their own.
+  std::vector<bool> HandedOff() const {
+    std::vector<bool> handed_off = of_.outlives;
+    for (int k = 0; k < of_.classes; ++k)
+      handed_off[k] = handed_off[k] && !KeepsOwnTime(w_, service_, k, of_.grain);
+    return handed_off;
   }
 
   void SetOutlives(const std::vector<bool>& outlives) {

@@ -7,7 +7,7 @@
 //   several calls  more slots per class, where many calls find all their requests taken; chains
 //                  where no number of slots is enough
 //   hand-offs      calls may come after the answer, of classes whose calls lie in no request or
-//                  in any
+//                  in any, and that keep no time of their own (own_time.h)
 // Joins are looked for afterwards, over all services.
 #pragma once
 

@@ -228,6 +228,42 @@ TEST(RequestLinker, LinksCallsThatAreMadeAfterTheAnswer) {
   }
 }
 
+/// Requests come every 10 s from one timer, and each is answered at once; `handed_on`: the answered
+/// one makes a call 3 s later, else another timer of the same period does.
+Workload Regular(bool handed_on, double blurred_us, double jitter_us) {
+  Workload load;
+  Random random(5);
+  double now = 0;
+  for (int i = 0; i < 800; ++i) {
+    now = 1e7 * i + random.Normal(0, blurred_us);
+    const double answered = now + 4'000 * std::exp(random.Normal(0, .2));
+    const double later =
+        (handed_on ? answered : 1e7 * i + 4'000) + 3e6 + random.Normal(0, jitter_us);
+    CallRecord in = Workload::Record(kFront, kNoEntity, false, now, answered);
+    in.id = load.NextId();
+    CallRecord out = Workload::Record(kFront, kPrice, true, later, later + 900);
+    out.id = load.NextId();
+    load.parent[out.id] = handed_on ? in.id : 0;
+    load.records.push_back(in);
+    load.records.push_back(out);
+  }
+  return load;
+}
+
+TEST(RequestLinker, ATimerBesideRegularRequestsIsNotTheirs) {
+  for (const double jitter_us : {1.0, 2'000.0}) {
+    const std::vector<Link> links = Batch(Regular(false, jitter_us, jitter_us).records);
+    ASSERT_FALSE(links.empty());
+    for (const Link& link : links) ASSERT_EQ(link.request, 0u) << jitter_us;
+  }
+}
+
+TEST(RequestLinker, WhatFollowsARequestMoreExactlyThanItsOwnTimeIsHandedOn) {
+  double said = 0;
+  const Workload load = Regular(true, 400'000, 2'000);
+  EXPECT_GT(ShareRight(load, Batch(load.records), &said), .95);
+}
+
 TEST(RequestLinker, CallsAfterTheAnswerStreamTheSame) {
   const Workload load = HandedOff(1, 1'500, 4);
   LinkerOptions options;
