@@ -1017,6 +1017,40 @@ TEST_F(TopologyTest, NeverAnEdgeBetweenServicesThatNeverTalked) {
   EXPECT_GT(static_cast<double>(drawn), 0.6 * static_cast<double>(talked));
 }
 
+/// Nearly all calls to an address are one service's. Whether an unanswered one was is a matter of
+/// numbers, which change; that is no end of anything.
+TEST_F(TopologyTest, CallsToAnUnevenlySharedAddressDoNotStopWhereTheyGoByAnotherName) {
+  const auto address = ids_.strings.Intern("10.0.0.1:80");
+  for (const double share : {.9, .94, .95, .96, .97}) {
+    for (uint64_t seed = 1; seed <= 4; ++seed) {
+      Random random(seed);
+      std::vector<Row> rows;
+      uint64_t trace = 0;
+      for (double t = 0; t < 300; t += random.Exponential(0.1)) {
+        if (random.Uniform() < .7) {
+          Joined(++trace, t, web_, random.Uniform() < share ? cart_ : pay_, address, &rows);
+        } else {
+          Alone(++trace, t, db_, address, &rows);
+        }
+      }
+      Correlator c({}, &ids_);
+      Add(&c, rows);
+      Finish(&c);
+      for (const telemetry::Edge& e : c.Edges()) {
+        EXPECT_FALSE(e.caller == web_ && ids_.entities.Get(e.callee).kind == EntityKind::kLink)
+            << "its calls are answered";
+        if (e.caller != db_) continue;
+        for (const auto& source : e.sources) {
+          for (const auto& stretch : source.stretches)
+            EXPECT_NE(stretch.then, telemetry::EdgeState::kStopped)
+                << share << ", " << seed << ": " << ids_.entities.Name(e.caller) << " -> "
+                << ids_.entities.Name(e.callee) << " by " << e.basis;
+        }
+      }
+    }
+  }
+}
+
 TEST_F(TopologyTest, AnyOrderGivesTheSameEdges) {
   const auto address = ids_.strings.Intern("10.0.0.1:80");
   std::vector<Row> rows;

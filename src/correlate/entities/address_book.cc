@@ -212,6 +212,20 @@ AddressBook::Answer AddressBook::Resolve(EntityId address, Nanos from, Nanos to)
   return at_first.certainty <= at_last.certainty ? at_first : at_last;
 }
 
+std::vector<std::pair<EntityId, double>> AddressBook::Owners(EntityId address, Nanos at) const {
+  std::vector<std::pair<EntityId, double>> owners;
+  const auto found = known_.find(address);
+  if (found == known_.end()) return owners;
+  const Runs& runs = found->second;
+  const Run* run = at > runs.back().last ? &runs.back() : nullptr;
+  for (const Run& r : runs)
+    if (at <= r.last && (at >= r.first || &r == &runs.front())) run = &r;
+  if (run == nullptr) return owners;
+  const double total = TotalOf(run->owners);
+  for (const Owner& o : run->owners) owners.emplace_back(o.entity, o.calls / total);
+  return owners;
+}
+
 bool AddressBook::Shared(EntityId address) const {
   const auto found = known_.find(address);
   return found != known_.end() && found->second.back().owners.size() > 1;

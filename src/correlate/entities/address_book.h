@@ -65,6 +65,10 @@ class AddressBook {
     const Answer answer = Resolve(address, at);
     return answer.certainty == Certainty::kNobody ? address : answer.entity;
   }
+  /// All that answered at the address when `at` was, with their shares of the calls; empty: that is
+  /// not known.
+  std::vector<std::pair<telemetry::EntityId, double>> Owners(telemetry::EntityId address,
+                                                             Nanos at) const;
   /// Do several answer there now?
   bool Shared(telemetry::EntityId address) const;
   /// Has this one ever been seen to answer there (and is not forgotten)?

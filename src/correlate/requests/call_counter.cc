@@ -253,6 +253,12 @@ void CallCounter::CountOneSided(const OpenSpan& span, CallPlacer* placer) {
   }
   const EntityId caller = incoming ? place.entity : span.service;
   const EntityId callee = incoming ? span.service : place.entity;
+  // Several answer there: who does may show yet.
+  if (!ended && call.by_address && callee == call.other) return;
+  if (!incoming && ended && call.by_address) {
+    for (const auto& [other, share] : placer->Others(call, place))
+      hearing_->AddElsewhere(caller, other, share);
+  }
   if (WindowBuilder::Cell* cell = windows_->At(WindowKey{callee, caller})) {
     const bool told_by_caller =
         WindowBuilder::Sight(cell, EdgeWitness::kSpans).confidence > 0 ||

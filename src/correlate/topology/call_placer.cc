@@ -59,6 +59,15 @@ CallPlacer::Place CallPlacer::Find(const Call& call, const IsKnown& known) const
   return call.by_address ? Place{} : Place{call.other, kOwnName};
 }
 
+std::vector<std::pair<EntityId, double>> CallPlacer::Others(const Call& call,
+                                                            const Place& place) const {
+  auto others = addresses_->Owners(call.other, call.from);
+  if (others.size() < 2) return {};
+  std::erase_if(others, [&](const auto& o) { return o.first == place.entity; });
+  if (place.entity != call.other) others.emplace_back(call.other, 1);
+  return others;
+}
+
 EntityId CallPlacer::CalleeOf(const OpenSpan& call) const {
   if (call.peer == kNoEntity) return kNoEntity;
   const EntityId callee = addresses_->OwnerOrSelf(call.peer, call.start);

@@ -51,6 +51,10 @@ class CallPlacer {
   telemetry::EntityId KeyOf(telemetry::StringId address);
 
   Place Find(const Call& call, const IsKnown& known) const;
+  /// Who else than `place` may be meant by a call to an address that several share, with the share
+  /// of the calls there: its other owners, and the entity that stands for it.
+  std::vector<std::pair<telemetry::EntityId, double>> Others(const Call& call,
+                                                             const Place& place) const;
   /// Whom an outgoing span that nobody's span answers may have called: whom it names, who answers
   /// at the address that it names, else who lives at that host. No word on whether there is an
   /// edge: a candidate. None when it is unknown or shared.

@@ -151,7 +151,8 @@ double EdgeBook::HeardOf(const Key& key, const Known& k, const Hearing& hearing)
   if (heard == nullptr) return 0;
   if (of_spans) {
     // Calls that name nobody and that nobody's span answers may be this edge's.
-    if (heard->unplaced > kMayHide * k.usual.records / k.seen) return 0;
+    const double unclear = heard->unplaced + hearing.Elsewhere(key);
+    if (unclear > kMayHide * k.usual.records / k.seen) return 0;
     const bool callee_tells = 2 * k.usual.by_callee > k.usual.records;
     if (callee_tells && hearing.Find(callee, EdgeWitness::kSpans) == nullptr) return 0;
   }

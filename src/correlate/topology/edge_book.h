@@ -65,6 +65,14 @@ class Hearing {
   void AddUnplaced(telemetry::EntityId caller, double records) {
     by_[static_cast<size_t>(EdgeWitness::kSpans)][caller].unplaced += records;
   }
+  /// Records of calls that were laid to somebody else at an address that `callee` answers at too.
+  void AddElsewhere(telemetry::EntityId caller, telemetry::EntityId callee, double records) {
+    elsewhere_[{caller, callee}] += records;
+  }
+  double Elsewhere(const std::pair<telemetry::EntityId, telemetry::EntityId>& edge) const {
+    const auto found = elsewhere_.find(edge);
+    return found == elsewhere_.end() ? 0 : found->second;
+  }
   /// nullptr: not heard.
   const Heard* Find(telemetry::EntityId teller, EdgeWitness by) const {
     const auto& of = by_[static_cast<size_t>(by)];
@@ -74,6 +82,7 @@ class Hearing {
 
  private:
   std::array<std::unordered_map<telemetry::EntityId, Heard>, telemetry::kEdgeWitnessCount> by_;
+  std::map<std::pair<telemetry::EntityId, telemetry::EntityId>, double> elsewhere_;
 };
 
 class EdgeBook {
