@@ -43,11 +43,17 @@ int Inversions(const LinkWindow& window, const LinkModel& model, int request, in
     if (slot == kNobody || window.slots[slot] == kNobody) return;
     count += Inverted(r, c, window.requests[other], window.calls[window.slots[slot]]);
   };
+  // The call of a later request is no inversion if that came after this call, nor is that of an
+  // earlier one which had ended by then: most need no look at their calls.
+  const double within = window.slack + range.slack;
+  const double until = std::min(r.time.end, c.time.start + within);
   const int last = std::min(range.end_request, request + 1 + kNeighbours);
-  for (int j = request + 1; j < last && window.requests[j].time.start < r.time.end; ++j) look(j);
+  for (int j = request + 1; j < last && window.requests[j].time.start < until; ++j) look(j);
+  const bool outlives = model.services[r.service].Outlives(c.call_class);
+  const double since = outlives ? r.time.start : std::max(r.time.start, c.time.start - within);
   const int first = std::max(r.oldest_overlap, request - kNeighbours);
   for (int j = request - 1; j >= first; --j) {
-    if (window.requests[j].time.end > r.time.start) look(j);
+    if (window.requests[j].time.end > since) look(j);
   }
   return count;
 }
