@@ -11,34 +11,17 @@ using telemetry::EntityId;
 using telemetry::kNoEntity;
 using telemetry::WindowKey;
 
-constexpr int kDeepestCall = 8;  // libraries that call through one another
-
 const OpenSpan* ParentOf(const JoinedTrace& trace, size_t i) {
   const int32_t parent = trace.parent(i);
   return parent == JoinedTrace::kNone ? nullptr : &trace.spans()[static_cast<size_t>(parent)];
 }
 
-/// A client span whose own service answers: what is served is the answer, and this merely asks.
-bool AsksItself(const JoinedTrace& trace, size_t i) {
-  const EntityId service = trace.spans()[i].service;
-  if (!trace.spans()[i].outgoing()) return false;
-  for (int depth = 0; depth < kDeepestCall; ++depth) {
-    int32_t inner = JoinedTrace::kNone;
-    for (const int32_t c : trace.children(i)) {
-      const OpenSpan& child = trace.spans()[static_cast<size_t>(c)];
-      if (child.service != service) continue;
-      if (child.incoming()) return true;
-      if (child.outgoing()) inner = c;
-    }
-    if (inner == JoinedTrace::kNone) return false;
-    i = static_cast<size_t>(inner);  // one library calls through another
-  }
-  return false;
-}
+/// A root client span is that of a job, or of a request whose context was lost on the way to it.
+bool AsksWithoutRequest(const OpenSpan& span) { return span.outgoing() && span.parent == 0; }
 
-bool IsCallOfItsService(const JoinedTrace& trace, size_t i, const OpenSpan* parent) {
-  const OpenSpan& span = trace.spans()[i];
-  return span.incoming() || (span.parent == 0 && !AsksItself(trace, i)) ||
+bool IsCallOfItsService(const OpenSpan& span, const OpenSpan* parent) {
+  if (AsksWithoutRequest(span)) return false;  // CountJobs sees to these
+  return span.incoming() || span.parent == 0 ||
          (parent != nullptr && parent->service != span.service);
 }
 
@@ -71,9 +54,11 @@ CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addre
   steps_.Begin(traces->kept_from());
   joins_ = {};
   unanswered_.clear();
+  jobs_.clear();
   pairs_.clear();
   trace_number_ = 0;
   traces->ForEach(windows->start(), windows->end(), [&](const JoinedTrace& t) { CountTrace(t); });
+  CountJobs();
   for (const WindowBuilder::Cell& cell : windows->cells()) {
     const telemetry::Window& w = cell.window;
     if (w.key.caller != kNoEntity) continue;
@@ -110,7 +95,9 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
       if (span.parent != 0) ++(parent != nullptr ? joins_.joined : joins_.orphans);
       CountMissingJoins(trace, i);
     }
-    if (IsCallOfItsService(trace, i, parent)) {
+    if (span.incoming()) servers_.insert(span.service);
+    if (AsksWithoutRequest(span)) jobs_.push_back({span, trace_number_});
+    if (IsCallOfItsService(span, parent)) {
       if (WindowBuilder::Cell* cell = windows_->At(WindowKey{span.service, kNoEntity}))
         windows_->AddCall(cell, span);
       if (parent != nullptr && !parent->outgoing() && parent->service != span.service) {
@@ -124,10 +111,28 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
     if (span.takes_connection) CountTaking(trace, i);
     if (span.outgoing()) CountOutgoing(trace, i);
     if (span.incoming() && span.parent == 0 && span.peer != kNoEntity)
-      unanswered_.push_back(Unanswered{span, trace_number_});
+      unanswered_.push_back(TracedCall{span, trace_number_});
     if (ended && !span.outgoing()) CountExclusive(trace, i);
-    if (ended && IsCallOfItsService(trace, i, parent) && !span.outgoing())
+    if (ended && IsCallOfItsService(span, parent) && !span.outgoing())
       steps_.Count(trace, i, *addresses_);
+  }
+}
+
+/// Only now is it known who answers requests, whatever the order of the traces.
+void CallCounter::CountJobs() {
+  uint64_t trace = 0;
+  for (const TracedCall& job : jobs_) {
+    const bool serves = servers_.count(job.call.service) > 0;
+    if (serves) {
+      if (!windows_->Ended(job.call)) continue;
+      hearing_->Add(job.call.service, EdgeWitness::kSpans, 1, job.call.weight);
+      senders_.insert(job.call.service);
+      continue;
+    }
+    if (job.trace != trace) windows_->NextTrace();
+    trace = job.trace;
+    if (WindowBuilder::Cell* cell = windows_->At(WindowKey{job.call.service, kNoEntity}))
+      windows_->AddCall(cell, job.call);
   }
 }
 
@@ -161,7 +166,7 @@ void CallCounter::CountOutgoing(const JoinedTrace& trace, size_t i) {
   }
   if (answer == nullptr) {
     if (call.peer != kNoEntity) {
-      unanswered_.push_back(Unanswered{call, trace_number_});
+      unanswered_.push_back(TracedCall{call, trace_number_});
     } else if (windows_->Ended(call)) {
       hearing_->AddUnplaced(call.service, 1);
     }
@@ -210,7 +215,7 @@ void CallCounter::CountUnanswered(CallPlacer* placer) {
   // Callers first: what they tell of themselves their callees need not tell again.
   for (const bool incoming : {false, true}) {
     uint64_t trace = 0;
-    for (const Unanswered& u : unanswered_) {
+    for (const TracedCall& u : unanswered_) {
       if (u.call.incoming() != incoming) continue;
       if (u.trace != trace) windows_->NextTrace();
       trace = u.trace;

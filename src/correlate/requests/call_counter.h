@@ -1,13 +1,14 @@
 // CallCounter: from the joined traces of one interval to the windows of entities and edges.
 //
-// An entity's calls are its server and consumer spans, root spans but those that ask their
-// own service, and spans of any kind whose parent belongs to another service. An edge's calls are
-// the caller's client spans; where a call was joined without one, or its answer came windows later,
-// the callee's span stands in. A client span that nobody's span answers (a database, a third party)
-// gives an edge to the peer that it names, or to the service known to answer at that address, and
-// if that entity sends no spans of its own also the entity's windows: what its callers saw of it. A
-// root server span that names the address of its caller (an access log, for one) gives an edge from
-// who lives there.
+// An entity's calls are its server and consumer spans, root spans, and spans of any kind whose
+// parent belongs to another service; of root client spans only those of an entity that never
+// received a request (a job, a load generator): elsewhere the request was lost on the way to them.
+// An edge's calls are the caller's client spans; where a call was joined without one, or its answer
+// came windows later, the callee's span stands in. A client span that nobody's span answers (a
+// database, a third party) gives an edge to the peer that it names, or to the service known to
+// answer at that address, and if that entity sends no spans of its own also the entity's windows:
+// what its callers saw of it. A root server span that names the address of its caller (an access
+// log, for one) gives an edge from who lives there.
 #pragma once
 
 #include <map>
@@ -42,7 +43,7 @@ class CallCounter {
   const std::unordered_set<telemetry::EntityId>& senders() const { return senders_; }
 
  private:
-  struct Unanswered {  // or a call whose caller is known by address alone
+  struct TracedCall {
     OpenSpan call;
     uint64_t trace = 0;
   };
@@ -51,6 +52,7 @@ class CallCounter {
     double times = 0;
   };
   void CountTrace(const JoinedTrace& trace);
+  void CountJobs();
   void CountOutgoing(const JoinedTrace& trace, size_t i);
   bool IsLateAnswer(const OpenSpan& call, const OpenSpan& answer) const;
   void CountLateAnswer(const OpenSpan& call, const OpenSpan& answer);
@@ -63,6 +65,7 @@ class CallCounter {
   bool SendsSpans(telemetry::EntityId entity) const { return senders_.count(entity) > 0; }
 
   std::unordered_set<telemetry::EntityId> senders_;
+  std::unordered_set<telemetry::EntityId> servers_;  // who has ever sent spans of requests
   StepCounter steps_;
   // Of the interval at hand:
   WindowBuilder* windows_ = nullptr;
@@ -71,7 +74,8 @@ class CallCounter {
   const AddressBook* addresses_ = nullptr;
   Joins joins_;
   uint64_t trace_number_ = 0;
-  std::vector<Unanswered> unanswered_;
+  std::vector<TracedCall> unanswered_;  // or whose caller is known by address alone
+  std::vector<TracedCall> jobs_;        // client spans without a parent
   // Calls by address that the caller named, operation, and service that answered.
   std::map<std::tuple<telemetry::EntityId, telemetry::StringId, telemetry::EntityId>, Pair> pairs_;
 };

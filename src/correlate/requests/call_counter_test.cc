@@ -56,5 +56,16 @@ TEST_F(CallCounterTest, AJobThatOnlyCallsOthersIsACallOfItsService) {
   EXPECT_EQ(Seen(sets, {pay_, web_}), 1u);
 }
 
+TEST_F(CallCounterTest, ACallWhoseRequestIsNotKnownIsNoCallThatWasServed) {
+  const auto sets =
+      Run({{.id = 1, .start_s = 0, .end_s = .9, .service = web_},
+           {.trace = 2, .id = 2, .start_s = .1, .end_s = .2, .kind = kClient, .service = web_},
+           {.trace = 2, .id = 3, .parent = 2, .start_s = .11, .end_s = .19, .service = pay_},
+           {.trace = 3, .id = 4, .start_s = .3, .end_s = .5, .kind = kClient, .service = web_}});
+  EXPECT_EQ(Seen(sets, {web_, kNoEntity}), 1u);
+  EXPECT_EQ(Seen(sets, {pay_, web_}), 1u);
+  EXPECT_EQ(Seen(sets, {pay_, kNoEntity}), 1u);
+}
+
 }  // namespace
 }  // namespace tomograph::correlate
