@@ -14,9 +14,10 @@ MAY = {
     "store": ["base", "telemetry"],
     "reconstruct": ["base", "correlate", "telemetry"],
     "diagnose": ["base", "correlate", "telemetry"],
+    "validate": ["base", "reconstruct/state_model.h", "telemetry"],
     "publish": ["base", "net", "telemetry", "store/store.h"],
     "simulate": ["base", "net", "telemetry"],
-    "engine": ["base", "telemetry", "net", "ingest", "normalize", "correlate", "store", "reconstruct", "diagnose", "publish"],
+    "engine": ["base", "telemetry", "net", "ingest", "normalize", "correlate", "store", "reconstruct", "diagnose", "validate", "publish"],
 }
 MAY["evaluate"] = MAY["engine"] + ["engine", "simulate"]
 MAY["apps"] = MAY["evaluate"] + ["evaluate"]

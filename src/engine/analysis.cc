@@ -72,6 +72,7 @@ Analysis::Analysis(AnalysisOptions options, telemetry::Identities* identities,
       ledger_(ledger),
       correlator_(options.correlator, identities, ledger),
       models_(reconstruct::AllModels()),
+      holdout_(reconstruct::AllModels()),
       diagnoser_(options.diagnoser, identities) {}
 
 void Analysis::Add(const telemetry::Batch& batch, TimeRange believable) {
@@ -138,6 +139,8 @@ void Analysis::AddChanges(const telemetry::Batch& batch, TimeRange believable,
 void Analysis::Close(WindowSet&& windows) {
   std::vector<Estimate> estimates;
   for (const auto& model : models_) model->Update(windows, &estimates);
+  holdout_.Update(windows);
+  holdout_.Widen(&estimates);
   diagnoser_.SetClockBounds(correlator_.ClockBounds());
   diagnoser_.Update(windows, estimates, correlator_.Edges());
   AddToLines(windows);
@@ -192,6 +195,7 @@ void Analysis::Fill(telemetry::Picture* picture) const {
   picture->window_length = options_.correlator.window_length;
   picture->entities = identities_->entities.All();
   picture->edges = correlator_.Edges();
+  picture->accuracy = holdout_.Scores();
   picture->clocks = correlator_.clocks().Clocks();
   picture->clock_findings = correlator_.clocks().Findings();
   picture->requests = correlator_.requests().Recent();

@@ -20,6 +20,7 @@
 #include "telemetry/batch.h"
 #include "telemetry/identities.h"
 #include "telemetry/picture.h"
+#include "validate/holdout.h"
 
 namespace tomograph::engine {
 
@@ -84,6 +85,7 @@ class Analysis {
   telemetry::LossLedger* ledger_;
   correlate::Correlator correlator_;
   std::vector<std::unique_ptr<reconstruct::StateModel>> models_;
+  validate::Holdout holdout_;
   diagnose::Diagnoser diagnoser_;
 
   std::deque<Nanos> window_starts_;

@@ -268,6 +268,48 @@ Result<Json> Clocks(const Call& call) {
   return out;
 }
 
+Json AccuracyJson(const telemetry::Accuracy& a, const EntityNames& names) {
+  Json out = {{"state", a.state}};
+  out["entity"] = a.entity == kNoEntity ? Json(nullptr) : Json(IdText(a.entity));
+  if (a.entity != kNoEntity) out["name"] = names.Name(a.entity);
+  if (a.caller != kNoEntity) {
+    out["caller"] = IdText(a.caller);
+    out["caller_name"] = names.Name(a.caller);
+  }
+  out["scored"] = a.scored;
+  out["abstained"] = a.abstained;
+  out["in_i50"] = Number(a.in50);
+  out["in_i90"] = Number(a.in90);
+  if (a.entity == kNoEntity) {
+    out["in_i90_last_200"] = Number(a.last200_in90);
+    out["in_i90_worst_200"] = Number(a.worst200_in90);
+  }
+  out["mean"] = Number(a.mean);
+  out["i90_width"] = Number(a.width);
+  out["crps"] = Number(a.crps);
+  out["last_value_crps"] = Number(a.last_value_crps);
+  out["widened"] = Number(a.widened);
+  out["newest_ms"] = ToMillis(a.newest);
+  return out;
+}
+
+Result<Json> AccuracyOfStates(const Call& call) {
+  Result<Query> query = Query::Parse(call.query, {"state", "entity", "limit"});
+  if (!query.ok()) return query.status();
+  Result<Filter> filter = ParseFilter(*query, call.picture);
+  if (!filter.ok()) return filter.status();
+  const auto state = query->Word("state", {kEstimateStates.begin(), kEstimateStates.end()});
+  if (!state.ok()) return state.status();
+  const EntityNames names(call.picture);
+  Rows rows(filter->limit);
+  for (const auto& accuracy : call.picture.accuracy) {
+    if (*state && accuracy.state != **state) continue;
+    if (filter->entity != kNoEntity && accuracy.entity != filter->entity) continue;
+    rows.Add([&] { return AccuracyJson(accuracy, names); });
+  }
+  return std::move(rows).Named("accuracy");
+}
+
 Result<Json> Requests(const Call& call) {
   Result<Query> query = Query::Parse(call.query, {"entity", "inferred", "from", "to", "limit"});
   if (!query.ok()) return query.status();
@@ -399,6 +441,7 @@ constexpr Route kRoutes[] = {
     {"correlations", Correlations},
     {"changes", Changes},
     {"clocks", Clocks},
+    {"accuracy", AccuracyOfStates},
     {"requests", Requests},
     {"requests/", OneRequest},
     {"loss", Loss},

@@ -603,6 +603,32 @@ TEST_F(ApiTest, ARequestThatIsNoLongerListedCanBeOpened) {
   EXPECT_EQ(Answer("/api/v1/requests/" + id)["id"], id);
 }
 
+TEST_F(ApiTest, ShowsHowRightHiddenMeasurementsWereReconstructed) {
+  Picture picture = *picture_;
+  const EntityId payment = telemetry::MakeEntityId(EntityKind::kService, "shop", "payment");
+  telemetry::Accuracy all, one;
+  all.state = one.state = "in_flight";
+  one.entity = payment;
+  all.scored = 7;
+  all.abstained = 2;
+  all.in90 = .75;
+  all.last200_in90 = std::nan("");
+  picture.accuracy = {all, one};
+  picture_ = std::make_shared<const Picture>(std::move(picture));
+  const Json rows = Answer("/api/v1/accuracy")["accuracy"];
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0]["entity"], nullptr);
+  EXPECT_EQ(rows[0]["scored"], 7u);
+  EXPECT_EQ(rows[0]["abstained"], 2u);
+  EXPECT_EQ(rows[0]["in_i90"], .75);
+  EXPECT_EQ(rows[0]["in_i90_last_200"], nullptr);
+  EXPECT_EQ(rows[1]["name"], "payment");
+  EXPECT_FALSE(rows[1].contains("in_i90_last_200"));
+  EXPECT_EQ(Answer("/api/v1/accuracy?entity=payment")["total"], 1u);
+  EXPECT_EQ(Answer("/api/v1/accuracy?state=replica_lag")["total"], 0u);
+  EXPECT_EQ(Error("/api/v1/accuracy?state=mood").first, 400);
+}
+
 TEST_F(ApiTest, SelectsRequests) {
   EXPECT_EQ(Answer("/api/v1/requests?entity=payment")["total"], 1u);
   EXPECT_EQ(Answer("/api/v1/requests?entity=catalog")["total"], 0u);

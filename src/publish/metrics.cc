@@ -221,6 +221,37 @@ void Clocks(const Picture& picture, Exposition* out) {
        [](const auto&, Nanos, std::string_view state) { return state == "corrected" ? 1.0 : 0.0; });
 }
 
+void Holdout(const Picture& picture, Exposition* out) {
+  using telemetry::Accuracy;
+  const auto each = [&](std::string_view name, std::string_view type, std::string_view help,
+                        const auto& value) {
+    out->Family(name, type, help);
+    for (const Accuracy& a : picture.accuracy) {
+      if (a.entity != telemetry::kNoEntity) continue;  // those are in the API
+      const double v = value(a);
+      if (std::isfinite(v)) out->Sample({{"state", a.state}}, v);
+    }
+  };
+  each("tomograph_holdout_scored_total", "counter",
+       "Measurements that were hidden, and reconstructed.",
+       [](const Accuracy& a) { return static_cast<double>(a.scored); });
+  out->Family("tomograph_holdout_coverage_ratio", "gauge",
+              "Share of the hidden measurements that intervals of this level held.");
+  for (const Accuracy& a : picture.accuracy) {
+    if (a.entity != telemetry::kNoEntity || a.scored == 0) continue;
+    out->Sample({{"state", a.state}, {"level", "0.5"}}, a.in50);
+    out->Sample({{"state", a.state}, {"level", "0.9"}}, a.in90);
+  }
+  each("tomograph_holdout_interval_width_ratio", "gauge",
+       "Mean width of the 90 % intervals over the mean of what was hidden.",
+       [](const Accuracy& a) { return a.mean > 0 ? a.width / a.mean : std::nan(""); });
+  each("tomograph_holdout_crps_ratio", "gauge",
+       "Continuous ranked probability score over that of the last value measured; below 1: better.",
+       [](const Accuracy& a) {
+         return a.last_value_crps > 0 ? a.crps / a.last_value_crps : std::nan("");
+       });
+}
+
 void Requests(const Picture& picture, Exposition* out) {
   const telemetry::RebuildStats& r = picture.rebuilding;
   out->Family(
@@ -345,6 +376,7 @@ std::string MetricsText(const Picture& picture) {
   Estimates(picture, names, &out);
   Incidents(picture, names, &out);
   Clocks(picture, &out);
+  Holdout(picture, &out);
   Requests(picture, &out);
   Ledger(picture, &out);
   Scrapes(picture, &out);

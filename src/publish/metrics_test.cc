@@ -88,6 +88,28 @@ TEST(Metrics, ShowsTheClocksThatAreMeasured) {
   EXPECT_THAT(text, Not(HasSubstr("node-4")));
 }
 
+TEST(Metrics, ShowsHowRightHiddenMeasurementsWereReconstructed) {
+  Picture picture = IncidentPicture();
+  telemetry::Accuracy all;
+  all.state = "in_flight";
+  all.scored = 200;
+  all.in50 = .5;
+  all.in90 = .875;
+  all.width = 2;
+  all.mean = 4;
+  all.crps = .25;
+  all.last_value_crps = std::nan("");
+  picture.accuracy = {all, all};
+  picture.accuracy[1].entity = picture.entities.front().id;
+  const std::string text = MetricsText(picture);
+  ExpectValid(text);
+  EXPECT_THAT(text, HasSubstr("tomograph_holdout_scored_total{state=\"in_flight\"} 200\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_holdout_coverage_ratio{state=\"in_flight\",level=\"0.9\"} "
+                              "0.875\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_holdout_interval_width_ratio{state=\"in_flight\"} 0.5\n"));
+  EXPECT_THAT(text, Not(HasSubstr("tomograph_holdout_crps_ratio{")));
+}
+
 TEST(Metrics, ShowsHypothesesLedgerAndOwnFigures) {
   const std::string text = MetricsText(IncidentPicture());
   EXPECT_THAT(text, HasSubstr("tomograph_incidents_open 1\n"));

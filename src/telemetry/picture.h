@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/nanotime.h"
+#include "telemetry/accuracy.h"
 #include "telemetry/edge.h"
 #include "telemetry/entity.h"
 #include "telemetry/estimate.h"
@@ -62,6 +63,7 @@ struct Picture {
   std::vector<Nanos> window_starts;
   std::vector<TimeLine> lines;
   std::vector<Estimate> estimates;           // ordered by state, entity, caller, detail, start
+  std::vector<Accuracy> accuracy;            // of each state, then of its entities
   std::vector<HostClock> clocks;             // by host
   std::vector<ClockFinding> clock_findings;  // newest first
   std::vector<std::shared_ptr<const RebuiltRequest>> requests;  // a few of each kind, newest first
