@@ -190,41 +190,33 @@ class ServiceLearner {
     room_.assign(of_.classes, 1);
     of_.chained.assign(of_.classes, false);
     of_.outlives.assign(of_.classes, false);
-    std::optional<State> best;
-    double one_slot_left = -1;  // calls without request in the best state, one slot a class
-    const auto attempt = [&](From from) {
-      Start(from);
-      Rounds();
-      if (HandedOff() != of_.outlives) return false;
-      State state = Save();
-      // More room can always take in some calls whose request is missing.
-      if (one_slot_left >= 0 && state.nobodys > kExplained * one_slot_left) return true;
-      if (one_slot_left >= 0 || of_.AnyOutlives())
-        state.likelihood -= kWorth * static_cast<double>(w_.calls.size());
-      if (!best || state.likelihood > best->likelihood) best = std::move(state);
-      return true;
-    };
-    attempt(From::kAnyOrder);
+    Attempt(From::kAnyOrder);
     const bool lost = RequestsAreLost();
     std::vector<bool> handed_off(of_.classes, false);
     if (hand_offs_) handed_off = Astray();
-    attempt(From::kFirstCome);
-    if (lost) attempt(From::kLostRequests);
-    while (std::find(handed_off.begin(), handed_off.end(), true) != handed_off.end()) {
+    Attempt(From::kFirstCome);
+    if (lost) Attempt(From::kLostRequests);
+    while (Any(handed_off)) {
       SetOutlives(handed_off);
-      if (attempt(From::kAnyOrder)) {
-        if (lost) attempt(From::kLostRequests);
-        break;
-      }
-      handed_off = HandedOff();
+      const bool own_time = !Attempt(From::kAnyOrder);
+      const std::vector<bool> fewer = own_time ? WithoutOwnTime() : MostlyAfter();
+      if (!own_time && lost) Attempt(From::kLostRequests);
+      if (fewer == handed_off) break;
+      handed_off = fewer;
     }
-    SetOutlives(best->service.outlives);
-    one_slot_left = best->nobodys;
-    if (MakeRoom()) {
-      attempt(From::kAnyOrder);
-      if (lost) attempt(From::kLostRequests);
+    // Some classes may need more slots, whether or not others are handed off.
+    for (const bool outlives : {false, true}) {
+      if (!best_[outlives]) continue;
+      SetOutlives(best_[outlives]->service.outlives);
+      one_slot_left_ = best_[outlives]->nobodys;
+      room_.assign(of_.classes, 1);
+      of_.chained.assign(of_.classes, false);
+      if (!MakeRoom()) continue;
+      Attempt(From::kAnyOrder);
+      if (lost) Attempt(From::kLostRequests);
     }
-    Restore(std::move(*best));
+    const bool outlives = best_[1] && best_[1]->likelihood > best_[0]->likelihood;
+    Restore(std::move(*best_[outlives]));
   }
 
  private:
@@ -237,6 +229,23 @@ class ServiceLearner {
   };
 
   enum class From { kAnyOrder, kFirstCome, kLostRequests };
+
+  /// Learns from a start and keeps what is likelier than others with hand-offs, or without. False:
+  /// calls that keep a time of their own were taken for hand-offs.
+  bool Attempt(From from) {
+    Start(from);
+    Rounds();
+    if (WithoutOwnTime() != of_.outlives) return false;
+    State state = Save();
+    // More room can always take in some calls whose request is missing.
+    const bool more_room = one_slot_left_ >= 0;
+    if (more_room && state.nobodys > kExplained * one_slot_left_) return true;
+    const bool outlives = of_.AnyOutlives();
+    state.likelihood -= kWorth * (more_room + outlives) * static_cast<double>(w_.calls.size());
+    std::optional<State>& best = best_[outlives];
+    if (!best || state.likelihood > best->likelihood) best = std::move(state);
+    return true;
+  }
 
   void Start(From from) {
     for (bool fit = false; !fit;) {
@@ -322,11 +331,30 @@ class ServiceLearner {
   }
 
   /// Of the classes whose calls may be made after the answer those that keep no time of their own.
-  std::vector<bool> HandedOff() const {
+  std::vector<bool> WithoutOwnTime() const {
     std::vector<bool> handed_off = of_.outlives;
     for (int k = 0; k < of_.classes; ++k)
       handed_off[k] = handed_off[k] && !KeepsOwnTime(w_, service_, k, of_.grain);
     return handed_off;
+  }
+
+  /// And those of which most do outlive the request that they were given to. The others were found
+  /// astray for another reason: some of them are tried again, say.
+  std::vector<bool> MostlyAfter() const {
+    std::vector<int> within(of_.classes, 0), after(of_.classes, 0);
+    const ServiceRange& range = w_.services[service_];
+    for (int c = range.first_call; c < range.end_call; ++c) {
+      const Call& call = w_.calls[c];
+      if (call.owner == kNobody) continue;
+      ++(w_.Holds(w_.requests[call.owner], call) ? within : after)[call.call_class];
+    }
+    std::vector<bool> handed_off = of_.outlives;
+    for (int k = 0; k < of_.classes; ++k) handed_off[k] = handed_off[k] && after[k] >= within[k];
+    return handed_off;
+  }
+
+  static bool Any(const std::vector<bool>& classes) {
+    return std::find(classes.begin(), classes.end(), true) != classes.end();
   }
 
   void SetOutlives(const std::vector<bool>& outlives) {
@@ -438,6 +466,8 @@ class ServiceLearner {
   LinkModel& m_;
   ServiceModel& of_;
   std::vector<int> room_;
+  std::optional<State> best_[2];  // without hand-offs, with
+  double one_slot_left_ = -1;     // calls without request in the best state, one slot a class
   double weight_ = 0;
   std::vector<double> left_over_, outside_, all_;  // calls per class
   double nobodys_ = 0;

@@ -7,8 +7,10 @@
 //   several calls  more slots per class, where many calls find all their requests taken; chains
 //                  where no number of slots is enough
 //   hand-offs      calls may come after the answer, of classes whose calls lie in no request or
-//                  in any, and that keep no time of their own (own_time.h)
-// Joins are looked for afterwards, over all services.
+//                  in any, and that keep no time of their own (own_time.h). Those that lie in
+//                  their requests for the most part are left out next: more slots may do for them
+// Several calls are tried without hand-offs and with the likeliest of these: a service may need
+// both. Joins are looked for afterwards, over all services.
 #pragma once
 
 #include <cstdint>

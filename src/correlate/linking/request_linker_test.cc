@@ -193,8 +193,9 @@ LinkerOptions Short() {
   return options;
 }
 
-/// Requests that call once, and once more some time after they have answered.
-Workload HandedOff(double in_flight, double after_us, uint64_t seed = 1) {
+/// Requests that call once, or again where that fails, and once more some time after they have
+/// answered.
+Workload HandedOff(double in_flight, double after_us, uint64_t seed = 1, double retries = 0) {
   Workload load;
   Random random(seed);
   const auto around = [&](double median) { return median * std::exp(random.Normal(0, .3)); };
@@ -202,12 +203,20 @@ Workload HandedOff(double in_flight, double after_us, uint64_t seed = 1) {
   for (int i = 0; i < 1'500; ++i) {
     now += random.Exponential(3'000 / in_flight);
     const uint64_t request = load.NextId();
-    const double called = now + around(300), answered = called + around(2'500) + around(200);
+    const double called = now + around(300);
+    double answered = called + around(2'500) + around(200);
+    std::vector<CallRecord> calls = {
+        Workload::Record(kFront, kStock, true, called, answered - 100)};
+    if (retries > 0 && random.Uniform() < retries) {
+      const double again = answered + around(800);
+      answered = again + around(2'500) + around(200);
+      calls.push_back(Workload::Record(kFront, kStock, true, again, answered - 100));
+    }
     const double later = answered + around(after_us);
+    calls.push_back(Workload::Record(kFront, kPrice, true, later, later + around(900)));
     CallRecord in = Workload::Record(kFront, kNoEntity, false, now, answered);
     in.id = request;
-    for (CallRecord r : {Workload::Record(kFront, kStock, true, called, answered - 100),
-                         Workload::Record(kFront, kPrice, true, later, later + around(900))}) {
+    for (CallRecord& r : calls) {
       r.id = load.NextId();
       load.parent[r.id] = request;
       load.records.push_back(r);
@@ -225,6 +234,16 @@ TEST(RequestLinker, LinksCallsThatAreMadeAfterTheAnswer) {
     const double right = ShareRight(load, Batch(load.records), &said);
     EXPECT_GT(right, least) << in_flight;
     EXPECT_NEAR(right, said, .05) << in_flight;
+  }
+}
+
+TEST(RequestLinker, CallsAfterTheAnswerAreFoundWhereOthersAreTriedAgain) {
+  for (const auto& [in_flight, retries] : {std::pair{.3, .12}, {.7, .12}, {.7, .05}, {1.5, .12}}) {
+    const Workload load = HandedOff(in_flight, 1'500, 2, retries);
+    double said = 0;
+    const double right = ShareRight(load, Batch(load.records), &said);
+    EXPECT_GT(right, in_flight < 1 ? .9 : .8) << in_flight << " " << retries;
+    EXPECT_NEAR(right, said, .05) << in_flight << " " << retries;
   }
 }
 
