@@ -84,6 +84,48 @@ async function mapFits(page) {
   assert.ok(name.height >= 10, `names are ${name.height} px high`);
 }
 
+/// No line of the map tells of a call that there is not: none passes a box that is not its end, each leaves
+/// the border of its caller and ends at that of its callee, and none runs along another's line, unless both
+/// have the same caller or the same callee.
+async function linesTellTheTruth(page, { apart = true } = {}) {
+  const wrong = await page.evaluate((apart) => {
+    const svg = document.querySelector('.map svg');
+    const boxes = [...svg.querySelectorAll('.node')].map((node) => {
+      const { e: x, f: y } = node.transform.baseVal.consolidate().matrix;
+      const rect = node.querySelector('rect');
+      return { name: node.getAttribute('aria-label').split(', ')[0], x, y, right: x + rect.width.baseVal.value, bottom: y + rect.height.baseVal.value };
+    });
+    const depth = (box, { x, y }) => Math.min(x - box.x, box.right - x, y - box.y, box.bottom - y);
+    const found = [];
+    const lines = [...svg.querySelectorAll('.edge')].map((edge) => {
+      const [, caller, callee] = /^(.*?) → (.*?): /.exec(edge.getAttribute('aria-label'));
+      const path = edge.querySelector('.call');
+      const length = path.getTotalLength();
+      const points = [];
+      for (let at = 0; at < length; at += 2) points.push(path.getPointAtLength(at));
+      points.push(path.getPointAtLength(length));
+      return { caller, callee, what: `${caller} → ${callee}`, points };
+    });
+    for (const { caller, callee, what, points } of lines) {
+      for (const box of boxes) {
+        const deepest = Math.max(...points.map((point) => depth(box, point)));
+        const end = box.name === caller || box.name === callee;
+        if (deepest > (end ? 1 : -1)) found.push(`${what} passes ${box.name}`);
+      }
+      const at = (name, point) => Math.abs(depth(boxes.find((box) => box.name === name), point)) <= 1;
+      if (!at(caller, points[0]) || !at(callee, points.at(-1))) found.push(`${what} does not go from the one to the other`);
+    }
+    if (!apart) return found;
+    lines.forEach((a, i) => lines.slice(i + 1).forEach((b) => {
+      if (a.caller === b.caller || a.callee === b.callee) return;
+      const shared = a.points.filter((p) => b.points.some((q) => Math.hypot(p.x - q.x, p.y - q.y) < 2)).length;
+      if (shared > 12) found.push(`${a.what} and ${b.what} are one line for ${2 * shared} px`);
+    }));
+    return found;
+  }, apart);
+  assert.deepEqual(wrong, []);
+}
+
 /// A picture in good health with these services and calls, "a>b" each.
 function system(names, calls) {
   const picture = fixture('normal');
@@ -112,6 +154,14 @@ const shapes = {
   },
   'a circle, a call back and a call to itself': () =>
     system(['a', 'b', 'c', 'd'], ['a>b', 'b>c', 'c>d', 'd>a', 'd>b', 'c>c', 'a>a', 'd>d']),
+  'calls over a layer, and to the second row of one': () =>
+    system(['alpha', 'audit', 'beta', 'gateway', 'mail', 'orders', 'payments', 'stock'],
+      ['gateway>beta', 'gateway>alpha', 'gateway>orders', 'orders>stock', 'orders>mail', 'orders>payments', 'audit>stock']),
+  'two that call the same, past each other': () =>
+    system(['batch', 'cache', 'db', 'old', 'orders', 'pay', 'router', 'web', 'x', 'y'],
+      ['old>cache', 'web>db', 'web>orders', 'orders>pay', 'batch>orders', 'batch>cache']),
+  'calls over many layers': () =>
+    system(['a', 'b', 'c', 'd', 'e', 'f', 'g'], ['a>b', 'b>c', 'c>d', 'a>c', 'a>d', 'b>d', 'd>e', 'a>e', 'c>f', 'd>g', 'a>g', 'g>a', 'g>c']),
   'nobody calls anybody': () => system(numbered(9), []),
   'one alone': () => system(['only'], []),
 };
@@ -345,6 +395,23 @@ describe('the service map fits its box', () => {
           await page.locator('svg .node').first().waitFor();
           await mapFits(page);
           await fitsItsWidth(page);
+        }));
+    }
+  }
+});
+
+describe('lines of the service map pass no box', () => {
+  const pictures = {
+    ...shapes,
+    ...Object.fromEntries(['normal', 'incident', 'unknown', 'huge'].map((name) => [name, () => fixture(name)])),
+    'three hundred services': () => wideIncident(300, 2000),
+  };
+  for (const [name, make] of Object.entries(pictures)) {
+    for (const [screen, viewport] of Object.entries({ desktop, phone })) {
+      test(`${name}, ${screen}`, () =>
+        withFixture(make(), { viewport }, async (page) => {
+          await page.locator('svg .node').first().waitFor();
+          await linesTellTheTruth(page, { apart: name in shapes });
         }));
     }
   }

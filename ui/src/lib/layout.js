@@ -4,11 +4,14 @@
 //   layers: callers left, callees right; where the layers do not fit side by side (drawn a little
 //     smaller at most), callers on top
 //   grid: many services as tiles, in the order given
-export const size = { width: 142, height: 42, gapX: 40, narrowX: 24, gapY: 14, rowY: 12, layerY: 36, margin: 8, leastScale: 0.85 };
+// The boxes stand in bands (columns, or rows), and a line passes a band only between its boxes or beside
+// all of them: a line through or behind a box would tell of a call that nobody makes.
+export const size = { width: 142, height: 42, gapX: 40, narrowX: 24, gapY: 14, rowY: 12, layerY: 36, margin: 8, leastScale: 0.85, track: 6 };
 
 const byName = (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id < b.id ? -1 : 1);
 
-export function layered(nodes, edges, width) {
+/// `drawn`: those of the edges that get a line.
+export function layered(nodes, edges, width, drawn = edges) {
   const sorted = [...nodes].sort(byName);
   const ids = new Set(sorted.map((n) => n.id));
   const forward = acyclic(sorted, edges.filter((e) => ids.has(e.caller) && ids.has(e.callee) && e.caller !== e.callee));
@@ -17,12 +20,12 @@ export function layered(nodes, edges, width) {
   const gaps = Math.max(1, layers.length - 1);
   const gap = Math.floor((width / size.leastScale - 2 * size.margin - layers.length * size.width) / gaps);
   return layers.length > 1 && gap >= size.narrowX
-    ? sideBySide(layers, Math.min(gap, size.gapX))
-    : below(layers, width);
+    ? sideBySide(layers, Math.min(gap, size.gapX), drawn)
+    : below(layers, width, drawn);
 }
 
 /// `nodes` as tiles, row by row.
-export const grid = (nodes, width) => below([nodes], width);
+export const grid = (nodes, width) => below([nodes], width, []);
 
 /// Edges without those that would close a circle, found depth first from the entries on.
 function acyclic(nodes, edges) {
@@ -100,74 +103,253 @@ function untangle(layers, edges) {
   }
 }
 
-function sideBySide(layers, gap) {
-  const step = size.height + size.gapY;
-  const tallest = Math.max(1, ...layers.map((l) => l.length));
-  const height = tallest * step - size.gapY;
-  const places = new Map();
-  layers.forEach((layer, column) => {
-    const top = size.margin + (height - (layer.length * step - size.gapY)) / 2;
-    layer.forEach((node, row) => {
-      places.set(node.id, { x: size.margin + column * (size.width + gap), y: top + row * step });
+// Below, `u` runs along a band and `v` from band to band: down and right where the bands are columns,
+// right and down where they are rows.
+
+function sideBySide(layers, gap, drawn) {
+  const bands = layers.map((nodes) => ({ nodes, us: nodes.map(() => 0), spaces: nodes.slice(1).map(() => size.gapY) }));
+  const stack = () => {
+    const long = bands.map((band) => band.nodes.length * size.height + band.spaces.reduce((a, b) => a + b, 0));
+    const longest = Math.max(...long);
+    bands.forEach((band, i) => {
+      let u = size.margin + (longest - long[i]) / 2;
+      band.us = band.nodes.map((_, k) => {
+        const at = u;
+        u += size.height + (band.spaces[k] ?? 0);
+        return at;
+      });
     });
+  };
+  stack();
+  const wires = wiresOf(bands, drawn, size.height);
+  // Boxes make room for the lines that pass between them.
+  bands.forEach((band, i) => {
+    band.spaces = band.spaces.map((space, k) => Math.max(space, (callersIn(wires, i, k + 1).length + 1) * size.track));
   });
-  return { places, across: true };
+  stack();
+  const starts = bands.map((_, i) => size.margin + i * (size.width + gap));
+  return drawingOf(bands, starts, wires, true);
 }
 
 /// Layers below each other, each in as many rows as it needs.
-function below(layers, width) {
+function below(layers, width, drawn) {
   const room = width - 2 * size.margin;
   const inRow = Math.max(1, Math.floor((room + size.rowY) / (size.width + size.rowY)));
-  const places = new Map();
-  let y = size.margin;
+  const bands = [];
   for (const layer of layers) {
     for (let from = 0; from < layer.length; from += inRow) {
-      const row = layer.slice(from, from + inRow);
+      const nodes = layer.slice(from, from + inRow);
       // The last row of many stands below the others, a short layer in the middle.
-      const beside = layer.length > inRow ? inRow : row.length;
+      const beside = layer.length > inRow ? inRow : nodes.length;
       const gap = Math.min(size.gapX, beside > 1 ? (room - beside * size.width) / (beside - 1) : 0);
       const left = size.margin + Math.max(0, (room - beside * size.width - (beside - 1) * gap) / 2);
-      row.forEach((node, i) => places.set(node.id, { x: left + i * (size.width + gap), y }));
-      y += size.height + (from + inRow < layer.length ? size.rowY : size.layerY);
+      bands.push({ nodes, us: nodes.map((_, i) => left + i * (size.width + gap)), spaces: nodes.slice(1).map(() => gap), more: from + inRow < layer.length });
     }
   }
-  return { places, across: false };
+  const wires = wiresOf(bands, drawn, size.width);
+  const starts = [];
+  let v = size.margin;
+  bands.forEach((band, i) => {
+    starts.push(v);
+    v += size.height + Math.max(band.more ? size.rowY : size.layerY, turningRoom(wires, bands, i));
+  });
+  return drawingOf(bands, starts, wires, false);
 }
 
-/// Where the line of a call runs: start, two control points, end. A call against the order of the layers,
-/// or of a service to itself, goes around the boxes.
-export function route({ places, across }, edge) {
-  const a = places.get(edge.caller);
-  const b = places.get(edge.callee);
+/// What the lines between band `i` and the next need: the more of them and the further aside they go.
+function turningRoom(wires, bands, i) {
+  let [count, furthest] = [0, 0];
+  for (const { lower, upper, us } of wires) {
+    if (lower > i || (upper <= i && upper !== lower)) continue;
+    count += 1;
+    furthest = Math.max(furthest, Math.abs(us[i - lower + 1] - us[i - lower]) || 0);
+  }
+  return count === 0 ? 0 : Math.min(64, 22 + Math.min(24, furthest * 0.1) + (furthest > 0 ? Math.min(18, 1.5 * count) : 0));
+}
+
+/// The lines: which bands they go through, and through which gap of each (0: before the first box, k: after
+/// the k-th). `us`: where about they are in each band, from the lower to the upper.
+function wiresOf(bands, drawn, length) {
+  const at = new Map();
+  bands.forEach((band, i) => band.nodes.forEach((node, k) => at.set(node.id, { band: i, slot: k })));
+  const wires = [];
+  const ordered = drawn
+    .filter((e) => at.has(e.caller) && at.has(e.callee) && e.caller !== e.callee)
+    .sort((a, b) => (a.caller + a.callee < b.caller + b.callee ? -1 : 1));
+  for (const edge of ordered) {
+    const [from, to] = [at.get(edge.caller), at.get(edge.callee)];
+    const back = to.band < from.band;
+    const [first, last] = back ? [to, from] : [from, to];
+    const [u0, u1] = [first, last].map((end) => bands[end.band].us[end.slot] + length / 2);
+    const wire = { edge, back, first, last, lower: first.band, upper: last.band, gaps: [], us: [u0, u1] };
+    if (wire.upper - wire.lower > 1) Object.assign(wire, passage(bands, wires, wire, u0, u1, length));
+    wires.push(wire);
+  }
+  return wires;
+}
+
+const callersIn = (wires, band, gap) => [
+  ...new Set(wires.filter((w) => w.lower < band && band < w.upper && w.gaps[band - w.lower - 1] === gap).map((w) => w.edge.caller)),
+];
+
+/// The way with the least going aside, and the fewest lines of others in the same gap.
+function passage(bands, wires, { edge, lower, upper }, u0, u1, length) {
+  const aside = 10;
+  let ways = [{ cost: 0, u: u0, gaps: [], us: [u0] }];
+  for (let i = lower + 1; i < upper; i++) {
+    const { us, spaces } = bands[i];
+    const straight = u0 + ((u1 - u0) * (i - lower)) / (upper - lower);
+    const gaps = [Math.min(us[0] - aside, straight), ...spaces.map((space, k) => us[k] + length + space / 2), Math.max(us.at(-1) + length + aside, straight)];
+    ways = gaps.map((u, gap) => {
+      const others = callersIn(wires, i, gap).filter((caller) => caller !== edge.caller).length;
+      const outer = gap === 0 || gap === gaps.length - 1;
+      const crowd = others * 5 + (!outer && (others + 2) * size.track > Math.max(spaces[gap - 1], 3 * size.track) ? 60 : 0);
+      const best = ways.reduce((a, b) => (b.cost + Math.abs(b.u - u) < a.cost + Math.abs(a.u - u) ? b : a));
+      return { cost: best.cost + Math.abs(best.u - u) + crowd + (outer ? 8 : 0), u, gaps: [...best.gaps, gap], us: [...best.us, u] };
+    });
+  }
+  const best = ways.reduce((a, b) => (b.cost + Math.abs(b.u - u1) < a.cost + Math.abs(a.u - u1) ? b : a));
+  return { gaps: best.gaps, us: [...best.us, u1] };
+}
+
+/// In a gap each caller has a track of its own, on which all its lines run. Beside the boxes it keeps it from
+/// band to band, and where a band is short a line runs straight on.
+function intoTracks(bands, wires, length) {
+  const mean = (wire) => (wire.us[0] + wire.us.at(-1)) / 2;
+  const at = (wire, i) => wire.us[i - wire.lower];
+  const passing = (i, gap) => wires.filter((w) => w.lower < i && i < w.upper && w.gaps[i - w.lower - 1] === gap);
+  const byCaller = (some) => {
+    const callers = new Map();
+    for (const wire of some) {
+      if (!callers.has(wire.edge.caller)) callers.set(wire.edge.caller, []);
+      callers.get(wire.edge.caller).push(wire);
+    }
+    const centre = (all) => all.reduce((sum, wire) => sum + mean(wire), 0) / all.length;
+    return [...callers].sort(([, a], [, b]) => centre(a) - centre(b));
+  };
+  bands.forEach(({ us, nodes }, i) => {
+    for (let gap = 1; gap < nodes.length; gap++) {
+      const groups = byCaller(passing(i, gap));
+      const space = us[gap] - us[gap - 1] - length;
+      const apart = Math.min(size.track, space / (groups.length + 1));
+      groups.forEach(([, group], k) => {
+        for (const wire of group) wire.us[i - wire.lower] = us[gap - 1] + length + space / 2 + (k - (groups.length - 1) / 2) * apart;
+      });
+    }
+  });
+  for (const away of [-1, 1]) {
+    const border = bands.map(({ us }) => (away < 0 ? us[0] : us.at(-1) + length) + away * 10);
+    const beside = bands.flatMap(({ nodes }, i) => passing(i, away < 0 ? 0 : nodes.length).map((wire) => ({ wire, i })));
+    const near = beside.filter(({ wire, i }) => Math.abs(at(wire, i) - border[i]) < 50);
+    const callers = byCaller([...new Set(near.map(({ wire }) => wire))]).map(([caller]) => caller);
+    if (away < 0) callers.reverse();
+    const step = Math.min(size.track, 48 / Math.max(1, callers.length));
+    for (const { wire, i } of near) wire.us[i - wire.lower] = border[i] + away * step * callers.indexOf(wire.edge.caller);
+    const free = beside.filter((one) => !near.includes(one)).sort((a, b) => a.i - b.i || away * (at(a.wire, a.i) - at(b.wire, b.i)));
+    free.forEach(({ wire, i }, k) => {
+      const before = free[k - 1];
+      if (before?.i !== i || before.wire.edge.caller === wire.edge.caller) return;
+      const least = at(before.wire, i) + away * size.track;
+      if (away * (at(wire, i) - least) < 0) wire.us[i - wire.lower] = least;
+    });
+  }
+}
+
+/// Where lines leave and reach a side of a box: in the order of where they go to, so that none hides behind
+/// another. Those that go the same way share their place.
+function intoPorts(bands, wires, length) {
+  const sides = new Map();
+  const take = (end, side, wire, here, beyond) => {
+    const key = `${end.band} ${end.slot} ${side}`;
+    if (!sides.has(key)) sides.set(key, { centre: bands[end.band].us[end.slot] + length / 2, takers: [] });
+    const own = (wire.back ? here !== 0 : here === 0) ? 'out' : wire.edge.caller;
+    sides.get(key).takers.push({ wire, here, beyond: wire.us.at(beyond), back: wire.back, own });
+  };
+  for (const wire of wires) {
+    take(wire.first, 'after', wire, 0, 1);
+    take(wire.last, wire.lower === wire.upper ? 'after' : 'before', wire, wire.us.length - 1, -2);
+  }
+  const apart = length === size.width ? 12 : 7;
+  for (const { centre, takers } of sides.values()) {
+    takers.sort((a, b) => a.beyond - b.beyond || a.back - b.back || (a.own < b.own ? -1 : a.own > b.own ? 1 : 0));
+    const same = (a, b) => a.own === b.own && a.back === b.back && Math.abs(a.beyond - b.beyond) < 0.5;
+    let port = 0;
+    const ports = takers.map((taker, i) => (i > 0 && !same(takers[i - 1], taker) ? ++port : port));
+    const step = Math.min(apart, (length * 0.64) / Math.max(1, port));
+    takers.forEach(({ wire, here }, i) => (wire.us[here] = centre + (ports[i] - port / 2) * step));
+  }
+}
+
+/// Places and lines. `starts`: where each band begins in `v`.
+function drawingOf(bands, starts, wires, across) {
+  const [length, depth] = across ? [size.height, size.width] : [size.width, size.height];
+  const xy = (u, v) => (across ? [v, u] : [u, v]);
+  const places = new Map();
+  bands.forEach((band, i) => band.nodes.forEach((node, k) => {
+    const [x, y] = xy(band.us[k], starts[i]);
+    places.set(node.id, { x, y });
+  }));
+  for (const wire of wires) {
+    [wire.us[0], wire.us[wire.us.length - 1]] = [wire.first, wire.last].map((end) => bands[end.band].us[end.slot] + length / 2);
+  }
+  intoTracks(bands, wires, length);
+  intoPorts(bands, wires, length);
+  const routes = new Map();
+  for (const { edge, back, lower, upper, us } of wires) {
+    const hops = [];
+    for (let i = lower; i < upper; i++) {
+      const [v0, v1] = [starts[i] + depth, starts[i + 1]];
+      const [u0, u1] = [us[i - lower], us[i - lower + 1]];
+      hops.push([xy(u0, v0), xy(u0, (v0 + v1) / 2), xy(u1, (v0 + v1) / 2), xy(u1, v1)]);
+    }
+    if (lower === upper) {
+      const [v0, low] = [starts[lower] + depth, starts[lower] + depth + 18];
+      hops.push([xy(us[0], v0), xy(us[0], low), xy(us[1], low), xy(us[1], v0)]);
+    }
+    routes.set(edge, back ? hops.reverse().map((hop) => hop.reverse()) : hops);
+  }
+  return { places, across, routes };
+}
+
+/// The line of a call, as the curves from band to band. A call of a service to itself is a loop beside its box.
+export function route({ places, across, routes }, edge) {
+  if (edge.caller !== edge.callee) return routes.get(edge);
+  const { x, y } = places.get(edge.caller);
   const { width: w, height: h } = size;
-  const midX = (p) => p.x + w / 2;
-  const midY = (p) => p.y + h / 2;
-  if (a === b) {
-    const [x, y] = [a.x + w, a.y];
-    return [[x, y + h * 0.7], [x + 18, y + h], [x + 18, y], [x, y + h * 0.3]];
-  }
-  if (across) {
-    const [x1, x2] = [a.x + w, b.x];
-    if (x2 > x1) {
-      const bend = Math.min((x2 - x1) / 2, 60);
-      return [[x1, midY(a)], [x1 + bend, midY(a)], [x2 - bend, midY(b)], [x2, midY(b)]];
-    }
-    const low = Math.max(a.y, b.y) + h + 24;
-    return [[midX(a), a.y + h], [midX(a), low], [midX(b), low], [midX(b), b.y + h]];
-  }
-  if (b.y > a.y) {
-    const [y1, y2] = [a.y + h, b.y];
-    const bend = Math.max(12, Math.min((y2 - y1) / 2, 60));
-    return [[midX(a), y1], [midX(a), y1 + bend], [midX(b), y2 - bend], [midX(b), y2]];
-  }
-  const right = Math.max(a.x, b.x) + w + 24;
-  return [[a.x + w, midY(a)], [right, midY(a)], [right, midY(b)], [b.x + w, midY(b)]];
+  if (across) return [[[x + w * 0.7, y + h], [x + w * 0.7, y + h + 12], [x + w * 0.85, y + h + 12], [x + w * 0.85, y + h]]];
+  return [[[x + w, y + h * 0.7], [x + w + 12, y + h * 0.7], [x + w + 12, y + h * 0.3], [x + w, y + h * 0.3]]];
 }
 
-export const pathOf = ([from, c1, c2, to]) => `M${from.join(' ')}C${c1.join(' ')} ${c2.join(' ')} ${to.join(' ')}`;
+export const pathOf = (hops) =>
+  hops.map(([from, c1, c2, to], i) => `${i === 0 ? 'M' : 'L'}${from.join(' ')}C${c1.join(' ')} ${c2.join(' ')} ${to.join(' ')}`).join('');
 
-/// The point half way along a route.
-export const middleOf = ([from, c1, c2, to]) => [0, 1].map((k) => (from[k] + 3 * c1[k] + 3 * c2[k] + to[k]) / 8);
+const pointsOf = (hops, parts) =>
+  hops.flatMap(([from, c1, c2, to]) =>
+    Array.from({ length: parts - 1 }, (_, i) => {
+      const t = (i + 1) / parts;
+      const [a, b, c, d] = [(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t ** 3];
+      return [0, 1].map((k) => a * from[k] + b * c1[k] + c * c2[k] + d * to[k]);
+    }),
+  );
+
+/// Where a line has its mark: near the middle of its last curve, off the boxes, and where no other line is
+/// that it could be taken for the mark of.
+export function markOf({ places }, hops, others) {
+  const [middle] = pointsOf([hops.at(-1)], 2);
+  const [w, h] = [size.width / 2, size.height / 2];
+  const centres = [...places.values()].map(({ x, y }) => [x + w, y + h]);
+  const far = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
+  const taken = others.flatMap((other) => pointsOf(other, 16));
+  let best = { cost: Infinity, point: middle };
+  for (const point of pointsOf(hops, 12)) {
+    const box = Math.min(...centres.map(([x, y]) => Math.max(Math.abs(point[0] - x) - w, Math.abs(point[1] - y) - h)));
+    let line = 12;
+    for (const one of taken) line = Math.min(line, far(point, one));
+    const cost = far(point, middle) * 0.1 + 4 * Math.max(0, 8 - box) + 3 * (12 - line);
+    if (cost < best.cost) best = { cost, point };
+  }
+  return best.point;
+}
 
 /// The box around all places and routes (a curve lies within its control points), with a margin.
 export function boundsOf(places, routes) {
@@ -182,7 +364,7 @@ export function boundsOf(places, routes) {
     take(x, y);
     take(x + size.width, y + size.height);
   }
-  for (const points of routes) for (const [x, y] of points) take(x, y);
+  for (const hops of routes) for (const [x, y] of hops.flat()) take(x, y);
   return box;
 }
 
