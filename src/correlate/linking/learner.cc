@@ -129,7 +129,7 @@ void Gather(const LinkWindow& window, const LinkModel& model, int service, int k
   }
 }
 
-/// Per class: calls without request, and the rate of these.
+/// Per class: calls without request, and the rate of these, or how likely their own time is.
 double LearnOrphans(const LinkWindow& window, int service, double until, LinkModel* model) {
   const ServiceRange& range = window.services[service];
   ServiceModel& of = model->services[service];
@@ -143,11 +143,14 @@ double LearnOrphans(const LinkWindow& window, int service, double until, LinkMod
     orphans[call.call_class] += call.owner == kNobody && !call.pinned;
   }
   const double span = std::max(1e3, last - first);
+  const std::vector<double> own_times = OwnTimes(window, service, of.classes, of.grain);
   double weight = 0;
   for (int k = 0; k < of.classes; ++k) {
-    const double expected = (of.loses_requests ? orphans[k] : 0) + kOrphanPrior;
-    of.log_orphan_rate[k] = static_cast<float>(std::log(expected / span));
-    weight += orphans[k] * of.log_orphan_rate[k] - expected;
+    double expected = (of.loses_requests ? orphans[k] : 0) + kOrphanPrior;
+    double log_rate = std::log(expected / span);
+    if (own_times[k] > log_rate) log_rate = own_times[k], expected = 0;
+    of.log_orphan_rate[k] = static_cast<float>(log_rate);
+    weight += orphans[k] * log_rate - expected;
   }
   return weight;
 }

@@ -42,7 +42,8 @@ struct ServiceModel {
   bool AnyOutlives() const {
     return std::find(outlives.begin(), outlives.end(), true) != outlives.end();
   }
-  /// Per class: log of the calls per microsecond whose request is not there.
+  /// Per class: log of the calls per microsecond whose request is not there, or of the density of
+  /// their steps if they keep a time of their own.
   std::vector<float> log_orphan_rate;
 };
 

@@ -17,7 +17,7 @@ using telemetry::kNoEntity;
 using telemetry::StringId;
 
 constexpr Nanos kT0 = 1'700'000'000 * kSecond;
-constexpr EntityId kFront{1}, kStock{2}, kPrice{3};
+constexpr EntityId kFront{1}, kStock{2}, kPrice{3}, kTimed{4};
 
 /// Requests to one service with calls to others, at about `in_flight` at a time.
 struct Workload {
@@ -274,6 +274,88 @@ TEST(RequestLinker, ATimerBesideRegularRequestsIsNotTheirs) {
     const std::vector<Link> links = Batch(Regular(false, jitter_us, jitter_us).records);
     ASSERT_FALSE(links.empty());
     for (const Link& link : links) ASSERT_EQ(link.request, 0u) << jitter_us;
+  }
+}
+
+/// Adds a call each `period_us`, late by up to `jitter` of it, which no request makes.
+void AddTimer(double period_us, double jitter, Workload* load) {
+  Random random(9);
+  Nanos last = 0;
+  for (const CallRecord& r : load->records) last = std::max(last, r.end);
+  const double until = static_cast<double>(last - kT0) * 1e-3;
+  for (double at = period_us / 3; at < until; at += period_us) {
+    const double start = at + jitter * period_us * random.Uniform();
+    CallRecord r = Workload::Record(kFront, kTimed, true, start, start + random.Exponential(300));
+    r.id = load->NextId();
+    load->parent[r.id] = 0;
+    load->records.push_back(r);
+  }
+}
+
+TEST(RequestLinker, WhatATimerCallsIsNoRequestsThoughSomeAreOpen) {
+  for (const bool handed_off : {false, true}) {
+    for (const double in_flight : {.7, 3.0}) {
+      for (const double jitter : {.002, .1}) {
+        Workload load = handed_off ? HandedOff(in_flight, 1'500, 3)
+                                   : Workload({.requests = 1'500, .in_flight = in_flight});
+        const auto others = load.last_id;
+        AddTimer(40'000 / in_flight, jitter, &load);
+        int timed = 0, linked = 0;
+        double said = 0;
+        for (const Link& link : Batch(load.records)) {
+          if (link.call <= others) continue;
+          ++timed;
+          linked += link.request != 0;
+          said += link.request != 0 ? link.posterior : 1 - link.posterior;
+        }
+        EXPECT_GT(timed, 50);
+        EXPECT_LE(linked, timed / 50) << handed_off << " " << in_flight << " " << jitter;
+        EXPECT_LE(said, timed / 15.0) << handed_off << " " << in_flight << " " << jitter;
+      }
+    }
+  }
+}
+
+/// Requests that make `calls` in turn, each 1 ms after the one before, and come as regularly
+/// (`in_flight` at a time), or the next one when the one before has been answered (0).
+Workload Steady(double in_flight, int calls, double jitter_us) {
+  Workload load;
+  Random random(5);
+  double free = 0;
+  for (int i = 0; i < 300; ++i) {
+    const bool in_turn = in_flight == 0;
+    const double now =
+        in_turn ? free + 50 : i * 1'050 * (calls + .4) / in_flight + 20 * random.Uniform();
+    const uint64_t request = load.NextId();
+    double t = now;
+    const int n = in_turn ? calls / 2 + static_cast<int>(random.Below(calls)) : calls;
+    for (int x = 0; x < n; ++x) {
+      const double start = t + 200 + jitter_us * random.Uniform();
+      t += 1'000;
+      CallRecord r = Workload::Record(kFront, kStock, true, start,
+                                      start + 600 * std::exp(random.Normal(0, .1)));
+      r.id = load.NextId();
+      load.parent[r.id] = request;
+      load.records.push_back(r);
+    }
+    free = t + 300 + 50 * random.Uniform();
+    CallRecord in = Workload::Record(kFront, kNoEntity, false, now, free);
+    in.id = request;
+    load.records.push_back(in);
+  }
+  return load;
+}
+
+TEST(RequestLinker, RegularCallsOfRequestsThatComeRegularlyAreTheirs) {
+  for (const auto& [in_flight, calls] :
+       {std::pair{.2, 1}, {2.5, 1}, {0, 3}, {.9, 3}, {0, 12}, {.2, 12}, {.9, 12}}) {
+    for (const double jitter_us : {5.0, 300.0}) {
+      const Workload load = Steady(in_flight, calls, jitter_us);
+      double said = 0;
+      const double right = ShareRight(load, Batch(load.records), &said);
+      EXPECT_GT(right, .99) << in_flight << " " << calls << " " << jitter_us;
+      EXPECT_NEAR(right, said, .01) << in_flight << " " << calls << " " << jitter_us;
+    }
   }
 }
 
