@@ -24,6 +24,12 @@ Nanos Rounded(double ns) { return static_cast<Nanos>(std::llround(ns)); }
 
 }  // namespace
 
+bool ClockSegment::says_nothing() const {
+  const auto unbounded = [](Nanos side) { return side == kUnbounded; };
+  return !measured && std::all_of(below.begin(), below.end(), unbounded) &&
+         std::all_of(above.begin(), above.end(), unbounded);
+}
+
 double ClockSegment::OffsetAt(Nanos t) const {
   return static_cast<double>(offset) + drift * static_cast<double>(t - from - (to - from) / 2);
 }

@@ -33,6 +33,8 @@ struct ClockSegment {
   bool measured = false;  // calls in both directions of time; else `offset` says nothing
   bool applied = false;   // the calls prove the clock wrong, so times are corrected by `offset`
 
+  /// Neither an estimate nor a bound.
+  bool says_nothing() const;
   double OffsetAt(Nanos t) const;
   /// The greater of the two sides at t; kUnknownBound unless both are known.
   Nanos BoundAt(Nanos t) const;

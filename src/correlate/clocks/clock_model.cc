@@ -33,6 +33,7 @@ constexpr Nanos kForgotten = kHour;   // a host or pair without calls
 constexpr Nanos kCoarsest = kSecond;  // that a clock is read
 constexpr double kTailWander = 1e-4;  // s a second: off the drift measured a window later
 constexpr Nanos kPlausible = INT64_MAX / 4;
+constexpr Nanos kNever = INT64_MAX;
 
 using PairKey = std::pair<EntityId, EntityId>;  // first < second
 
@@ -170,7 +171,7 @@ struct ClockModel::Impl {
       ids.push_back(id);
     }
     std::vector<GraphPair> before, after;
-    std::vector<const PairWindow*> of_edge;
+    std::vector<Pair*> of_edge;
     WindowSteps steps;
     std::vector<uint8_t> fresh(ids.size(), 0);
     for (auto& [key, pair] : pairs) {
@@ -195,19 +196,22 @@ struct ClockModel::Impl {
       } else {
         continue;
       }
-      of_edge.push_back(&pair.window);
+      of_edge.push_back(&pair);
       before.push_back(Edge(ia, ib, pair.window, true));
       after.push_back(Edge(ia, ib, pair.window, false));
     }
     if (!before.empty()) {
+      const std::vector<Nanos> outlived = Outlived(ids, before, of_edge);
       for (size_t e = 0; e < after.size(); ++e)
-        if (steps.MayHaveMissed(after[e].a, after[e].b, *of_edge[e])) Void(&after[e]);
+        if (outlived[after[e].a] != kNever) Distrust(steps, of_edge[e], &before[e], &after[e]);
       const std::vector<double> rank = Ranks(ids);
       const auto now = SolveHosts(rank, after, half);
       const auto then = steps.inside.empty() ? now : SolveHosts(rank, before, half);
       for (size_t i = 0; i < ids.size(); ++i)
         if (fresh[i] != 0) fresh[now[i].reference] |= 2;
       Record(ids, then, now, steps, fresh);
+      for (size_t i = 0; i < ids.size(); ++i)
+        if (outlived[i] != kNever && (fresh[i] & 1) == 0) Forgo(&hosts[ids[i]], outlived[i], end);
       const Nanos until = CoveredUntil();
       for (size_t i = 0; i < ids.size(); ++i)
         if (fresh[i] != 0) hosts[ids[i]].covered_until = until;
@@ -217,6 +221,57 @@ struct ClockModel::Impl {
       pair.calls = {};
     }
     TrimSegments();
+  }
+
+  static bool Jumped(const PairWindow& w) {
+    return w.verdict == PairWindow::Verdict::kStep ||
+           w.verdict == PairWindow::Verdict::kContradiction;
+  }
+
+  /// By host: from when on nothing that was known of it holds without calls, since of its part some
+  /// clock stepped then, or did what no step explains. kNever: none did.
+  std::vector<Nanos> Outlived(const std::vector<EntityId>& ids, const std::vector<GraphPair>& edges,
+                              const std::vector<Pair*>& of_edge) {
+    std::vector<Nanos> since(ids.size(), kNever);
+    const auto stepped = [](const Pair* p) { return p->fresh && Jumped(p->window); };
+    if (std::none_of(of_edge.begin(), of_edge.end(), stepped)) return since;
+    std::vector<size_t> part(ids.size());
+    for (size_t i = 0; i < part.size(); ++i) part[i] = i;
+    const auto root = [&](size_t i) {
+      while (part[i] != i) i = part[i] = part[part[i]];
+      return i;
+    };
+    for (const GraphPair& e : edges) part[root(e.a)] = root(e.b);
+    for (size_t e = 0; e < edges.size(); ++e) {
+      if (!stepped(of_edge[e])) continue;
+      const PairWindow& w = of_edge[e]->window;
+      const bool inside = w.verdict == PairWindow::Verdict::kStep && !w.at_start;
+      Nanos from =
+          inside ? start + length / 2 + FromSeconds(std::min(w.step_from, w.may_from)) : start;
+      // One that may have been before the window is as old as the calls that say nothing of it.
+      if (from <= start)
+        from = std::min(
+            {start, hosts[ids[edges[e].a]].covered_until, hosts[ids[edges[e].b]].covered_until});
+      Nanos* earliest = &since[root(edges[e].a)];
+      *earliest = std::min(*earliest, from);
+    }
+    for (size_t i = 0; i < part.size(); ++i) since[i] = since[root(i)];
+    return since;
+  }
+
+  /// Beside a pair that stepped, another counts only if it has calls late enough to say that it did
+  /// not; and until it has, in this window or a later one. Clocks that one machine keeps step
+  /// together, so that beside is all of the part.
+  static void Distrust(const WindowSteps& steps, Pair* pair, GraphPair* before, GraphPair* after) {
+    const PairWindow& w = pair->window;
+    if (w.verdict == PairWindow::Verdict::kStep) return;
+    const bool unexplained = steps.inside.empty() && steps.at_start.empty();
+    const bool at_start = unexplained || steps.MayHaveMissed(w, /*before=*/true);
+    const bool missed = at_start || steps.MayHaveMissed(w, /*before=*/false);
+    if (missed) pair->clock.Distrust();
+    const bool silent = std::isinf(w.vouched_to);
+    if (silent && at_start) Void(before);
+    if ((silent && missed) || steps.MayHaveMissedBeside(after->a, after->b, w)) Void(after);
   }
 
   /// Until when the bounds of the window at hand allow for a step that nobody saw, of the hosts
@@ -408,6 +463,25 @@ struct ClockModel::Impl {
       for (size_t k = first; k < 3; ++k)
         if ((segment.*side)[k] != kUnbounded) (segment.*side)[k] += more;
     }
+  }
+
+  /// Nothing is known of it from `from` on, or from when its own calls allow for no step any more.
+  void Forgo(Host* host, Nanos from, Nanos end) {
+    from = std::max(from, host->covered_until);
+    if (host->segments.empty() || host->segments.back().says_nothing()) return;
+    ClockSegment nothing = host->segments.back();  // of which the line tells where it lies in time
+    nothing.measured = nothing.applied = false;
+    nothing.below.fill(kUnbounded);
+    nothing.above.fill(kUnbounded);
+    while (!host->segments.empty() && host->segments.back().from >= from) {
+      host->segments.pop_back();
+      --segment_count;
+    }
+    if (!host->segments.empty() && host->segments.back().to > from)
+      host->segments.back() = Part(host->segments.back(), host->segments.back().from, from);
+    nothing.from = from;
+    nothing.to = end;
+    Append(host, nothing);
   }
 
   /// Where the host's last segment puts its offset at the start of the window.

@@ -55,6 +55,7 @@ struct SimulatedLink {
   double least_there = 100e-6, least_back = 100e-6;  // s
   double there = 300e-6, back = 300e-6;              // mean on top
   bool awaited = true;
+  Nanos silent_from = INT64_MAX, silent_to = INT64_MAX;  // since kT0
 };
 
 struct Simulation {
@@ -75,6 +76,7 @@ struct Simulation {
         t += random.Exponential(1 / link.rate);
         const Nanos start = kT0 + FromSeconds(t);
         if (start >= kT0 + windows * window) break;
+        if (start - kT0 >= link.silent_from && start - kT0 < link.silent_to) continue;
         const Nanos received =
             start + FromSeconds(link.least_there + random.Exponential(link.there));
         const Nanos answered = received + FromSeconds(random.Exponential(0.004));
@@ -558,6 +560,88 @@ TEST(ClockModel, AHostWithoutContactStaysUnknownAndIsForgottenAgain) {
   EXPECT_EQ(model.CorrectionOf(HostId(1), last + 6 * kMinute).bound, telemetry::kUnknownBound);
 }
 
+/// Half the width of the hard bound in the middle of a segment.
+double HalfWidth(const ClockSegment& s) {
+  return static_cast<double>(s.below[1]) / 2 + static_cast<double>(s.above[1]) / 2;
+}
+
+/// Of every host, as one would ask for it now: is the corrected time as wrong as told at most?
+void ExpectCorrectionsHold(const Simulation& sim, const ClockModel& model, Nanos t) {
+  const std::vector<HostClock> clocks = model.Clocks();
+  for (const HostClock& clock : clocks) {
+    if (clock.reference == telemetry::kNoEntity) continue;
+    const auto raw = [&](EntityId id) {
+      return t + sim.clocks[static_cast<size_t>(HostNumber(id))].Ahead(t);
+    };
+    const auto c = model.CorrectionOf(clock.id, raw(clock.id));
+    const auto of_reference = model.CorrectionOf(clock.reference, raw(clock.reference));
+    if (c.bound == telemetry::kUnknownBound) continue;
+    const Nanos time = raw(clock.reference) - of_reference.offset;
+    EXPECT_LE(std::abs(raw(clock.id) - c.offset - time),
+              c.bound + std::max<Nanos>(0, of_reference.bound) + 2)
+        << "host " << HostNumber(clock.id) << " at " << ToSeconds(t - kT0) << " s";
+  }
+}
+
+/// Host 0 calls all others, or is called. The last is silent from 30 s or so while `stepping`
+/// steps.
+Simulation SilentWhileAnotherSteps(uint64_t seed, int hosts, int stepping) {
+  Random random(seed);
+  Simulation sim;
+  sim.seed = seed;
+  sim.windows = 30;
+  for (int h = 0; h < hosts; ++h)
+    sim.clocks.push_back(
+        {static_cast<Nanos>(random.Normal(0, 60e6)), (random.Uniform() - 0.5) * 60e-6, {}});
+  for (int h = 1; h < hosts; ++h) {
+    sim.links.push_back({.client = 0, .server = h});
+    if (random.Uniform() < 0.5) std::swap(sim.links.back().client, sim.links.back().server);
+  }
+  SimulatedLink& last = sim.links.back();
+  last.rate = 5;
+  const double silent = 30 + 15 * random.Uniform(), step = silent + 15 * random.Uniform();
+  last.silent_from = FromSeconds(silent);
+  last.silent_to = FromSeconds(step + 40 * random.Uniform());
+  const double size = (random.Uniform() < 0.5 ? -1 : 1) * (5e6 + 100e6 * random.Uniform());
+  sim.clocks[static_cast<size_t>(stepping)].steps = {{FromSeconds(step), static_cast<Nanos>(size)}};
+  return sim;
+}
+
+/// What was known of a host that is silent while a clock beside it steps does not outlive the step:
+/// whether it is its own time or the others' that moved, only its next calls can tell.
+TEST(ClockModel, AHostThatIsSilentWhileAnotherStepsIsUnknownUntilItReturns) {
+  for (const int hosts : {3, 4, 6}) {
+    for (const int stepping : {0, 1}) {
+      for (uint64_t seed = 1; seed <= 25; ++seed) {
+        const Simulation sim = SilentWhileAnotherSteps(seed, hosts, stepping);
+        const SimulatedLink& link = sim.links.back();
+        const Nanos step = sim.clocks[static_cast<size_t>(stepping)].steps[0].at;
+        SCOPED_TRACE(std::to_string(hosts) + " hosts, " + std::to_string(stepping) + " steps at " +
+                     std::to_string(ToSeconds(step)) + " s, silent from " +
+                     std::to_string(ToSeconds(link.silent_from)) + " to " +
+                     std::to_string(ToSeconds(link.silent_to)) + ", seed " + std::to_string(seed));
+        ClockModel model;
+        sim.Feed(&model, [&](int w) {
+          const Nanos end = (w + 1) * kWindow;
+          // Until it is named, no bound can know of it.
+          if (end > step && end - kWindow <= step + kWindow) return;
+          ExpectCorrectionsHold(sim, model, kT0 + end - kMillisecond);
+        });
+        const std::vector<HostClock> clocks = model.Clocks();
+        const Score score = ScoreOf(sim, clocks);
+        EXPECT_EQ(score.inside, score.checked);
+        const ClockSegment& end = ClockOf(clocks, hosts - 1).segments.back();
+        EXPECT_TRUE(end.measured);
+        EXPECT_LT(HalfWidth(end), 2e6);
+        // Back at once, it may seem to have stepped itself to whom it tells of the step first.
+        if (link.silent_to > step + 2 * kWindow) {
+          EXPECT_THAT(ClockOf(clocks, hosts - 1).steps, IsEmpty());
+        }
+      }
+    }
+  }
+}
+
 /// Server spans that end late, at times after their answer has arrived.
 struct Lateness {
   double share = 0.25;
@@ -579,11 +663,6 @@ struct Lateness {
     }
   }
 };
-
-/// Half the width of the hard bound in the middle of a segment.
-double HalfWidth(const ClockSegment& s) {
-  return static_cast<double>(s.below[1]) / 2 + static_cast<double>(s.above[1]) / 2;
-}
 
 /// When lateness is proven at the latest: the window that has the third call whose server span is
 /// the longer one. Until then no model can know.

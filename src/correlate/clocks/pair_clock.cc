@@ -513,6 +513,11 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
   const Nanos middle = start + length / 2;
   if (known_ && middle - at_ > telemetry::kClockMemory) known_ = false;
   if (!known_) base_ = band.Base();
+  BandPoints points = band.Points(base_, slack, length);
+  const bool outlived = distrusted_ && (start > last_contact_ || !points.two_sided());
+  const double drift_variance = outlived && known_ ? p11_ : kInfinity;  // drift outlives a step
+  if (outlived) known_ = false;
+  distrusted_ = false;
   if (known_) Advance(ToSeconds(middle - at_));
   if (anew) ForgetOffset();
   // The last window's end and this one's start.
@@ -523,7 +528,6 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
   coarse_ = std::max<double>(kMicrosecond, static_cast<double>(slack) / 2);
   PairWindow out;
   out.base = base_;
-  BandPoints points = band.Points(base_, slack, length);
   if (points.two_sided()) out.vouched_to = std::min(points.upper.back().t, points.lower.back().t);
   out.covered_to = half;
   const Reading reading = points.two_sided() ? Read(points) : Reading{};
@@ -551,6 +555,7 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
       Update(used);
     } else {
       Start(used);
+      p11_ = std::min(p11_, drift_variance);
     }
     Learn(points);
     BoundUnstepped(points, half, &out);
@@ -573,7 +578,7 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
 
 std::optional<PairWindow> PairClock::Predict(Nanos start, Nanos length) const {
   const Nanos middle = start + length / 2;
-  if (middle - at_ > telemetry::kClockMemory) return std::nullopt;
+  if (distrusted_ || middle - at_ > telemetry::kClockMemory) return std::nullopt;
   PairClock later = *this;
   if (known_) later.Advance(ToSeconds(middle - at_));
   PairWindow out;

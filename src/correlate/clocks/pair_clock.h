@@ -66,6 +66,10 @@ class PairClock {
   /// `anew`: the band was come by in another way than the last one, so that its middle is another
   /// one too; the drift is not.
   PairWindow Close(const OffsetBand& band, Nanos start, Nanos length, Nanos slack, bool anew);
+  /// One of the two may have stepped after the last calls of the newest window. Calls in both
+  /// directions in the next one tell; without them nothing is known of the offset any more.
+  void Distrust() { distrusted_ = true; }
+  bool distrusted() const { return distrusted_; }
   /// What is known in the middle of a window without calls; nothing after telemetry::kClockMemory.
   std::optional<PairWindow> Predict(Nanos start, Nanos length) const;
   Nanos last_contact() const { return last_contact_; }
@@ -99,6 +103,7 @@ class PairClock {
   void Learn(const BandPoints& points);
 
   bool known_ = false;
+  bool distrusted_ = false;
   double coarse_ = 0;  // ns: how exactly a band can be read at all
   Nanos base_ = 0;
   Nanos at_ = 0;                        // of the state: a window's middle

@@ -14,7 +14,14 @@ TimeRange Within(double from, double to, Nanos start, Nanos length) {
 
 }  // namespace
 
-bool WindowSteps::MayHaveMissed(size_t a, size_t b, const PairWindow& window) const {
+bool WindowSteps::MayHaveMissed(const PairWindow& window, bool before) const {
+  if (window.verdict == PairWindow::Verdict::kStep) return false;
+  const auto& steps = before ? at_start : inside;
+  return std::any_of(steps.begin(), steps.end(),
+                     [&](const SteppedPair& s) { return window.vouched_to < s.window->step_to; });
+}
+
+bool WindowSteps::MayHaveMissedBeside(size_t a, size_t b, const PairWindow& window) const {
   if (window.verdict == PairWindow::Verdict::kStep) return false;
   return std::any_of(inside.begin(), inside.end(), [&](const SteppedPair& s) {
     const bool beside = a == s.a || a == s.b || b == s.a || b == s.b;

@@ -20,8 +20,11 @@ struct WindowSteps {
   std::vector<SteppedPair> inside, at_start;
 
   void Add(const SteppedPair& pair) { (pair.window->at_start ? at_start : inside).push_back(pair); }
-  /// A pair beside one that stepped, with no calls late enough to say that it did not.
-  bool MayHaveMissed(size_t a, size_t b, const PairWindow& window) const;
+  /// No calls of the pair are late enough to say that it did not step as well: inside of the
+  /// window, or `before` it.
+  bool MayHaveMissed(const PairWindow& window, bool before) const;
+  /// The same of a pair beside one that stepped inside of the window.
+  bool MayHaveMissedBeside(size_t a, size_t b, const PairWindow& window) const;
   /// When the steps inside of the window [start, start + length) were, as far as the calls make
   /// likely, and where no call contradicts one.
   TimeRange ZoneInside(Nanos start, Nanos length) const;
