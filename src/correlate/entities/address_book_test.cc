@@ -63,6 +63,24 @@ TEST(AddressBook, SharedIsNobodysAndBecomesOnesAgain) {
   EXPECT_EQ(At(book, 30), Certainty::kShared) << "what was, was";
 }
 
+TEST(AddressBook, WhoComesBackSoonSharedAndWhoComesBackLateMovedInAgain) {
+  const auto returned_after = [](int s) {
+    AddressBook book;
+    See(&book, kA, 0, 30);
+    See(&book, kB, 40, 70);
+    See(&book, kA, 30 + s, 35 + s);
+    return book;
+  };
+  const AddressBook soon = returned_after(20 * 60);
+  EXPECT_TRUE(soon.Shared(kAddress));
+  EXPECT_EQ(At(soon, 50), Certainty::kShared) << "its calls may have been the other's";
+  const AddressBook late = returned_after(3 * 3600);
+  EXPECT_FALSE(late.Shared(kAddress));
+  EXPECT_EQ(At(late, 50), Certainty::kKnown);
+  EXPECT_EQ(OwnerAt(late, 50), kB);
+  EXPECT_EQ(OwnerAt(late, 3 * 3600 + 32), kA);
+}
+
 TEST(AddressBook, OneStrayAnswerDoesNotTakeAnAddressAway) {
   AddressBook book;
   See(&book, kA, 0, 60);
