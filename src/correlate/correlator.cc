@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -36,9 +37,18 @@ using telemetry::WindowSet;
 constexpr Nanos kLongestSilence = kHour;  // that a span may reach back
 constexpr int kSilentWindows = 24;        // that are made before a silence is skipped
 
-struct LogCounts {
+/// Is it what a scraper says of its target, which may be gone?
+bool IsOfScraper(const telemetry::Series& series, const telemetry::Interner& strings) {
+  if (series.quantity != telemetry::Quantity::kOther) return false;
+  const std::string_view metric = strings.Get(series.metric);
+  return metric == "up" || metric.starts_with("scrape_");
+}
+
+/// Of one service in one window.
+struct Arrived {
+  uint64_t records = 0;  // of any kind but spans
   uint64_t logs = 0;
-  uint64_t errors = 0;
+  uint64_t errors = 0;  // of these
 };
 
 /// What one batch adds to the ledger.
@@ -108,7 +118,7 @@ struct Correlator::Impl {
         series(ids),
         edges(4 * o.max_windows),
         placer(&addresses, &edges, ids),
-        flow_edges(&ids->strings, &addresses, &edges),
+        flow_edges(ids, &addresses, &edges),
         clocks(o.clocks),
         requests(o.rebuilder, &ids->strings) {
     TG_CHECK(options.window_length > 0 && options.lateness >= 0);
@@ -250,17 +260,33 @@ struct Correlator::Impl {
                     series.Add(samples, believable, closed_until.value_or(INT64_MIN)));
   }
 
+  Arrived& ArrivedFrom(EntityId service, Nanos at) {
+    const std::pair of(StartOfWindow(at), service);
+    if (last_arrived == nullptr || of != last_arrived_of) {
+      last_arrived = &arrived[of.first][service];
+      last_arrived_of = of;
+    }
+    return *last_arrived;
+  }
+
   /// Samples say where their senders live, too.
   void SeeSenders(const telemetry::SampleBatch& samples, TimeRange believable) {
     std::pair<telemetry::ResourceId, Nanos> last(telemetry::kNoResource, 0);
     const auto see = [&](telemetry::SeriesId id, Nanos t) {
       const bool closed = closed_until && t < *closed_until;
       if (closed || !believable.Contains(t)) return;
-      const telemetry::ResourceId sender = identities->series.Get(id).resource;
+      const telemetry::Series& series_of = identities->series.Get(id);
+      const telemetry::ResourceId sender = series_of.resource;
+      const EntityId service = identities->resources.Get(sender).service_entity;
+      if (service != kNoEntity && !IsOfScraper(series_of, identities->strings))
+        ++ArrivedFrom(service, t).records;
       if (std::exchange(last, std::pair(sender, t)) == std::pair(sender, t)) return;
       SeeHomes(sender, kNoEntity, StartOfWindow(t), t);
     };
-    for (size_t i = 0; i < samples.rows(); ++i) see(samples.series[i], samples.time_ns[i]);
+    for (size_t i = 0; i < samples.rows(); ++i) {
+      const bool stale = std::isnan(samples.value[i]);  // a scraper's word for what it misses
+      if (!stale) see(samples.series[i], samples.time_ns[i]);
+    }
     for (size_t i = 0; i < samples.histograms.rows(); ++i)
       see(samples.histograms.series[i], samples.histograms.time_ns[i]);
   }
@@ -275,9 +301,10 @@ struct Correlator::Impl {
       const EntityId service = identities->resources.Get(batch.resource[i]).service_entity;
       if (service == kNoEntity) continue;
       SeeHomes(batch.resource[i], kNoEntity, StartOfWindow(t), t);
-      LogCounts& counts = logs[StartOfWindow(t)][service];
-      ++counts.logs;
-      if (batch.severity[i] >= telemetry::Severity::kError) ++counts.errors;
+      Arrived& arrived = ArrivedFrom(service, t);
+      ++arrived.records;
+      ++arrived.logs;
+      if (batch.severity[i] >= telemetry::Severity::kError) ++arrived.errors;
     }
   }
 
@@ -287,7 +314,9 @@ struct Correlator::Impl {
         left_out->Count(Signal::kFlow, *reason);
         continue;
       }
-      flow_edges.flows().Add(StartOfWindow(flows.end_ns[i]), flows, i);
+      const EntityId reporter = identities->resources.Get(flows.resource[i]).service_entity;
+      if (reporter != kNoEntity) ++ArrivedFrom(reporter, flows.end_ns[i]).records;
+      flow_edges.Add(StartOfWindow(flows.end_ns[i]), flows, i);
     }
   }
 
@@ -345,17 +374,16 @@ struct Correlator::Impl {
   /// Nothing will come any more that could confirm or contradict it.
   void DrawWhatWaits() {
     constexpr Nanos kEndOfTime = INT64_MAX;
-    Hearing nobody;
     placer.Settle(kEndOfTime);
-    flow_edges.Draw({kEndOfTime, kEndOfTime}, &nobody);
+    flow_edges.Draw(kEndOfTime);
   }
 
   /// The windows of a long silence are not worth making: one clock set to 1970 would ask for
   /// millions.
   void SkipSilence(Nanos until) {
     Nanos next = std::min(until, traces.NextActivity(*closed_until));
-    next = std::min({next, series.oldest(), flow_edges.flows().oldest()});
-    if (!logs.empty()) next = std::min(next, logs.begin()->first);
+    next = std::min({next, series.oldest(), flow_edges.oldest()});
+    if (!arrived.empty()) next = std::min(next, arrived.begin()->first);
     if (next > *closed_until) closed_until = StartOfWindow(next);
   }
 
@@ -368,7 +396,8 @@ struct Correlator::Impl {
         calls.Count(&traces, &addresses, &placer, &windows, &hearing, &missing_joins);
     missing_joins.CloseWindow();
     AddMetrics(&windows, &hearing);
-    AddLogsTo(&windows);
+    AddArrivedTo(&windows);
+    flow_edges.Take(&windows, &hearing);
     std::vector<WindowBuilder::EdgeSeen> seen;
     WindowSet set = windows.Finish(&seen);
     for (const WindowBuilder::EdgeSeen& e : seen) {
@@ -376,7 +405,7 @@ struct Correlator::Impl {
         ++limits.edges_refused;
     }
     placer.Settle(set.end());
-    flow_edges.Draw({set.start, set.end()}, &hearing);
+    flow_edges.Draw(set.end());
     edges.Judge(hearing, set.start, set.end());
     set.spans = joins.spans;
     set.spans_joined = joins.joined;
@@ -459,16 +488,18 @@ struct Correlator::Impl {
     return {};
   }
 
-  void AddLogsTo(WindowBuilder* windows) {
-    const auto of_window = logs.find(windows->start());
-    if (of_window == logs.end()) return;
+  void AddArrivedTo(WindowBuilder* windows) {
+    const auto of_window = arrived.find(windows->start());
+    if (of_window == arrived.end()) return;
     for (const auto& [service, counts] : of_window->second) {
       WindowBuilder::Cell* cell = windows->At(WindowKey{service, kNoEntity});
       if (cell == nullptr) continue;
+      cell->window.records += counts.records;
       cell->window.logs += counts.logs;
       cell->window.error_logs += counts.errors;
     }
-    logs.erase(logs.begin(), std::next(of_window));
+    arrived.erase(arrived.begin(), std::next(of_window));
+    last_arrived = nullptr;
   }
 
   static constexpr Nanos kNever = INT64_MIN;
@@ -495,7 +526,10 @@ struct Correlator::Impl {
   static constexpr size_t kMostBounds = 50'000;
   std::map<std::pair<EntityId, EntityId>, NewestBound> bounds;
   std::unordered_map<telemetry::ResourceId, std::vector<EntityId>> homes;
-  std::map<Nanos, std::map<EntityId, LogCounts>> logs;  // by start of the window
+  // By start of the window; and the entry that was asked for last.
+  std::map<Nanos, std::map<EntityId, Arrived>> arrived;
+  std::pair<Nanos, EntityId> last_arrived_of;
+  Arrived* last_arrived = nullptr;
   std::vector<WindowSet> ready;       // closed early, to be handed out at the next Advance
   Nanos begun = INT64_MIN;            // what ended before was never looked at
   std::optional<Nanos> closed_until;  // end of the last window that was closed

@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "base/random.h"
 #include "normalize/schema/attribute_names.h"
@@ -160,7 +161,8 @@ class SpanNormalizer {
   }
 
   void NamePeer(size_t row, const Resource& caller) {
-    const PeerFacts facts = meaning_.Peer();
+    PeerFacts facts = meaning_.Peer();
+    facts.network = NetworkOf(row);
     const std::string address = AddressOf(facts);
     const StringId address_id = identities_->strings.Intern(address, caller.share);
     spans_->peer_address[row] = address_id;
@@ -172,9 +174,18 @@ class SpanNormalizer {
 
   /// As numbers: callers from all over the internet have more addresses than there is room for.
   void NameAddresses(size_t row) {
-    if (const std::string own = AddressOf(meaning_.Own()); !own.empty())
+    PeerFacts facts = meaning_.Own();
+    facts.network = NetworkOf(row);
+    if (const std::string own = AddressOf(facts); !own.empty())
       spans_->own_address[row] = telemetry::AddressKey(own);
     spans_->caller_address[row] = telemetry::HomeKey(meaning_.CallerAddress());
+  }
+
+  std::string_view NetworkOf(size_t row) {
+    const ResourceId resource = spans_->resource[row];
+    if (std::exchange(network_of_, resource) != resource)
+      network_ = telemetry::NetworkOf(identities_->resources.Get(resource), identities_->strings);
+    return network_;
   }
 
   Identities* identities_;
@@ -184,6 +195,8 @@ class SpanNormalizer {
   StringId take_connection_;
   RecentAnswers<StringId, StringId> templates_;
   RecentAnswers<StringId, Sampling> samplings_;
+  ResourceId network_of_ = telemetry::kNoResource;  // of which it is:
+  std::string network_;
 };
 
 }  // namespace
@@ -240,6 +253,12 @@ void Normalizer::Normalize(Batch* batch) const {
     const EntityId entity = impl_->identities->series.Get(batch->samples.series[row]).entity;
     sightings.Add(entity, batch->samples.time_ns[row]);
   }
+  const auto see_senders = [&](const auto& resources, const std::vector<Nanos>& times) {
+    for (size_t row = 0; row < resources.size(); ++row)
+      sightings.Add(impl_->identities->resources.Get(resources[row]).service_entity, times[row]);
+  };
+  see_senders(batch->logs.resource, batch->logs.time_ns);
+  see_senders(batch->flows.resource, batch->flows.end_ns);
   sightings.TellTo(&impl_->identities->entities);
 }
 

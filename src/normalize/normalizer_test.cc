@@ -209,6 +209,62 @@ TEST_F(NormalizerTest, ACalleeSaysWhereItWasCalledAndByWhom) {
   EXPECT_EQ(s.own_address[3], telemetry::kNoEntity);
 }
 
+TEST_F(NormalizerTest, AHostLocalAddressGoesWithItsNetwork) {
+  const auto from = [&](SpanKind kind, const char* host, const Attributes& attributes) {
+    AddSpan(kind, "x", attributes);
+    batch_.spans.resource.back() =
+        ResourceOf({{"service.name", "cart"}, {"service.namespace", "shop"}, {"host.name", host}});
+  };
+  const Attributes loopback = {{"server.address", "127.0.0.1"}, {"server.port", 8080}};
+  const Attributes cache = {
+      {"db.system", "redis"}, {"server.address", "::1"}, {"server.port", 6379}};
+  for (const char* host : {"web-1", "app-1", ""}) {
+    from(SpanKind::kServer, host, loopback);
+    from(SpanKind::kClient, host, loopback);
+    from(SpanKind::kClient, host, cache);
+  }
+  normalizer_.Normalize(&batch_);
+  const auto& s = batch_.spans;
+  const std::string called[] = {"127.0.0.1:8080 on web-1", "127.0.0.1:8080 on app-1",
+                                "127.0.0.1:8080"};
+  const std::string caches[] = {"redis [::1]:6379 on web-1", "redis [::1]:6379 on app-1",
+                                "redis [::1]:6379"};
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(s.own_address[3 * i], telemetry::AddressKey(called[i]));
+    EXPECT_EQ(ids_.strings.Get(s.peer_address[3 * i + 1]), called[i]);
+    EXPECT_EQ(s.peer[3 * i + 2], MakeEntityId(EntityKind::kCache, "", caches[i]));
+  }
+  const auto peer = [&](const char* host) {
+    return SeriesOf("http.client.request.duration",
+                    {{"server.address", "localhost"}, {"server.port", "8080"}},
+                    {{"service.name", "cart"}, {"host.name", host}},
+                    telemetry::MetricKind::kHistogram)
+        .peer;
+  };
+  EXPECT_EQ(peer("web-1"), telemetry::AddressKey("localhost:8080 on web-1"));
+  EXPECT_EQ(peer("app-1"), telemetry::AddressKey("localhost:8080 on app-1"));
+}
+
+TEST_F(NormalizerTest, WhoSendsLogsOrFlowsIsSeen) {
+  telemetry::LogBatch& logs = batch_.logs;
+  telemetry::FlowBatch& flows = batch_.flows;
+  for (const Nanos t : {20, 10, 30}) {
+    logs.time_ns.push_back(t);
+    logs.resource.push_back(ResourceOf({{"service.name", "mailer"}}));
+    flows.start_ns.push_back(t);
+    flows.end_ns.push_back(t + 5);
+    flows.resource.push_back(ResourceOf({{"service.name", "exporter"}}));
+  }
+  normalizer_.Normalize(&batch_);
+  const auto seen = [&](const char* name) {
+    const telemetry::Entity entity =
+        ids_.entities.Get(MakeEntityId(EntityKind::kService, "", name));
+    return std::pair(entity.first_seen, entity.last_seen);
+  };
+  EXPECT_EQ(seen("mailer"), std::pair(Nanos{10}, Nanos{30}));
+  EXPECT_EQ(seen("exporter"), std::pair(Nanos{15}, Nanos{35}));
+}
+
 TEST_F(NormalizerTest, KnowsFailure) {
   const auto add = [&](SpanKind kind, const char* key, int code,
                        SpanStatus status = SpanStatus::kUnset) {

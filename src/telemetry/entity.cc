@@ -43,23 +43,65 @@ std::string_view EntityKindName(EntityKind kind) {
   return "unknown";
 }
 
+namespace {
+
+std::string_view WithoutMapping(std::string_view ip) {
+  constexpr std::string_view kMapped = "::ffff:";
+  if (ip.starts_with(kMapped) && ip.find('.') != std::string_view::npos)
+    ip.remove_prefix(kMapped.size());
+  return ip;
+}
+
+bool IsIpv4(std::string_view host) {
+  return host.find_first_not_of("0123456789.") == std::string_view::npos &&
+         std::count(host.begin(), host.end(), '.') == 3;
+}
+
+std::string LowerOf(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return lower;
+}
+
+/// ::1, :: and fe80::/10, however they are spelled.
+bool IsHostLocalV6(std::string_view ip) {
+  const size_t digit = ip.find_first_not_of("0:");
+  const bool loopback = digit == ip.size() - 1 && ip[digit] == '1';
+  const bool link_local = ip.size() > 4 && ip.starts_with("fe") && ip[4] == ':' &&
+                          std::string_view("89ab").find(ip[2]) != std::string_view::npos;
+  return digit == std::string_view::npos || loopback || link_local;
+}
+
+}  // namespace
+
+bool IsHostLocal(std::string_view address) {
+  if (address.starts_with('/') || address.starts_with('@') || address.starts_with("unix:"))
+    return true;
+  const std::string lower = LowerOf(HostOfAddress(address));
+  std::string_view host = WithoutMapping(lower);
+  if (IsIpv4(host))
+    return host.starts_with("127.") || host.starts_with("169.254.") || host == "0.0.0.0";
+  if (host.find(':') != std::string_view::npos) return IsHostLocalV6(host);
+  if (host.ends_with('.')) host.remove_suffix(1);
+  return host == "localhost" || host.ends_with(".localhost") || host == "localhost.localdomain";
+}
+
+std::string AddressOn(std::string_view address, std::string_view network) {
+  std::string name(address);
+  if (!network.empty() && IsHostLocal(address)) name.append(" on ").append(network);
+  return name;
+}
+
 EntityId AddressKey(std::string_view address) {
   return MakeEntityId(EntityKind::kLink, {}, address);
 }
 
 EntityId HomeKey(std::string_view ip) {
   if (ip.starts_with('[') && ip.ends_with(']')) ip = ip.substr(1, ip.size() - 2);
-  constexpr std::string_view kMapped = "::ffff:";
-  if (ip.starts_with(kMapped) && ip.find('.') != std::string_view::npos)
-    ip.remove_prefix(kMapped.size());
-  const bool v6 = ip.find(':') != std::string_view::npos;
-  const bool digits = ip.find_first_not_of(v6 ? "0123456789abcdefABCDEF:." : "0123456789.") ==
-                      std::string_view::npos;
-  if (!digits || (!v6 && std::count(ip.begin(), ip.end(), '.') != 3)) return kNoEntity;
-  for (const std::string_view nobodys : {"127.", "0.0.0.0", "169.254.", "fe80:", "FE80:"}) {
-    if (ip.starts_with(nobodys)) return kNoEntity;
-  }
-  if (ip == "::1" || ip == "::") return kNoEntity;
+  ip = WithoutMapping(ip);
+  const bool v6 = ip.find(':') != std::string_view::npos &&
+                  ip.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
+  if ((!v6 && !IsIpv4(ip)) || IsHostLocal(ip)) return kNoEntity;
   return MakeEntityId(EntityKind::kLink, "home", ip);
 }
 
@@ -71,13 +113,13 @@ EntityId HostKey(std::string_view host) {
     break;
   }
   if (host.find_first_of(".:") != std::string_view::npos) return kNoEntity;
-  std::string label(host);
-  for (char& c : label) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  const std::string label = LowerOf(host);
   if (label.empty() || label == "localhost") return kNoEntity;
   return MakeEntityId(EntityKind::kLink, "home", label);
 }
 
 std::string_view HostOfAddress(std::string_view address) {
+  address = address.substr(0, address.find(' '));
   if (address.starts_with('[')) return address.substr(1, address.find(']') - 1);
   const size_t colon = address.find(':');
   const bool v6 = colon != std::string_view::npos && address.find(':', colon + 1) != address.npos;

@@ -45,17 +45,25 @@ struct Entity {
 
 EntityId MakeEntityId(EntityKind kind, std::string_view service_namespace, std::string_view name);
 
-/// Stands for an address ("host:port") at which somebody answers. A key, and no entity; that of an
-/// address that several share is the id of the entity which stands for all of them.
+/// Does an address ("host", "host:port", "[v6]:port") mean something only on the host that uses it?
+/// Loopback, link-local and unspecified IP addresses, "localhost" and Unix sockets
+/// ("/run/cart.sock", "@cart", "unix:...").
+bool IsHostLocal(std::string_view address);
+/// The address by a name that is the same for all: a host-local one goes with the network in which
+/// it was used (NetworkOf), "127.0.0.1:8080 on web-1". Where that is unknown (empty) it stays as it
+/// is: all such are one place, and none in a known network.
+std::string AddressOn(std::string_view address, std::string_view network);
+/// Stands for an address, as AddressOn names it, at which somebody answers. A key, and no entity;
+/// that of an address that several share is the id of the entity which stands for all of them.
 EntityId AddressKey(std::string_view address);
-/// Stands for a host's address as the place where somebody lives and calls from. Loopback and
-/// link-local addresses, and what is no IP address, are nobody's: kNoEntity.
+/// Stands for a host's address as the place where somebody lives and calls from. Host-local
+/// addresses, and what is no IP address, are nobody's: kNoEntity.
 EntityId HomeKey(std::string_view ip);
 /// Likewise for a host by name, as containers call each other: a name of one label ("payment"), and
 /// the first label of a Kubernetes service's ("payment.shop.svc.cluster.local"), in lower case.
 /// Other names, "localhost" and IP addresses: kNoEntity.
 EntityId HostKey(std::string_view host);
-/// "host" of "host", "host:port", "[v6]:port" and "v6".
+/// "host" of "host", "host:port", "[v6]:port" and "v6", also with " on NETWORK" behind.
 std::string_view HostOfAddress(std::string_view address);
 
 /// Thread-safe. Knows every entity that was seen; bounded, beyond which kNoEntity is returned.

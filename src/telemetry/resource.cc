@@ -22,6 +22,21 @@ std::string ClockHostOf(const Resource& resource, const Interner& strings) {
   return name;
 }
 
+std::string NetworkOf(const Resource& resource, const Interner& strings) {
+  std::string_view space, pod, pod_uid, container;
+  for (const auto& [name, value] : resource.attributes) {
+    const std::string_view of = strings.Get(name);
+    if (of == "k8s.namespace.name") space = strings.Get(value);
+    if (of == "k8s.pod.name") pod = strings.Get(value);
+    if (of == "k8s.pod.uid") pod_uid = strings.Get(value);
+    if (of == "container.id") container = strings.Get(value);
+  }
+  if (!pod.empty())
+    return space.empty() ? std::string(pod) : std::string(space).append("/").append(pod);
+  if (!pod_uid.empty()) return std::string(pod_uid);
+  return std::string(container.empty() ? strings.Get(resource.host) : container);
+}
+
 std::vector<EntityId> HomesOf(const Resource& resource, const Interner& strings) {
   constexpr size_t kMost = 16;
   constexpr std::string_view kNames[] = {"k8s.pod.ip", "host.ip", "network.local.address",

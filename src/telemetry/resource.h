@@ -39,6 +39,10 @@ std::string ClockHostOf(const Resource& resource, const Interner& strings);
 /// The id of such a name: of kind host, as metrics of that host have it too.
 EntityId ClockHostId(std::string_view clock_host);
 
+/// The network in which the host-local addresses of its records mean something (IsHostLocal): its
+/// pod's, whose containers share one; else its container's; else its host's. Empty: not known.
+std::string NetworkOf(const Resource& resource, const Interner& strings);
+
 /// Where it lives, at most 16: the HomeKeys of the addresses that it tells (k8s.pod.ip, host.ip and
 /// such), and the HostKey of its service's name.
 std::vector<EntityId> HomesOf(const Resource& resource, const Interner& strings);

@@ -319,6 +319,68 @@ TEST(Addresses, AHomeIsAnAddressThatOthersSeeToo) {
   EXPECT_EQ(HostOfAddress("cart"), "cart");
 }
 
+TEST(Addresses, AHostLocalAddressIsOneOfItsNetwork) {
+  for (const char* local : {"127.0.0.1",
+                            "127.0.0.1:80",
+                            "127.8.9.1:80",
+                            "0.0.0.0:80",
+                            "169.254.20.10:53",
+                            "::1",
+                            "[::1]:80",
+                            "0:0:0:0:0:0:0:1",
+                            "::",
+                            "[::]:80",
+                            "fe80::1",
+                            "[FE80::1%eth0]:80",
+                            "febf::2",
+                            "::ffff:127.0.0.1",
+                            "[::ffff:127.0.0.1]:80",
+                            "localhost",
+                            "LOCALHOST:80",
+                            "localhost.:80",
+                            "cart.localhost:80",
+                            "/run/cart.sock",
+                            "@cart",
+                            "unix:/run/cart.sock"}) {
+    EXPECT_TRUE(IsHostLocal(local)) << local;
+    EXPECT_EQ(HomeKey(local), kNoEntity) << local;
+    EXPECT_NE(AddressKey(AddressOn(local, "web-1")), AddressKey(AddressOn(local, "app-1")))
+        << local;
+    EXPECT_NE(AddressKey(AddressOn(local, "web-1")), AddressKey(AddressOn(local, ""))) << local;
+  }
+  for (const char* global :
+       {"", "10.0.0.7:80", "128.0.0.1", "12.7.0.0:80", "192.168.0.1", "[fd00::1]:80", "fec0::1",
+        "2001:db8::1", "1::1", "::1:1", "::10", "::ffff:10.0.0.7", "localhost.example.com",
+        "cart:80", "127.example.com", "notlocalhost"}) {
+    EXPECT_FALSE(IsHostLocal(global)) << global;
+    EXPECT_EQ(AddressOn(global, "web-1"), global);
+  }
+  EXPECT_EQ(AddressOn("127.0.0.1:80", "web-1"), "127.0.0.1:80 on web-1");
+  for (const char* local : {"127.0.0.1:80", "[::1]:80", "localhost"})
+    EXPECT_EQ(HostOfAddress(AddressOn(local, "web-1")), HostOfAddress(local));
+  EXPECT_EQ(HostKey(HostOfAddress(AddressOn("localhost", "web-1"))), kNoEntity);
+}
+
+TEST(Addresses, ANetworkIsAPodsElseAContainersElseAHosts) {
+  Interner strings;
+  const auto network = [&](std::vector<std::pair<const char*, const char*>> attributes) {
+    Resource resource;
+    for (const auto& [key, value] : attributes)
+      resource.attributes.emplace_back(strings.Intern(key), strings.Intern(value));
+    resource.host = strings.Intern("node-7");
+    return NetworkOf(resource, strings);
+  };
+  EXPECT_EQ(NetworkOf(Resource(), strings), "") << "not known";
+  EXPECT_EQ(network({}), "node-7");
+  EXPECT_EQ(network({{"container.id", "c1"}}), "c1") << "containers of a host have their own";
+  EXPECT_EQ(network({{"container.id", "c1"}, {"k8s.pod.name", "cart-0"}}), "cart-0");
+  EXPECT_EQ(network({{"container.id", "c2"}, {"k8s.pod.name", "cart-0"}}), "cart-0")
+      << "those of a pod share one";
+  EXPECT_NE(network({{"k8s.namespace.name", "shop"}, {"k8s.pod.name", "cart-0"}}),
+            network({{"k8s.namespace.name", "test"}, {"k8s.pod.name", "cart-0"}}));
+  EXPECT_EQ(network({{"k8s.pod.uid", "u1"}, {"container.id", "c1"}}), "u1");
+}
+
 TEST(Addresses, AServiceIsCalledByItsHostsName) {
   EXPECT_NE(HostKey("payment"), kNoEntity);
   for (const char* same : {"Payment", "payment.svc", "payment.shop.svc", "payment.shop.svc.",

@@ -77,6 +77,8 @@ void Window::Merge(const Window& o) {
   spans.Merge(o.spans);
   metrics.Merge(o.metrics);
   for (const auto& [quantity, stats] : o.gauges) gauges[quantity].Merge(stats);
+  records += o.records;
+  connections += o.connections;
   error_logs += o.error_logs;
   logs += o.logs;
   restarts += o.restarts;

@@ -98,6 +98,8 @@ struct Window {
   CallStats spans;    // from traces: for an entity its server side, for an edge the caller's side
   CallStats metrics;  // from counters and histograms (server side; for an edge the client side)
   std::map<Quantity, GaugeStats> gauges;
+  uint64_t records = 0;    // entities: of any kind, that came from it
+  double connections = 0;  // entities: that flow records show it to be an end of, weighted
   uint64_t error_logs = 0;
   uint64_t logs = 0;
   uint32_t restarts = 0;           // start times or uptimes that jumped

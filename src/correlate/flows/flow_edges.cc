@@ -27,25 +27,63 @@ bool Owned(const AddressBook::Answer& a) {
 
 }  // namespace
 
-void FlowEdges::Draw(TimeRange window, Hearing* hearing) {
-  const auto answers = [this](const FlowReader::End& end) {
-    const EntityId key = telemetry::AddressKey(TextOf(strings_->Get(end.address), end.port));
-    return addresses_->Resolve(key, 0).certainty != Certainty::kNobody;
-  };
-  for (const FlowReader::Connection& c : flows_.Take(window.to, answers)) Wait(c, window, hearing);
-  for (auto at = waiting_.begin(); at != waiting_.end();)
-    at = Decide(at->first, &at->second, window.to) ? waiting_.erase(at) : std::next(at);
+void FlowEdges::Add(Nanos window, const telemetry::FlowBatch& flows, size_t row) {
+  const telemetry::Interner& strings = identities_->strings;
+  const bool local = telemetry::IsHostLocal(strings.Get(flows.source_address[row])) ||
+                     telemetry::IsHostLocal(strings.Get(flows.destination_address[row]));
+  flows_.Add(window, flows, row, local ? NetworkOf(flows.resource[row]) : telemetry::kEmptyString);
 }
 
-void FlowEdges::Wait(const FlowReader::Connection& c, TimeRange window, Hearing* hearing) {
-  const std::string_view server_ip = strings_->Get(c.server.address);
-  const EntityId client = telemetry::HomeKey(strings_->Get(c.client.address));
-  const EntityId server_home = telemetry::HomeKey(server_ip);
+telemetry::StringId FlowEdges::NetworkOf(telemetry::ResourceId reporter) {
+  const auto [at, fresh] = networks_.try_emplace(reporter, telemetry::kEmptyString);
+  if (!fresh) return at->second;
+  const telemetry::Resource& said = identities_->resources.Get(reporter);
+  return at->second = identities_->strings.Intern(telemetry::NetworkOf(said, identities_->strings),
+                                                  said.share);
+}
+
+EntityId FlowEdges::KeyOf(const FlowReader::End& end) const {
+  const telemetry::Interner& strings = identities_->strings;
+  return telemetry::AddressKey(
+      telemetry::AddressOn(TextOf(strings.Get(end.address), end.port), strings.Get(end.network)));
+}
+
+void FlowEdges::Take(WindowBuilder* windows, Hearing* hearing) {
+  const auto answers = [this](const FlowReader::End& end) {
+    return addresses_->Resolve(KeyOf(end), 0).certainty != Certainty::kNobody;
+  };
+  for (const FlowReader::Connection& c : flows_.Take(windows->end(), answers))
+    Wait(c, windows, hearing);
+}
+
+void FlowEdges::Draw(Nanos now) {
+  for (auto at = waiting_.begin(); at != waiting_.end();)
+    at = Decide(at->first, &at->second, now) ? waiting_.erase(at) : std::next(at);
+}
+
+void FlowEdges::Count(const AddressBook::Answer& owner, const FlowReader::Connection& c,
+                      WindowBuilder* windows) {
+  if (!Owned(owner)) return;
+  identities_->entities.Seen(owner.entity, c.last);
+  if (WindowBuilder::Cell* cell = windows->At({owner.entity, kNoEntity}))
+    cell->window.connections += c.weight;
+}
+
+void FlowEdges::Wait(const FlowReader::Connection& c, WindowBuilder* windows, Hearing* hearing) {
+  const TimeRange window{windows->start(), windows->end()};
+  const telemetry::Interner& strings = identities_->strings;
+  const EntityId client = telemetry::HomeKey(strings.Get(c.client.address));
+  const EntityId server = KeyOf(c.server);
+  const EntityId server_home = telemetry::HomeKey(strings.Get(c.server.address));
   for (const EntityId home : {client, server_home}) {
     const AddressBook::Answer owner = addresses_->Resolve(home, c.first, c.last);
     if (Owned(owner)) hearing->Add(owner.entity, EdgeWitness::kFlows, 1, c.weight);
   }
-  const Key key(window.from, client, telemetry::AddressKey(TextOf(server_ip, c.server.port)));
+  const AddressBook::Answer calls = addresses_->Resolve(client, c.first, c.last);
+  const AddressBook::Answer answers = ServerAt(server, server_home, c.first, c.last);
+  Count(calls, c, windows);
+  if (answers.entity != calls.entity) Count(answers, c, windows);
+  const Key key(window.from, client, server);
   if (client == kNoEntity || (waiting_.size() >= kMaxWaiting && !waiting_.contains(key))) {
     ++unplaced_;
     return;

@@ -30,9 +30,10 @@ std::pair<bool, double> IsServer(const End& a, const End& b, size_t a_peers, siz
 
 }  // namespace
 
-void FlowReader::Add(Nanos window, const telemetry::FlowBatch& flows, size_t row) {
-  End source{flows.source_address[row], flows.source_port[row]};
-  End destination{flows.destination_address[row], flows.destination_port[row]};
+void FlowReader::Add(Nanos window, const telemetry::FlowBatch& flows, size_t row,
+                     telemetry::StringId network) {
+  End source{flows.source_address[row], flows.source_port[row], network};
+  End destination{flows.destination_address[row], flows.destination_port[row], network};
   if (destination < source) std::swap(source, destination);
   const Key key(window, source, destination, flows.protocol[row]);
   auto found = pairs_.find(key);

@@ -28,6 +28,7 @@ class FlowReader {
   struct End {
     telemetry::StringId address = telemetry::kEmptyString;
     uint16_t port = 0;
+    telemetry::StringId network = telemetry::kEmptyString;  // of a host-local one, who reported it
     auto operator<=>(const End&) const = default;
   };
   struct Connection {
@@ -42,7 +43,9 @@ class FlowReader {
 
   explicit FlowReader(size_t max_connections = 500'000) : max_connections_(max_connections) {}
 
-  void Add(Nanos window, const telemetry::FlowBatch& flows, size_t row);
+  /// `network`: of its reporter, where its addresses mean something there alone (IsHostLocal).
+  void Add(Nanos window, const telemetry::FlowBatch& flows, size_t row,
+           telemetry::StringId network = telemetry::kEmptyString);
   /// The connections of the windows before `end`, ordered; they are forgotten.
   std::vector<Connection> Take(Nanos end, const Answers& answers);
   Nanos oldest() const { return pairs_.empty() ? INT64_MAX : std::get<0>(pairs_.begin()->first); }

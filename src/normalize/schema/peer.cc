@@ -73,9 +73,11 @@ std::string AddressOf(const PeerFacts& facts) {
   if (host.empty()) return {};
   const bool v6 = host.find(':') != std::string_view::npos;
   std::string out(host);
-  if (facts.port.empty()) return out;
-  if (v6) out.insert(0, 1, '[').append(1, ']');
-  return out.append(":").append(facts.port);
+  if (!facts.port.empty()) {
+    if (v6) out.insert(0, 1, '[').append(1, ']');
+    out.append(":").append(facts.port);
+  }
+  return telemetry::AddressOn(out, facts.network);
 }
 
 bool IsOutside(std::string_view address) {

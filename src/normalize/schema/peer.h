@@ -17,9 +17,10 @@ struct PeerFacts {
   std::string_view peer_service;
   std::string_view address;  // host name or IP
   std::string_view port;
+  std::string_view network;  // of who tells of it: telemetry::NetworkOf
 };
 
-/// "host:port", "host", or "[v6]:port".
+/// "host:port", "host", or "[v6]:port", by a name that is the same for all (telemetry::AddressOn).
 std::string AddressOf(const PeerFacts& facts);
 
 /// Registers it; kNoEntity when nothing above fits. A named service is taken to be of the caller's

@@ -151,6 +151,8 @@ void NameCallee(const Labels& labels, Identities* identities, Series* series) {
   facts.address = labels.First({"server.address", "net.peer.name"});
   facts.port = labels.First({"server.port", "net.peer.port"});
   const Resource& resource = identities->resources.Get(series->resource);
+  const std::string network = telemetry::NetworkOf(resource, identities->strings);
+  facts.network = network;
   series->peer =
       FindPeer(facts, identities->strings.Get(resource.service_namespace), &identities->entities);
   if (series->peer != telemetry::kNoEntity) return;
