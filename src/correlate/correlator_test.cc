@@ -712,6 +712,57 @@ TEST_F(CorrelatorTest, LogsAreCountedByServiceAndSeverity) {
   EXPECT_EQ(sets[0].Find({web_, kNoEntity})->error_logs, 2u);
 }
 
+/// Spans, samples, logs, flows: all of it shows that its sender is there; what a scraper says of
+/// its target does not.
+TEST_F(CorrelatorTest, RecordsOfEveryKindCountForTheirSender) {
+  const auto resource_of = [&](EntityId service, const char* name) {
+    telemetry::Resource r;
+    r.service_entity = service;
+    return ids_.resources.FindOrAdd(telemetry::FingerprintOf(name), [&] { return r; });
+  };
+  const auto web = resource_of(web_, "web"), pay = resource_of(pay_, "pay");
+  const auto series = [&](telemetry::ResourceId resource, const char* metric) {
+    Series s;
+    s.resource = resource;
+    s.metric = ids_.strings.Intern(metric);
+    return MakeSeries(s, metric);
+  };
+  Batch b;
+  for (const SpanKind kind : {SpanKind::kClient, SpanKind::kInternal}) {
+    Append(&b, {.id = b.spans.rows() + 1, .start_s = 1, .end_s = 2, .kind = kind, .service = web_});
+    b.spans.resource.push_back(web);
+  }
+  const double stale = std::nan("");
+  for (const auto& [id, value] :
+       {std::pair(series(web, "of_its_own"), 7.0), std::pair(series(pay, "up"), 0.0),
+        std::pair(series(pay, "scrape_duration_seconds"), 0.1),
+        std::pair(series(pay, "of_pay"), stale)}) {
+    b.samples.series.push_back(id);
+    b.samples.time_ns.push_back(kT0 + kSecond);
+    b.samples.start_ns.push_back(0);
+    b.samples.value.push_back(value);
+  }
+  b.logs.time_ns.push_back(kT0 + kSecond);
+  b.logs.severity.push_back(telemetry::Severity::kInfo);
+  b.logs.resource.push_back(web);
+  b.flows.start_ns.push_back(kT0);
+  b.flows.end_ns.push_back(kT0 + kSecond);
+  b.flows.resource.push_back(web);
+  b.flows.source_address.push_back(ids_.strings.Intern("10.0.0.1"));
+  b.flows.destination_address.push_back(ids_.strings.Intern("10.0.0.2"));
+  b.flows.source_port.push_back(40'000);
+  b.flows.destination_port.push_back(80);
+  b.flows.protocol.push_back(6);
+  b.flows.weight.push_back(1);
+  Correlator c({}, &ids_);
+  c.Add(b);
+  const auto sets = Finish(&c);
+  ASSERT_THAT(sets, SizeIs(1));
+  ASSERT_NE(sets[0].Find({web_, kNoEntity}), nullptr);
+  EXPECT_EQ(sets[0].Find({web_, kNoEntity})->records, 5u);
+  EXPECT_EQ(sets[0].Find({pay_, kNoEntity}), nullptr);
+}
+
 // -- the same records in any order --
 
 void ExpectSame(const telemetry::CallStats& a, const telemetry::CallStats& b) {

@@ -39,6 +39,9 @@ bool IsLatencyOfCalls(std::string_view name) {
 /// Calls `emit(name, unit, value)` for each line that one window gives a point to.
 template <typename Emit>
 void PointsOf(const Window& w, Nanos length, const Emit& emit) {
+  if (w.records > 0)
+    emit(telemetry::kRecordRate, "1/s", static_cast<double>(w.records) / ToSeconds(length));
+  if (w.connections > 0) emit(telemetry::kConnectionRate, "1/s", w.connections / ToSeconds(length));
   // Metrics count every request, spans only those that were sampled: where both speak, metrics win.
   const CallStats& calls = w.metrics.seen > 0 ? w.metrics : w.spans;
   if (calls.seen > 0) {

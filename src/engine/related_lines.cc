@@ -195,7 +195,7 @@ Result<CorrelationAnswer> RelatedLines(const Picture& picture,
   const std::set<EntityId> near = Near(picture, question.entity);
   std::vector<size_t> compared(asked->size());
   for (const TimeLine& line : picture.lines) {
-    if (near.count(line.entity) == 0) continue;
+    if (near.count(line.entity) == 0 || line.name == telemetry::kRecordRate) continue;
     std::map<Nanos, Innovations> on_grid;  // by its step
     for (size_t i = 0; i < asked->size(); ++i) {
       const Asked& first = (*asked)[i];

@@ -6,7 +6,8 @@
 //
 // Near: at most two calls away in the topology, or anywhere while there are few entities. Lines of
 // latency of the same entity are one quantity and not compared, nor is a series with the lines that
-// are made from it. Samples are laid on the windows by the clock of the host that took them, as far
+// are made from it; how many records come of a service moves with all that they tell, and is not
+// compared either. Samples are laid on the windows by the clock of the host that took them, as far
 // as the Picture knows it (correlate/align/aligned_series.h); for a series that is rarer than the
 // windows, several of them make a cell. Cost, for each asked series: kMostLines pairs over
 // kMostWindowsCompared windows and kMostLag lags to both sides, below 0.2 s; what is beyond is

@@ -121,7 +121,8 @@ void FigureTable::Fill(const telemetry::Picture& picture, size_t whole) {
     if (e.start == newest) TakeEstimate(e, &figures_[{e.entity, e.caller}]);
   }
   for (const auto& line : picture.lines) {
-    if (line.values.size() == picture.window_starts.size()) {
+    const bool of_others = line.name == telemetry::kConnectionRate;
+    if (line.values.size() == picture.window_starts.size() && !of_others) {
       TakeLine(line, whole, picture.window_length, &figures_[{line.entity, line.caller}]);
     }
   }
@@ -136,6 +137,7 @@ void FigureTable::Fill(const telemetry::Picture& picture, size_t whole) {
     f.failing = IsFailing(f, picture.window_length);
   }
   MarkSeenByCallers(picture);
+  MarkSeenInFlows(picture, whole);
 }
 
 void FigureTable::CountTold(const telemetry::Picture& picture, size_t window) {
@@ -166,6 +168,14 @@ void FigureTable::MarkSeenByCallers(const telemetry::Picture& picture) {
   for (const auto& key : seen) {
     figures_[key].silent = false;
     figures_[key].only_callers = true;
+  }
+}
+
+void FigureTable::MarkSeenInFlows(const telemetry::Picture& picture, size_t window) {
+  for (const auto& line : picture.lines) {
+    if (line.name != telemetry::kConnectionRate || line.values.size() <= window) continue;
+    if (NewestValue(line.values, window, picture.window_length) < line.values.size())
+      figures_[{line.entity, line.caller}].silent = false;
   }
 }
 

@@ -27,7 +27,7 @@ struct Figures {
   Figure in_flight;
   Figure queue_depth;
   Figure replica_lag;  // s; of replicas alone
-  bool silent = true;  // nothing is known of the newest window
+  bool silent = true;  // nothing came of it, and nobody told of it, in the newest window
   // Sends nothing itself, as databases and third parties do; its callers tell of it (edges'
   // figures).
   bool only_callers = false;
@@ -61,6 +61,7 @@ class FigureTable {
   void Fill(const telemetry::Picture& picture, size_t window);
   void CountTold(const telemetry::Picture& picture, size_t window);
   void MarkSeenByCallers(const telemetry::Picture& picture);
+  void MarkSeenInFlows(const telemetry::Picture& picture, size_t window);
 
   std::map<telemetry::WindowKey, Figures> figures_;
   Figures none_;

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/nanotime.h"
@@ -36,6 +37,11 @@ struct TimeLine {
   std::string unit;
   std::vector<double> values;  // aligned with Picture::window_starts
 };
+
+/// Lines of entities: records of any kind that came from it (whoever has one now is not silent),
+/// and connections that others' flow records show it to be an end of.
+inline constexpr std::string_view kRecordRate = "record_rate";
+inline constexpr std::string_view kConnectionRate = "connection_rate";
 
 /// What became of asking one target for its metrics.
 struct ScrapeState {

@@ -53,6 +53,7 @@ CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addre
   addresses_ = addresses;
   steps_.Begin(traces->kept_from());
   joins_ = {};
+  sent_.clear();
   unanswered_.clear();
   jobs_.clear();
   pairs_.clear();
@@ -79,6 +80,10 @@ CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addre
   addresses->Settle();
   CountUnanswered(placer);
   steps_.Finish(windows);
+  for (const auto& [service, records] : sent_) {
+    if (WindowBuilder::Cell* cell = windows->AtIfRoom(WindowKey{service, kNoEntity}))
+      cell->window.records += records;
+  }
   return joins_;
 }
 
@@ -92,6 +97,7 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
     const bool ended = windows_->Ended(span);
     if (ended) {
       ++joins_.spans;
+      ++sent_[span.service];
       if (span.parent != 0) ++(parent != nullptr ? joins_.joined : joins_.orphans);
       CountMissingJoins(trace, i);
     }

@@ -74,8 +74,9 @@ class CallCounter {
   const AddressBook* addresses_ = nullptr;
   Joins joins_;
   uint64_t trace_number_ = 0;
-  std::vector<TracedCall> unanswered_;  // or whose caller is known by address alone
-  std::vector<TracedCall> jobs_;        // client spans without a parent
+  std::map<telemetry::EntityId, uint64_t> sent_;  // spans that ended, by service
+  std::vector<TracedCall> unanswered_;            // or whose caller is known by address alone
+  std::vector<TracedCall> jobs_;                  // client spans without a parent
   // Calls by address that the caller named, operation, and service that answered.
   std::map<std::tuple<telemetry::EntityId, telemetry::StringId, telemetry::EntityId>, Pair> pairs_;
 };

@@ -36,16 +36,19 @@ WindowBuilder::WindowBuilder(Nanos start, Nanos length, size_t max_windows)
     : start_(start), length_(length), max_windows_(max_windows), table_(256, 0) {}
 
 WindowBuilder::Cell* WindowBuilder::At(telemetry::WindowKey key) {
+  Cell* cell = AtIfRoom(key);
+  if (cell == nullptr) ++refused_;
+  return cell;
+}
+
+WindowBuilder::Cell* WindowBuilder::AtIfRoom(telemetry::WindowKey key) {
   size_t mask = table_.size() - 1;
   size_t at = HashOf(key) & mask;
   for (; table_[at] != 0; at = (at + 1) & mask) {
     Cell& cell = cells_[table_[at] - 1];
     if (cell.window.key == key) return &cell;
   }
-  if (cells_.size() >= max_windows_) {
-    ++refused_;
-    return nullptr;
-  }
+  if (cells_.size() >= max_windows_) return nullptr;
   cells_.emplace_back();
   cells_.back().window.key = key;
   table_[at] = static_cast<uint32_t>(cells_.size());

@@ -46,6 +46,8 @@ class WindowBuilder {
 
   /// nullptr when there are max_windows others already (counted).
   Cell* At(telemetry::WindowKey key);
+  /// Likewise, for more of what is counted already.
+  Cell* AtIfRoom(telemetry::WindowKey key);
   /// nullptr when there is none: nothing is added or counted.
   Cell* Find(telemetry::WindowKey key);
 
