@@ -860,6 +860,7 @@ TEST_F(MetricsTest, AnyOrderAndChunkingGivesTheSameWindows) {
         EXPECT_TRUE(a[s].windows[w].key == b[s].windows[w].key);
         ExpectSame(a[s].windows[w].spans, b[s].windows[w].spans);
         ExpectSame(a[s].windows[w].metrics, b[s].windows[w].metrics);
+        EXPECT_EQ(a[s].windows[w].records, b[s].windows[w].records);
         EXPECT_EQ(a[s].windows[w].examples, b[s].windows[w].examples);
       }
     }
