@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <tuple>
+#include <utility>
 
 #include "telemetry/host_clock.h"
 
@@ -18,6 +20,7 @@ constexpr double kInSync = 1e-3;       // s: that clocks are off, as long as not
 constexpr double kSurelyOff = 2e-3;    // s
 constexpr double kNearby = .02;        // s: what is looked at around a known offset
 constexpr double kFirstDrift = 30e-6;  // s a second, as of quartz
+constexpr double kMostDrift = 500e-6;  // as steep as a clock is slewed
 constexpr double kDriftWander = 5e-8;  // s a second, a square root of a second
 constexpr double kFinest = 5e-6;       // s: of a measured offset
 constexpr double kJump = 5;            // standard deviations
@@ -27,6 +30,9 @@ constexpr double kRooms[] = {.001, .003, .01, .03, .1, .3};  // s
 constexpr double kPlausible = .9;                            // that clocks are in sync, to go by it
 constexpr int kLongestPause = 12;  // slots without a search, after searches without result
 constexpr Nanos kForgotten = kHour;
+// Where calls are few, those of the slots before are searched as well.
+constexpr size_t kFew = 32;
+constexpr Nanos kLookBack = kMinute;
 
 Nanos SlotOf(Nanos t) {
   const Nanos into = t % HopClocks::kSlot;
@@ -49,14 +55,13 @@ class Slot {
     return UnpairedOffset(sent_, received_, offset, reach, room).Given(prior);
   }
 
-  /// Anywhere, with the room that tells most; for the calls from `from` on.
-  UnpairedOffset::Posterior Search(size_t from, const UnpairedOffset::Prior& prior,
-                                   double* room) const {
+  /// With the room that tells most.
+  UnpairedOffset::Posterior Search(std::span<const CallTime> received, double around, double reach,
+                                   const UnpairedOffset::Prior& prior, double* room) const {
     UnpairedOffset::Posterior best;
-    best.evidence = -1e300;
+    best.evidence = -std::numeric_limits<double>::infinity();
     for (const double r : kRooms) {
-      const std::span<const CallTime> received = std::span(received_).subspan(from);
-      const auto found = UnpairedOffset(sent_, received, 0, kReach_s, r).Given(prior);
+      const auto found = UnpairedOffset(sent_, received, around, reach, r).Given(prior);
       if (found.evidence <= best.evidence) continue;
       best = found;
       *room = r;
@@ -92,6 +97,7 @@ class Slot {
     return forward;
   }
 
+  std::span<const CallTime> received() const { return received_; }
   double ShareOf(const Line& line) const {
     const auto hits = std::count_if(received_.begin(), received_.end(),
                                     [&](const CallTime& r) { return Hit(r, line); });
@@ -160,14 +166,12 @@ void HopClocks::Clock::Measure(double measured, double sigma) {
 
 void HopClocks::Clock::Jump(double measured, double sigma) {
   const double by = measured - offset;
-  if (!known) {
-    drift = 0;
-    covariance[2] = kFirstDrift * kFirstDrift;
-  } else if (at - jumped_at <= kSlot && by * jumped_by > 0) {
-    // A second one in a row to the same side: the clock runs at another rate.
-    drift += by / ToSeconds(kSlot);
-    covariance[2] = kFirstDrift * kFirstDrift;
-  }
+  // A second one in a row to the same side: the clock runs at another rate, if one may.
+  const double rate = drift + by / ToSeconds(kSlot);
+  const bool again = known && at - jumped_at <= kSlot && by * jumped_by > 0;
+  if (again && std::abs(rate) <= kMostDrift) drift = rate;
+  if (!known) drift = 0;
+  covariance[2] = std::max(covariance[2], kFirstDrift * kFirstDrift);
   jumped_at = at;
   jumped_by = by;
   offset = measured;
@@ -192,7 +196,8 @@ void HopClocks::Advance(Nanos until, const Placed& placed, const Unknown& unknow
       Judge(place.slots.begin()->first, &place, placed, unknown);
       place.slots.erase(place.slots.begin());
     }
-    std::erase_if(place.sent, [&](const auto& s) { return s.second < judged - kReach; });
+    std::erase_if(place.sent,
+                  [&](const auto& s) { return s.second < judged - kReach - kLookBack; });
     std::erase_if(place.clocks, [&](const auto& c) { return c.second.at < judged - kForgotten; });
     const bool idle = place.sent.empty() && place.slots.empty() && place.clocks.empty();
     at = idle ? places_.erase(at) : std::next(at);
@@ -204,7 +209,7 @@ void HopClocks::Judge(Nanos slot, Place* place, const Placed& placed, const Unkn
   const Nanos middle = slot + kSlot / 2;
   std::vector<CallTime> sent;
   for (const auto& [start, end] : place->sent) {
-    if (end >= slot - kReach && end < slot + kSlot + kReach)
+    if (end >= slot - kReach - kLookBack && end < slot + kSlot + kReach)
       sent.push_back({ToSeconds(start - middle), ToSeconds(end - middle)});
   }
   std::sort(sent.begin(), sent.end(), [](const CallTime& a, const CallTime& b) {
@@ -229,12 +234,20 @@ void HopClocks::JudgeHost(Nanos middle, std::span<const CallTime> sent,
     c.drift = 0;
   }
   const double drift = c.known ? c.drift : 0;
+  const auto time_of = [&](Nanos from, Nanos to) {
+    const double start = ToSeconds(from - middle);
+    return CallTime{start - drift * start, ToSeconds(to - middle) - drift * start};
+  };
   std::vector<CallTime> received;
-  for (const CallRecord& r : records) {
-    const double start = ToSeconds(r.start - middle), end = ToSeconds(r.end - middle);
-    received.push_back({start - drift * start, end - drift * start});
-  }
+  for (const CallRecord& r : records) received.push_back(time_of(r.start, r.end));
   const Slot slot(sent, std::move(received));
+  const auto with_astray = [&](size_t from) {
+    std::vector<CallTime> calls;
+    for (const auto& [start, end] : c.astray) calls.push_back(time_of(start, end));
+    const auto rest = slot.received().subspan(from);
+    calls.insert(calls.end(), rest.begin(), rest.end());
+    return calls;
+  };
   const auto place = [&](size_t i, double offset) {
     CallRecord r = records[i];
     const Nanos shift = FromSeconds(offset + drift * ToSeconds(r.start - middle));
@@ -259,30 +272,34 @@ void HopClocks::JudgeHost(Nanos middle, std::span<const CallTime> sent,
   std::vector<std::vector<double>> goes_by;
   if (c.known) {
     const double sigma = c.sigma();
-    const auto here =
-        slot.Around(c.offset, std::max(kNearby, 6 * sigma), room, {c.offset, sigma, c.share});
+    const double reach = std::max(kNearby, 6 * sigma);
+    const auto here = slot.Around(c.offset, reach, room, {c.offset, sigma, c.share});
     const double surprise = std::abs(here.offset - c.offset);
     const bool as_expected =
         here.found && surprise <= kJump * std::sqrt(sigma * sigma + here.sigma * here.sigma);
     if (as_expected) c.Measure(here.offset, here.sigma);
     if (here.found && !as_expected) moved = here;
-    lines.push_back({c.offset, tolerance(c.sigma()), room, c.share, here.chance});
+    lines.push_back({c.offset, tolerance(c.sigma()), c.room, c.share, here.chance});
     goes_by = slot.Assign(lines, {c.holds, 1 - c.holds});
     // A jump shows as calls at the end that do not go by it.
     size_t from = records.size();
     while (from > 0 && !believed(goes_by[from - 1][0])) --from;
     if (!moved.found && from < records.size() && may_search) {
-      moved = slot.Search(from, {}, &room);
+      moved = slot.Search(with_astray(from), 0, kReach_s, {}, &room);
       searched(moved.found);
     }
     if (as_expected && from == records.size()) {
       c.confirmed = middle;
       c.share += .2 * (slot.ShareOf(lines[0]) - c.share);
+      if (records.size() >= kFew) {
+        const auto again = slot.Search(slot.received(), c.offset, reach, {c.offset, sigma}, &room);
+        if (std::exchange(c.room, room) != room) c.share = again.share;
+      }
     }
   } else if (may_search) {
     UnpairedOffset::Prior prior;
     if (!c.off) prior.sigma = kInSync;
-    moved = slot.Search(0, prior, &room);
+    moved = slot.Search(with_astray(0), 0, kReach_s, prior, &room);
     c.plausible = moved.expected >= kPlausible;
     searched(moved.found);
   }
@@ -305,6 +322,15 @@ void HopClocks::JudgeHost(Nanos middle, std::span<const CallTime> sent,
       unknown(records[i].id);
     }
   }
+  if (moved.found) c.astray.clear();
+  if (records.size() < kFew) {
+    for (size_t i = 0; i < records.size(); ++i)
+      if (lines.empty() || goes_by[i].back() > 1 - kBelieved)
+        c.astray.emplace_back(records[i].start, records[i].end);
+  }
+  std::erase_if(c.astray, [&](const auto& a) { return a.first < middle - kLookBack; });
+  if (c.astray.size() > kFew)
+    c.astray.erase(c.astray.begin(), c.astray.end() - static_cast<std::ptrdiff_t>(kFew));
   // What the last calls go by is what the next ones are expected to go by.
   if (lines.empty()) return;
   const std::vector<double>& last = goes_by.back();

@@ -56,6 +56,7 @@ class HopClocks {
     int fruitless = 0, pause = 0;  // searches without result, slots until the next one
     bool plausible = true;         // while it is not known: nothing speaks against none
     double holds = 0;              // probability that the last call went by the offset
+    std::vector<std::pair<Nanos, Nanos>> astray;  // the last calls that no known offset explained
 
     double sigma() const;
     void Predict(Nanos to);

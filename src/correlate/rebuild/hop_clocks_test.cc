@@ -16,6 +16,10 @@ class HopClocksTest : public Rebuilding {
     double step = 0, step_at = 1e9;  // s
     double outside = 0;              // share of pay's requests that nobody traced
     double period = 0;               // s: between requests, if they are as regular as that
+    double varies = .06;             // s: mean of what the callee takes beyond 10 ms
+    double way = .0006;              // s: mean of each way, beyond .2 ms
+    double silent_from = 1e9, silent_to = 1e9;  // s: no calls
+    double other_caller = 0, other_offset = 0;  // share of another caller, what its clock is ahead
   };
   struct Share {
     size_t joins = 0, right = 0, wrong_and_sure = 0;
@@ -41,19 +45,39 @@ class HopClocksTest : public Rebuilding {
   }
 
   void Call(double t, const Load& load, bool outside) {
-    const auto gap = [&] { return FromSeconds(random_.Exponential(.0006) + .0002); };
+    const auto gap = [&] { return FromSeconds(random_.Exponential(load.way) + .0002); };
+    if (t >= load.silent_from && t < load.silent_to) return;
     const Nanos start = kT0 + FromSeconds(t), sent = start + gap();
     const Nanos ahead =
         FromSeconds(load.offset + load.drift * t + (t < load.step_at ? 0 : load.step));
-    const Nanos received = sent + gap(),
-                answered = received + FromSeconds(.01) + FromSeconds(random_.Exponential(.06));
+    const Nanos received = sent + gap(), answered = received + FromSeconds(.01) +
+                                                    FromSeconds(random_.Exponential(load.varies));
     const Nanos got = answered + gap();
     const uint64_t call = NewId(), pay = NewId();
     ++traces_;
     if (!outside) {
       const uint64_t web = NewId();
-      Put({{1, traces_}, web, 0, start, got + gap(), SpanKind::kServer, web_, kNoEntity, "GET"});
-      Put({{1, traces_}, call, web, sent, got, SpanKind::kClient, web_, pay_, "POST"});
+      const bool other = load.other_caller > 0 && random_.Uniform() < load.other_caller;
+      const EntityId caller = other ? shop_ : web_;
+      const Nanos off = other ? FromSeconds(load.other_offset) : 0;
+      Put({{1, traces_},
+           web,
+           0,
+           start + off,
+           got + gap() + off,
+           SpanKind::kServer,
+           caller,
+           kNoEntity,
+           "GET"});
+      Put({{1, traces_},
+           call,
+           web,
+           sent + off,
+           got + off,
+           SpanKind::kClient,
+           caller,
+           pay_,
+           "POST"});
       parent_of_[pay] = call;
       ++sent_[static_cast<size_t>(t / 60)];
     }
@@ -156,6 +180,70 @@ TEST_F(HopClocksTest, CallsAsRegularAsATimersDoNotTellWhichIsWhich) {
   Make({.offset = .33, .drift = 0, .period = .1});
   Run(120);
   Print("330 ms ahead, calls every 100 ms");
+  ExpectHonest();
+}
+
+TEST_F(HopClocksTest, CallsThatAreAllAlikeTellNothing) {
+  Make({.offset = 0,
+        .drift = 0,
+        .step = .25,
+        .step_at = 200,
+        .period = .1,
+        .varies = 1e-9,
+        .way = 1e-5});
+  Run(120);
+  Print("calls every 100 ms, all alike, a step of 250 ms at 200 s");
+  EXPECT_GT(Of(0, 3).RightOf(Sent(0, 3)), .98) << "in sync, as far as one can tell";
+  EXPECT_EQ(Of(4, 10).joins, 0u);
+  ExpectHonest();
+}
+
+TEST_F(HopClocksTest, SlowWaysBlurTheJoinsNotTheClock) {
+  Make({.seconds = 300, .per_s = 30, .offset = 0, .drift = 0, .way = .02});
+  Run(120);
+  Print("each way takes 20 ms, in sync");
+  const double in_sync = Of(0, 5).RightOf(Sent(0, 5));
+  Make({.per_s = 30, .step = .03, .step_at = 400, .way = .02});
+  Run(120);
+  Print("each way takes 20 ms, 80 ms ahead, 40 ppm, a step of 30 ms at 400 s");
+  for (size_t m = 0; m < 10; ++m)
+    EXPECT_GT(Of(m, m + 1).RightOf(Sent(m, m + 1)), in_sync - (m == 6 ? 1. / 12 : .03)) << m;
+  ExpectHonest();
+}
+
+TEST_F(HopClocksTest, FewCallsAreEnoughTogether) {
+  Make({.seconds = 900, .per_s = .5, .step = .03, .step_at = 600});
+  Run(120);
+  Print("a call in two seconds, a step of 30 ms at 600 s");
+  EXPECT_GT(Of(1, 10).RightOf(Sent(1, 10)), .95);
+  EXPECT_GT(Of(11, 15).RightOf(Sent(11, 15)), .95);  // a minute of calls tells again
+  ExpectHonest();
+}
+
+TEST_F(HopClocksTest, AfterALongSilenceItIsFoundAnew) {
+  Make({.seconds = 900, .step = .3, .step_at = 400, .silent_from = 300, .silent_to = 660});
+  Run(120);
+  Print("silence of six minutes, with a step");
+  EXPECT_GT(Of(0, 15).RightOf(Sent(0, 15)), .98);
+  ExpectHonest();
+}
+
+TEST_F(HopClocksTest, ManyCallsAreNoTrouble) {
+  Make({.seconds = 180, .per_s = 200, .step = -.03, .step_at = 100});
+  Run(120);
+  Print("200 calls a second, a step of -30 ms at 100 s");
+  EXPECT_GT(Of(0, 3).RightOf(Sent(0, 3)), .98);
+  ExpectHonest();
+}
+
+TEST_F(HopClocksTest, CallersWhoseClocksDifferAreNotMixedUp) {
+  Make({.other_caller = .5, .other_offset = .05});
+  Run(120);
+  Print("two callers whose clocks are 50 ms apart");
+  ExpectHonest();
+  Make({.other_caller = .2, .other_offset = .05});
+  Run(120);
+  Print("a fifth of the calls from one whose clock is 50 ms ahead");
   ExpectHonest();
 }
 
