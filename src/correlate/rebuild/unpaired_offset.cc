@@ -97,7 +97,7 @@ UnpairedOffset::UnpairedOffset(std::span<const CallTime> sent, std::span<const C
   // Those that belong together are no chance.
   const double by_chance =
       std::max(0.0, length - most * width_) / (std::max(2 * reach_ - width_, reach_) * received_);
-  chance_ = std::clamp(by_chance, .002, .98);
+  chance_ = std::clamp(by_chance, kLeastChance, .98);
 }
 
 UnpairedOffset::Posterior UnpairedOffset::Given(const Prior& prior) const {

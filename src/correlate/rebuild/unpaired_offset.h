@@ -56,6 +56,7 @@ class UnpairedOffset {
   Posterior Given(const Prior& prior) const;
 
  private:
+  static constexpr double kLeastChance = .002;
   /// Between these offsets so many received calls have a sent one around them.
   struct Level {
     double from, to;
@@ -65,7 +66,7 @@ class UnpairedOffset {
   int received_ = 0;
   double reach_ = 0, around_ = 0;
   double width_ = 0;  // mean length of what one pair allows
-  double chance_ = 0;
+  double chance_ = kLeastChance;
 };
 
 }  // namespace tomograph::correlate
