@@ -45,10 +45,45 @@ struct Line {
   double room = 0, share = 0, chance = 0;
 };
 
-class Slot {
+using Shares = std::vector<double>;  // by line, the last is of none
+
+}  // namespace
+
+/// The calls of one host in one slot; times since its middle, without the clock's drift.
+class HopClocks::Slot {
  public:
-  Slot(std::span<const CallTime> sent, std::vector<CallTime> received)
-      : sent_(sent), received_(std::move(received)) {}
+  Slot(Nanos middle, double drift, std::span<const CallTime> sent,
+       std::span<const CallRecord> records)
+      : middle_(middle), drift_(drift), sent_(sent), records_(records) {
+    for (const CallRecord& r : records) received_.push_back(TimeOf(r.start, r.end));
+  }
+
+  Nanos middle() const { return middle_; }
+  std::span<const CallRecord> records() const { return records_; }
+  std::span<const CallTime> received() const { return received_; }
+
+  CallTime TimeOf(Nanos from, Nanos to) const {
+    const double start = ToSeconds(from - middle_);
+    return {start - drift_ * start, ToSeconds(to - middle_) - drift_ * start};
+  }
+
+  /// On the time of the callers.
+  CallRecord Moved(size_t i, double offset) const {
+    CallRecord r = records_[i];
+    const Nanos shift = FromSeconds(offset + drift_ * ToSeconds(r.start - middle_));
+    r.start -= shift;
+    r.end -= shift;
+    return r;
+  }
+
+  /// Those from `from` on, after those of the slots before that nothing explained.
+  std::vector<CallTime> WithAstray(const Clock& clock, size_t from) const {
+    std::vector<CallTime> calls;
+    for (const auto& [start, end] : clock.astray) calls.push_back(TimeOf(start, end));
+    calls.insert(calls.end(), received_.begin() + static_cast<std::ptrdiff_t>(from),
+                 received_.end());
+    return calls;
+  }
 
   UnpairedOffset::Posterior Around(double offset, double reach, double room,
                                    const UnpairedOffset::Prior& prior) const {
@@ -72,32 +107,30 @@ class Slot {
   /// By call and line the probability that it goes by that; what is left goes by none. A hidden
   /// Markov chain, forward and backward: calls go on by what those before them went by, but for a
   /// jump. `before` is what the last call before the slot went by.
-  std::vector<std::vector<double>> Assign(const std::vector<Line>& lines,
-                                          const std::vector<double>& before) const {
+  std::vector<Shares> Assign(const std::vector<Line>& lines, const Shares& before) const {
     const size_t n = received_.size(), states = lines.size() + 1;
-    std::vector<std::vector<double>> forward(n), fit(n);
-    std::vector<double> last = before;
+    std::vector<Shares> forward(n), fit(n);
+    Shares last = before;
     for (size_t i = 0; i < n; ++i) {
       fit[i] = Fit(received_[i], lines);
-      forward[i] = Moved(last);
+      forward[i] = Changed(last);
       for (size_t k = 0; k < states; ++k) forward[i][k] *= fit[i][k];
       Normalize(&forward[i]);
       last = forward[i];
     }
-    std::vector<double> after(states, 1);
+    Shares after(states, 1);
     for (size_t i = n; i-- > 0;) {
       for (size_t k = 0; k < states; ++k) {
         forward[i][k] *= after[k];
         after[k] *= fit[i][k];
       }
       Normalize(&forward[i]);
-      after = Moved(after);
+      after = Changed(after);
       Normalize(&after);
     }
     return forward;
   }
 
-  std::span<const CallTime> received() const { return received_; }
   double ShareOf(const Line& line) const {
     const auto hits = std::count_if(received_.begin(), received_.end(),
                                     [&](const CallTime& r) { return Hit(r, line); });
@@ -110,8 +143,8 @@ class Slot {
   }
 
   /// How well each line explains a call, and none.
-  std::vector<double> Fit(const CallTime& received, const std::vector<Line>& lines) const {
-    std::vector<double> fit(lines.size() + 1, 1);
+  Shares Fit(const CallTime& received, const std::vector<Line>& lines) const {
+    Shares fit(lines.size() + 1, 1);
     for (size_t k = 0; k < lines.size(); ++k) {
       const Line& line = lines[k];
       const double chance = line.chance;
@@ -122,25 +155,49 @@ class Slot {
     return fit;
   }
 
-  static std::vector<double> Moved(const std::vector<double>& from) {
+  static Shares Changed(const Shares& from) {
     const double all = std::accumulate(from.begin(), from.end(), 0.0);
-    std::vector<double> to;
+    Shares to;
     for (const double p : from)
       to.push_back(p * (1 - kChange) + all * kChange / static_cast<double>(from.size()));
     return to;
   }
-  static void Normalize(std::vector<double>* p) {
+  static void Normalize(Shares* p) {
     const double all = std::accumulate(p->begin(), p->end(), 0.0);
     for (double& x : *p) x /= all;
   }
 
+  Nanos middle_;
+  double drift_;
   std::span<const CallTime> sent_;
+  std::span<const CallRecord> records_;
   std::vector<CallTime> received_;
 };
 
-}  // namespace
+struct HopClocks::Explained {
+  std::vector<Line> lines;          // the known one, if there is, then the found one
+  std::vector<Shares> goes_by;      // by call
+  UnpairedOffset::Posterior moved;  // where the clock went, if it did
+  double room = 0;                  // by which that was found
+
+  /// The line that call i goes by; lines.size(): none.
+  size_t LineOf(size_t i) const {
+    size_t k = 0;
+    while (k < lines.size() && goes_by[i][k] < kBelieved) ++k;
+    return k;
+  }
+};
 
 double HopClocks::Clock::sigma() const { return std::sqrt(covariance[0]); }
+
+double HopClocks::Clock::Tolerance(double offset_sigma) const {
+  return 3 * offset_sigma + std::sqrt(covariance[2]) * ToSeconds(kSlot) / 2;
+}
+
+void HopClocks::Clock::Searched(bool found) {
+  fruitless = found ? 0 : fruitless + 1;
+  pause = found ? 0 : std::min(fruitless, kLongestPause);
+}
 
 void HopClocks::Clock::Predict(Nanos to) {
   const double dt = std::max(0.0, ToSeconds(to - at));
@@ -228,122 +285,102 @@ void HopClocks::Judge(Nanos slot, Place* place, const Placed& placed, const Unkn
 void HopClocks::JudgeHost(Nanos middle, std::span<const CallTime> sent,
                           std::span<const CallRecord> records, Clock* clock, const Placed& placed,
                           const Unknown& unknown) {
-  Clock& c = *clock;
-  if (c.known && middle - c.confirmed > telemetry::kClockMemory) {
-    c.known = false;
-    c.drift = 0;
-  }
-  const double drift = c.known ? c.drift : 0;
-  const auto time_of = [&](Nanos from, Nanos to) {
-    const double start = ToSeconds(from - middle);
-    return CallTime{start - drift * start, ToSeconds(to - middle) - drift * start};
-  };
-  std::vector<CallTime> received;
-  for (const CallRecord& r : records) received.push_back(time_of(r.start, r.end));
-  const Slot slot(sent, std::move(received));
-  const auto with_astray = [&](size_t from) {
-    std::vector<CallTime> calls;
-    for (const auto& [start, end] : c.astray) calls.push_back(time_of(start, end));
-    const auto rest = slot.received().subspan(from);
-    calls.insert(calls.end(), rest.begin(), rest.end());
-    return calls;
-  };
-  const auto place = [&](size_t i, double offset) {
-    CallRecord r = records[i];
-    const Nanos shift = FromSeconds(offset + drift * ToSeconds(r.start - middle));
-    r.start -= shift;
-    r.end -= shift;
-    placed(r);
-  };
-  const bool may_search = c.pause == 0;
-  c.pause = std::max(0, c.pause - 1);
-  const auto searched = [&](bool found) {
-    c.fruitless = found ? 0 : c.fruitless + 1;
-    c.pause = found ? 0 : std::min(c.fruitless - 1, kLongestPause);
-  };
-  const auto tolerance = [&](double sigma) {
-    return 3 * sigma + std::sqrt(c.covariance[2]) * ToSeconds(kSlot) / 2;
-  };
-
-  std::vector<Line> lines;
-  UnpairedOffset::Posterior moved;
-  double room = c.room;
-  const auto believed = [](double p) { return p >= kBelieved; };
-  std::vector<std::vector<double>> goes_by;
-  if (c.known) {
-    const double sigma = c.sigma();
-    const double reach = std::max(kNearby, 6 * sigma);
-    const auto here = slot.Around(c.offset, reach, room, {c.offset, sigma, c.share});
-    const double surprise = std::abs(here.offset - c.offset);
-    const bool as_expected =
-        here.found && surprise <= kJump * std::sqrt(sigma * sigma + here.sigma * here.sigma);
-    if (as_expected) c.Measure(here.offset, here.sigma);
-    if (here.found && !as_expected) moved = here;
-    lines.push_back({c.offset, tolerance(c.sigma()), c.room, c.share, here.chance});
-    goes_by = slot.Assign(lines, {c.holds, 1 - c.holds});
-    // A jump shows as calls at the end that do not go by it.
-    size_t from = records.size();
-    while (from > 0 && !believed(goes_by[from - 1][0])) --from;
-    if (!moved.found && from < records.size() && may_search) {
-      moved = slot.Search(with_astray(from), 0, kReach_s, {}, &room);
-      searched(moved.found);
-    }
-    if (as_expected && from == records.size()) {
-      c.confirmed = middle;
-      c.share += .2 * (slot.ShareOf(lines[0]) - c.share);
-      if (records.size() >= kFew) {
-        const auto again = slot.Search(slot.received(), c.offset, reach, {c.offset, sigma}, &room);
-        if (std::exchange(c.room, room) != room) c.share = again.share;
-      }
-    }
-  } else if (may_search) {
-    UnpairedOffset::Prior prior;
-    if (!c.off) prior.sigma = kInSync;
-    moved = slot.Search(with_astray(0), 0, kReach_s, prior, &room);
-    c.plausible = moved.expected >= kPlausible;
-    searched(moved.found);
-  }
-  if (moved.found) {
-    lines.push_back({moved.offset, tolerance(moved.sigma), room, moved.share, moved.chance});
-    goes_by =
-        c.known ? slot.Assign(lines, {c.holds, 0, 1 - c.holds}) : slot.Assign(lines, {.5, .5});
-  }
+  if (clock->known && middle - clock->confirmed > telemetry::kClockMemory) clock->known = false;
+  const Slot slot(middle, clock->known ? clock->drift : 0, sent, records);
+  clock->pause = std::max(0, clock->pause - 1);
+  const Explained by = clock->known ? ExplainByKnown(slot, clock) : Explain(slot, clock);
   for (size_t i = 0; i < records.size(); ++i) {
-    size_t best = lines.size();
-    for (size_t k = 0; k < lines.size(); ++k)
-      if (believed(goes_by[i][k])) best = k;
-    if (best < lines.size()) {
-      place(i, lines[best].offset);
-    } else if (lines.empty() && c.plausible) {
-      place(i, 0);
+    const size_t line = by.LineOf(i);
+    if (line < by.lines.size()) {
+      placed(slot.Moved(i, by.lines[line].offset));
+    } else if (by.lines.empty() && clock->plausible) {
+      placed(records[i]);
     } else if (records[i].known_parent != 0) {
-      place(i, lines.empty() ? 0 : lines.back().offset);  // an id tells: it is no guess
+      placed(slot.Moved(i, by.lines.empty() ? 0 : by.lines.back().offset));  // an id tells
     } else {
       unknown(records[i].id);
     }
   }
-  if (moved.found) c.astray.clear();
-  if (records.size() < kFew) {
-    for (size_t i = 0; i < records.size(); ++i)
-      if (lines.empty() || goes_by[i].back() > 1 - kBelieved)
-        c.astray.emplace_back(records[i].start, records[i].end);
+  Learn(slot, by, clock);
+}
+
+HopClocks::Explained HopClocks::Explain(const Slot& slot, Clock* clock) {
+  Explained by;
+  if (clock->pause > 0) return by;
+  UnpairedOffset::Prior prior;
+  if (!clock->off) prior.sigma = kInSync;
+  by.moved = slot.Search(slot.WithAstray(*clock, 0), 0, kReach_s, prior, &by.room);
+  clock->plausible = by.moved.expected >= kPlausible;
+  clock->Searched(by.moved.found);
+  if (!by.moved.found) return by;
+  by.lines = {{by.moved.offset, clock->Tolerance(by.moved.sigma), by.room, by.moved.share,
+               by.moved.chance}};
+  by.goes_by = slot.Assign(by.lines, {.5, .5});
+  return by;
+}
+
+HopClocks::Explained HopClocks::ExplainByKnown(const Slot& slot, Clock* clock) {
+  Explained by;
+  by.room = clock->room;
+  const double sigma = clock->sigma(), reach = std::max(kNearby, 6 * sigma);
+  const auto here =
+      slot.Around(clock->offset, reach, clock->room, {clock->offset, sigma, clock->share});
+  const double surprise = std::abs(here.offset - clock->offset);
+  const bool as_expected =
+      here.found && surprise <= kJump * std::sqrt(sigma * sigma + here.sigma * here.sigma);
+  if (as_expected) clock->Measure(here.offset, here.sigma);
+  if (here.found && !as_expected) by.moved = here;
+  const double tolerance = clock->Tolerance(clock->sigma());
+  by.lines = {{clock->offset, tolerance, clock->room, clock->share, here.chance}};
+  by.goes_by = slot.Assign(by.lines, {clock->holds, 1 - clock->holds});
+  // A jump shows as calls at the end that do not go by it.
+  const size_t n = slot.records().size();
+  size_t from = n;
+  while (from > 0 && by.LineOf(from - 1) != 0) --from;
+  if (as_expected && from == n) {
+    clock->confirmed = slot.middle();
+    clock->share += .2 * (slot.ShareOf(by.lines[0]) - clock->share);
+    if (n >= kFew) {
+      double room = clock->room;
+      const auto again =
+          slot.Search(slot.received(), clock->offset, reach, {clock->offset, sigma}, &room);
+      if (std::exchange(clock->room, room) != room) clock->share = again.share;
+    }
   }
-  std::erase_if(c.astray, [&](const auto& a) { return a.first < middle - kLookBack; });
-  if (c.astray.size() > kFew)
-    c.astray.erase(c.astray.begin(), c.astray.end() - static_cast<std::ptrdiff_t>(kFew));
+  if (!by.moved.found && from < n && clock->pause == 0) {
+    by.moved = slot.Search(slot.WithAstray(*clock, from), 0, kReach_s, {}, &by.room);
+    clock->Searched(by.moved.found);
+  }
+  if (!by.moved.found) return by;
+  by.lines.push_back({by.moved.offset, clock->Tolerance(by.moved.sigma), by.room, by.moved.share,
+                      by.moved.chance});
+  by.goes_by = slot.Assign(by.lines, {clock->holds, 0, 1 - clock->holds});
+  return by;
+}
+
+void HopClocks::Learn(const Slot& slot, const Explained& by, Clock* clock) {
+  auto& astray = clock->astray;
+  if (by.moved.found) astray.clear();
+  const auto records = slot.records();
+  for (size_t i = 0; i < records.size() && records.size() < kFew; ++i) {
+    if (by.lines.empty() || by.goes_by[i].back() > 1 - kBelieved)
+      astray.emplace_back(records[i].start, records[i].end);
+  }
+  std::erase_if(astray, [&](const auto& a) { return a.first < slot.middle() - kLookBack; });
+  if (astray.size() > kFew)
+    astray.erase(astray.begin(), astray.end() - static_cast<std::ptrdiff_t>(kFew));
+  if (by.lines.empty()) return;
   // What the last calls go by is what the next ones are expected to go by.
-  if (lines.empty()) return;
-  const std::vector<double>& last = goes_by.back();
-  const size_t end = lines.size() - 1;
-  c.holds = last[0];
-  if (moved.found && (end == 0 || last[end] > last[0])) {
-    c.Jump(moved.offset, moved.sigma);
-    c.room = room;
-    c.share = moved.share;
-    c.holds = last[end];
-    c.confirmed = middle;
-    c.off = c.off || std::abs(moved.offset) > kSurelyOff;
-  }
+  const Shares& last = by.goes_by.back();
+  const size_t found = by.lines.size() - 1;
+  clock->holds = last[0];
+  if (!by.moved.found || (found > 0 && last[found] <= last[0])) return;
+  clock->Jump(by.moved.offset, by.moved.sigma);
+  clock->room = by.room;
+  clock->share = by.moved.share;
+  clock->holds = last[found];
+  clock->confirmed = slot.middle();
+  clock->off = clock->off || std::abs(by.moved.offset) > kSurelyOff;
 }
 
 size_t HopClocks::bytes() const {

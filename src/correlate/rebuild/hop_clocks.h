@@ -59,6 +59,9 @@ class HopClocks {
     std::vector<std::pair<Nanos, Nanos>> astray;  // the last calls that no known offset explained
 
     double sigma() const;
+    /// By how much an offset may miss within a slot.
+    double Tolerance(double offset_sigma) const;
+    void Searched(bool found);
     void Predict(Nanos to);
     void Measure(double measured, double sigma);
     void Jump(double measured, double sigma);
@@ -69,10 +72,17 @@ class HopClocks {
     std::map<Nanos, std::map<telemetry::EntityId, std::vector<linking::CallRecord>>> slots;
   };
 
+  class Slot;
+  struct Explained;
+
   static void Judge(Nanos slot, Place* place, const Placed& placed, const Unknown& unknown);
   static void JudgeHost(Nanos middle, std::span<const CallTime> sent,
                         std::span<const linking::CallRecord> records, Clock* clock,
                         const Placed& placed, const Unknown& unknown);
+  static Explained Explain(const Slot& slot, Clock* clock);
+  static Explained ExplainByKnown(const Slot& slot, Clock* clock);
+  /// What the next slot is to know.
+  static void Learn(const Slot& slot, const Explained& by, Clock* clock);
 
   std::map<telemetry::EntityId, Place> places_;
   Nanos placed_until_ = INT64_MIN;

@@ -69,7 +69,7 @@ bool HasSentAround(std::span<const CallTime> sent, CallTime received, double roo
 
 UnpairedOffset::UnpairedOffset(std::span<const CallTime> sent, std::span<const CallTime> received,
                                double around, double reach, double room)
-    : reach_(reach), around_(around) {
+    : reach_(reach) {
   const size_t stride = (received.size() + kMostReceived - 1) / kMostReceived;
   received_ = stride == 0 ? 0 : static_cast<int>((received.size() + stride - 1) / stride);
   if (received_ == 0 || sent.empty()) return;

@@ -64,7 +64,7 @@ class UnpairedOffset {
   };
   std::vector<Level> levels_;
   int received_ = 0;
-  double reach_ = 0, around_ = 0;
+  double reach_ = 0;
   double width_ = 0;  // mean length of what one pair allows
   double chance_ = kLeastChance;
 };
