@@ -237,6 +237,12 @@ void HopClocks::Clock::Jump(double measured, double sigma) {
   known = true;
 }
 
+bool HopClocks::Takes(const CallRecord& record) {
+  constexpr Nanos kFarthest = Nanos{1} << 62;
+  return std::min(record.start, record.end) > -kFarthest &&
+         std::max(record.start, record.end) < kFarthest;
+}
+
 void HopClocks::Sent(const CallRecord& record) {
   places_[record.service].sent.emplace_back(record.start, record.end);
 }

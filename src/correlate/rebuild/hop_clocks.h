@@ -31,6 +31,8 @@ class HopClocks {
   static constexpr Nanos kSlot = 5 * kSecond;
   static constexpr Nanos kReach = 2 * kSecond;  // offsets that are looked for
 
+  /// Times that differ by more than can be told are the linker's to refuse.
+  static bool Takes(const linking::CallRecord& record);
   /// A caller's side of a call into the hop that the record is of.
   void Sent(const linking::CallRecord& record);
   /// A callee's side, by the clock of `host`.

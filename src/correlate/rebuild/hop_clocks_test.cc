@@ -276,5 +276,35 @@ TEST_F(HopClocksTest, ChunksChangeNothing) {
   ChunksChangeNothing();
 }
 
+/// Whatever times come: each received call is placed or unknown, once.
+TEST(HopClocks, NothingIsLostWhateverTheTimes) {
+  Random random(3);
+  HopClocks clocks;
+  std::map<uint64_t, int> told;
+  const auto placed = [&](const linking::CallRecord& r) { ++told[r.id]; };
+  const auto unknown = [&](uint64_t id) { ++told[id]; };
+  constexpr Nanos kOdd[] = {0, -1, kSecond, (Nanos{1} << 62) - 1, -(Nanos{1} << 62) + 1, kT0};
+  uint64_t received = 0;
+  for (int i = 0; i < 4'000; ++i) {
+    linking::CallRecord r;
+    r.service = EntityId{1 + random.Below(2)};
+    r.start = random.Below(3) == 0 ? kOdd[random.Below(6)]
+                                   : kT0 + static_cast<Nanos>(random.Below(60)) * kSecond / 2;
+    r.end = random.Below(3) == 0 ? kOdd[random.Below(6)]
+                                 : r.start + static_cast<Nanos>(random.Below(3)) * kMillisecond;
+    if (!HopClocks::Takes(r)) continue;
+    if (random.Below(2) == 0) {
+      clocks.Sent(r);
+    } else {
+      r.id = ++received;
+      clocks.Received(r, EntityId{random.Below(3)});
+    }
+    if (i % 500 == 0) clocks.Advance(kT0 + i * 10 * kMillisecond, placed, unknown);
+  }
+  clocks.Advance(INT64_MAX, placed, unknown);
+  EXPECT_EQ(told.size(), received);
+  for (const auto& [id, times] : told) EXPECT_EQ(times, 1) << id;
+}
+
 }  // namespace
 }  // namespace tomograph::correlate

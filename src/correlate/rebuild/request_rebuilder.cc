@@ -136,13 +136,15 @@ struct RequestRebuilder::Impl {
 
   /// A request of which it is still to be told who sent it waits for that.
   void Hand(const CallRecord& record, const Ref& made, EntityId host) {
-    if (made.part == SpanPart::kSent) {
-      hops.Add({&record, 1});
-      hop_clocks.Sent(record);
+    const bool sent = made.part == SpanPart::kSent, arrives = made.part == SpanPart::kArrived;
+    const bool takes_times = HopClocks::Takes(record);
+    if (sent && takes_times) hop_clocks.Sent(record);
+    if (arrives && takes_times) {
+      hop_clocks.Received(record, host);
       return;
     }
-    if (made.part == SpanPart::kArrived) {
-      hop_clocks.Received(record, host);
+    if (sent || arrives) {
+      hops.Add({&record, 1});
       return;
     }
     const uint64_t arrived = RecordId(made.span.trace, made.span.span, SpanPart::kArrived);
