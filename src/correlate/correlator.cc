@@ -109,6 +109,12 @@ OpenSpan SpanAt(const telemetry::SpanBatch& spans, CallPlacer* placer,
 struct Correlator::Impl {
   using Sink = std::function<void(WindowSet&&)>;
 
+  /// Times that are moved by more than a window would lie in windows that are closed.
+  static ClockOptions WithinWindows(ClockOptions clocks, Nanos window_length) {
+    clocks.most_corrected = std::min(clocks.most_corrected, window_length);
+    return clocks;
+  }
+
   Impl(CorrelatorOptions o, telemetry::Identities* ids, LossLedger* l)
       : options(o),
         identities(ids),
@@ -119,7 +125,7 @@ struct Correlator::Impl {
         edges(4 * o.max_windows),
         placer(&addresses, &edges, ids),
         flow_edges(ids, &addresses, &edges),
-        clocks(o.clocks),
+        clocks(WithinWindows(o.clocks, o.window_length)),
         requests(o.rebuilder, &ids->strings) {
     TG_CHECK(options.window_length > 0 && options.lateness >= 0);
   }
@@ -220,9 +226,8 @@ struct Correlator::Impl {
       if (span->host == kNoEntity) return;
       const Nanos length = span->end - span->start;
       telemetry::ClockCorrection c = clocks.CorrectionOf(span->host, span->raw_start);
-      // A longer way than a window would lead to windows that are closed: such a clock is told of,
-      // and its times stay raw.
-      if (std::abs(c.offset) > options.window_length) c = {};
+      // So far off, the bound of a raw time is of no use.
+      if (!c.corrected && c.bound > options.window_length) c = {};
       NoteBound(span->service, span->host, {c.bound, start});
       span->start = span->raw_start - c.offset;
       span->end = span->start + length;

@@ -933,6 +933,20 @@ TEST_F(ClocksTest, CountsSpansByCorrectedTimes) {
   }
 }
 
+TEST_F(ClocksTest, AClockFurtherOffThanAWindowIsMeasuredAndItsTimesStayRaw) {
+  Correlator c({}, &ids_);
+  c.Add(Calls(7 * kSecond, 0, 60));
+  Finish(&c);
+  bool told = false;
+  for (const auto& clock : c.clocks().Clocks()) {
+    if (clock.is_reference()) continue;
+    const auto& last = clock.segments.back();
+    told = last.measured && std::abs(std::abs(last.offset) - 7 * kSecond) < kMillisecond;
+    EXPECT_FALSE(last.applied);
+  }
+  EXPECT_TRUE(told);
+}
+
 TEST_F(ClocksTest, SaysHowWrongACorrectedTimeMayBe) {
   Correlator c({}, &ids_);
   c.Add(Calls(20 * kMillisecond, 0, 40));

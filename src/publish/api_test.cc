@@ -543,6 +543,19 @@ TEST_F(ApiTest, SaysOfEachClockWhatIsKnownAndWhetherItIsCorrected) {
   EXPECT_EQ(Answer("/api/v1/clocks?host=node-4")["findings"].size(), 0u);
 }
 
+TEST_F(ApiTest, OfAHostWithoutContactForFiveMinutesNothingIsKnown) {
+  Picture picture = *picture_;
+  sample::AddClocks(&picture);
+  // Its line went on beside others, as predicted.
+  picture.clocks[1].last_contact = picture.watermark - telemetry::kClockMemory - kSecond;
+  picture_ = std::make_shared<const Picture>(std::move(picture));
+  const Json json = Answer("/api/v1/clocks");
+  EXPECT_EQ(json["span_times"], "raw");
+  EXPECT_EQ(json["clocks"][1]["state"], "unknown");
+  EXPECT_EQ(json["clocks"][1]["times"], "raw");
+  EXPECT_TRUE(json["clocks"][1]["offset_ms"].is_null());
+}
+
 TEST_F(ApiTest, ARawTraceShowsTheCorrectedTimeBesideAndNotInstead) {
   Batch batch = Trace(1);
   batch.spans.resource[0] =

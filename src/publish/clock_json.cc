@@ -24,7 +24,8 @@ Json StepJson(const telemetry::ClockStep& step) {
 std::string_view ClockState(const HostClock& clock, Nanos watermark) {
   if (clock.segments.empty()) return "unknown";
   const ClockSegment& last = clock.segments.back();
-  if (watermark - last.to > telemetry::kClockMemory || last.says_nothing()) return "unknown";
+  if (watermark - clock.last_contact > telemetry::kClockMemory || last.says_nothing())
+    return "unknown";
   if (!last.measured) return "one_sided";
   if (last.applied) return "corrected";  // a reference that jumped too
   return clock.is_reference() ? "reference" : "raw";

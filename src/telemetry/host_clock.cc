@@ -42,6 +42,11 @@ Nanos ClockSegment::BoundAt(Nanos t) const {
 
 ClockCorrection CorrectionAt(std::span<const ClockSegment> segments, Nanos raw) {
   if (segments.empty()) return {};
+  // What came before the first calls in both directions has the line of these. Where something was
+  // known before and is not any more, that holds.
+  size_t first = 0;
+  while (first < segments.size() && !segments[first].measured && !segments[first].says_nothing())
+    ++first;
   // The segments are in the reference's time. The offset changes little within itself, so the line
   // of any segment near gives that time well enough; the nearest one is found by going back.
   for (size_t i = segments.size(); i-- > 0;) {
@@ -50,15 +55,14 @@ ClockCorrection CorrectionAt(std::span<const ClockSegment> segments, Nanos raw) 
     if (!s.measured && i > 0 && there < static_cast<double>(s.from)) continue;
     if (std::abs(there) > 9e18) return {};
     const Nanos t = raw - s.offset;
-    if (t < s.from) continue;
+    if (t < s.from && i != first) continue;
     if (!s.measured) return {};
     ClockCorrection c;
     const double offset = s.OffsetAt(t);
-    Nanos bound = s.BoundAt(std::min(t, s.to));
-    if (t > s.to) {
-      if (t - s.to > kClockMemory) return {};
-      if (bound != kUnknownBound) bound += Rounded(kClockWander * static_cast<double>(t - s.to));
-    }
+    const Nanos beyond = std::max({Nanos{0}, s.from - t, t - s.to});
+    if (beyond > kClockMemory) return {};
+    Nanos bound = s.BoundAt(std::clamp(t, s.from, s.to));
+    if (bound != kUnknownBound) bound += Rounded(kClockWander * static_cast<double>(beyond));
     c.corrected = s.applied;
     if (s.applied) {
       c.offset = Rounded(offset);

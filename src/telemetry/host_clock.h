@@ -31,7 +31,9 @@ struct ClockSegment {
   std::array<Nanos, 3> below{kUnbounded, kUnbounded, kUnbounded};
   std::array<Nanos, 3> above{kUnbounded, kUnbounded, kUnbounded};
   bool measured = false;  // calls in both directions of time; else `offset` says nothing
-  bool applied = false;   // the calls prove the clock wrong, so times are corrected by `offset`
+  // The calls prove the clock wrong, so times are corrected by `offset`; unless it is too far off
+  // to move them (ClockOptions::most_corrected).
+  bool applied = false;
 
   /// Neither an estimate nor a bound.
   bool says_nothing() const;
@@ -83,9 +85,9 @@ struct ClockCorrection {
   bool corrected = false;  // false: the raw time stands
 };
 
-/// Beyond the segments: {0, unknown} before the first, the newest line with a bound that grows
-/// after the last (2e-4 s a second, unknown after five minutes). A bound without correction says
-/// how wrong the raw time may be.
+/// Beyond the segments: before the first that is measured and after the last its line, with a bound
+/// that grows (2e-4 s a second, unknown after five minutes). A bound without correction says how
+/// wrong the raw time may be.
 ClockCorrection CorrectionAt(std::span<const ClockSegment> segments, Nanos raw);
 
 inline constexpr double kClockWander = 2e-4;        // s a second: what a crystal may do

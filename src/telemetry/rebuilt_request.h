@@ -71,7 +71,7 @@ struct InferredJoin {
   Kind kind = Kind::kCall;
   TraceId trace, parent_trace, runner_up_trace;
   uint64_t span = 0;
-  uint64_t parent_span = 0;  // 0: none of those that were seen
+  uint64_t parent_span = 0;  // 0: none of those that were seen; with `none` 0: not known
   uint64_t runner_up_span = 0;
   double posterior = 0;  // of `parent_span`
   double none = 0;       // that it is none of those that were seen

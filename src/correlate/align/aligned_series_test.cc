@@ -101,9 +101,16 @@ TEST(AlignedSeries, TimesOfAKnownAndOfAnUnknownClockAreNotMixed) {
   segment.offset = 20 * kSecond;
   segment.below = segment.above = {kSecond, kSecond, kSecond};
   segment.measured = segment.applied = true;
+  telemetry::ClockSegment nothing;  // it stepped, say
+  nothing.from = kStart - kHour;
   std::vector<Sample> samples = Every(5 * kSecond, 140 * kSecond, 0, 1);
   for (Sample& s : samples) s.time += 20 * kSecond;
-  AlignedSeries s = Align(samples, Reading::kCounter, {&segment, 1}, kGrid);
+  const auto align = [&] {
+    nothing.to = segment.from;
+    const std::vector<telemetry::ClockSegment> clock{nothing, segment};
+    return Align(samples, Reading::kCounter, clock, kGrid);
+  };
+  AlignedSeries s = align();
   EXPECT_EQ(s.restarts, 0U) << "the first ones, not moved, would lie among later ones";
   EXPECT_NEAR(ToSeconds(s.clock_bound), 1, 1e-6);
   EXPECT_EQ(s.ignored, 6U);
@@ -111,7 +118,7 @@ TEST(AlignedSeries, TimesOfAKnownAndOfAnUnknownClockAreNotMixed) {
   for (size_t i = 3; i < 12; ++i) EXPECT_NEAR(s.values[i], 1, 1e-9);
 
   segment.from = kStart + 100 * kSecond;
-  s = Align(samples, Reading::kCounter, {&segment, 1}, kGrid);
+  s = align();
   EXPECT_FALSE(s.clock_is_known()) << "known for less than half";
   EXPECT_FALSE(s.corrected);
   EXPECT_EQ(s.ignored + s.restarts, 0U);

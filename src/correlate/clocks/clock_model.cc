@@ -216,6 +216,10 @@ struct ClockModel::Impl {
       for (size_t i = 0; i < ids.size(); ++i)
         if (fresh[i] != 0) hosts[ids[i]].covered_until = until;
     }
+    // Beside others that have calls, a silent host's line went on as predicted.
+    for (auto& [id, host] : hosts)
+      if (end - host.last_contact > telemetry::kClockMemory)
+        Forgo(&host, host.last_contact + telemetry::kClockMemory, end);
     ReportWithin(ids);
     for (auto& [key, pair] : pairs) {
       pair.calls = {};
@@ -547,7 +551,8 @@ struct ClockModel::Impl {
              (above != kUnbounded && offset + above < 0);
     };
     if (segment.measured && proves(segment.offset)) host->corrected = corrects = true;
-    segment.applied = segment.measured && host->corrected;
+    segment.applied =
+        segment.measured && host->corrected && std::abs(segment.offset) <= options.most_corrected;
     host->segments.push_back(segment);
     ++segment_count;
   }

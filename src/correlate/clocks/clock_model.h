@@ -11,7 +11,8 @@
 //
 // A host's times are corrected once its calls prove its clock wrong (the hard bound excludes 0),
 // and from then on; before, the raw time stands and the bound says how wrong it may be. A host
-// without calls to others, or with calls in one direction of time only, is never corrected.
+// without calls to others, or with calls in one direction of time only, is never corrected. Five
+// minutes after its last call nothing is known of it (telemetry::kClockMemory).
 //
 // Streaming: windows in order, the calls of a window in any order; the answer depends on the set of
 // them alone. Bounded by the options. Not thread-safe.
@@ -35,6 +36,8 @@ struct ClockOptions {
   size_t max_pairs = 40'000;
   size_t max_segments = 50'000;  // of all hosts together; each keeps at least the last 8
   size_t max_findings = 200;     // the newest
+  /// A clock that is further off is told of, and its times stay raw.
+  Nanos most_corrected = INT64_MAX;
 };
 
 class ClockModel {

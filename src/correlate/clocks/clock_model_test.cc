@@ -203,6 +203,71 @@ TEST(ClockModel, FindsOffsetAndDriftWithAsymmetricDelays) {
   EXPECT_GT(c.bound, 0);
 }
 
+/// Beside others that go on calling, too.
+TEST(ClockModel, FiveMinutesAfterItsLastCallNothingIsKnownOfAHost) {
+  Simulation sim;
+  sim.windows = 140;
+  sim.clocks = {{}, {5 * kMillisecond, 40e-6, {}}, {-3 * kMillisecond, 0, {}}};
+  SimulatedLink silent, other;
+  silent.silent_from = 60 * kSecond;
+  other.server = 2;
+  sim.links = {silent, other};
+  ClockModel model;
+  sim.Feed(&model, [&](int w) {
+    const Nanos end = kT0 + (w + 1) * sim.window;
+    const std::vector<HostClock> clocks = model.Clocks();
+    const HostClock& clock = ClockOf(clocks, 1);
+    const bool known = end - clock.last_contact <= telemetry::kClockMemory;
+    const Nanos raw = end - kMillisecond;
+    EXPECT_EQ(known, model.CorrectionOf(HostId(1), raw).corrected) << w;
+    EXPECT_EQ(known, !clock.segments.back().says_nothing()) << w;
+    if (!known) {
+      EXPECT_EQ(model.CorrectionOf(HostId(1), raw).bound, telemetry::kUnknownBound);
+    }
+    EXPECT_TRUE(model.CorrectionOf(HostId(2), raw).corrected);
+  });
+  const auto clocks = model.Clocks();
+  EXPECT_LE(ClockOf(clocks, 1).last_contact, kT0 + 60 * kSecond + sim.window);
+  EXPECT_TRUE(model.CorrectionOf(HostId(1), kT0 + 200 * kSecond).corrected) << "then it was known";
+}
+
+TEST(ClockModel, WhatCameBeforeTheFirstCallsIsCorrectedByTheirLine) {
+  Simulation sim;
+  sim.clocks = {{}, {50 * kMillisecond, 40e-6, {}}};
+  sim.links = {{}};
+  sim.links[0].silent_from = 0;
+  sim.links[0].silent_to = 60 * kSecond;
+  ClockModel model;
+  sim.Feed(&model);
+  Nanos wider = 0;
+  for (const Nanos t : {70 * kSecond, 55 * kSecond, 5 * kSecond, -200 * kSecond}) {
+    const Nanos raw = kT0 + t + sim.clocks[1].Ahead(kT0 + t);
+    const auto c = model.CorrectionOf(HostId(1), raw);
+    EXPECT_TRUE(c.corrected) << ToSeconds(t);
+    EXPECT_LE(std::abs(raw - c.offset - kT0 - t), c.bound) << ToSeconds(t);
+    EXPECT_GT(c.bound, wider);
+    wider = c.bound;
+  }
+  EXPECT_FALSE(model.CorrectionOf(HostId(1), kT0 - 300 * kSecond).corrected);
+}
+
+TEST(ClockModel, AClockTooFarOffToBeCorrectedIsToldAsRaw) {
+  Simulation sim;
+  sim.clocks = {{}, {7 * kSecond, 0, {}}};
+  sim.links = {{}};
+  ClockModel model({.most_corrected = 5 * kSecond});
+  sim.Feed(&model);
+  const auto clocks = model.Clocks();
+  const ClockSegment& last = ClockOf(clocks, 1).segments.back();
+  EXPECT_TRUE(last.measured);
+  EXPECT_NEAR(static_cast<double>(last.offset), 7e9, 1e6);
+  EXPECT_FALSE(last.applied);
+  const auto c = model.CorrectionOf(HostId(1), kT0 + 50 * kSecond);
+  EXPECT_FALSE(c.corrected);
+  EXPECT_EQ(c.offset, 0);
+  EXPECT_GT(c.bound, 7 * kSecond);
+}
+
 /// The bound is hard whatever the delays: random graphs, asymmetry, drift, steps, coarse clocks.
 TEST(ClockModel, TruthLiesInsideTheHardBoundsWhateverTheDelays) {
   int checked = 0, steps = 0, found = 0;

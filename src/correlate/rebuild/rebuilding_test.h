@@ -35,6 +35,7 @@ struct Made {
   std::string operation;
   bool lost = false;
   std::string address = {};  // that a call names, or that a callee says it was called at
+  std::string host = {};     // of the service that sent it, if it says so
 };
 
 /// web -> shop -> pay, Poisson arrivals; what is broken is chosen.
@@ -166,12 +167,13 @@ class Rebuilding : public ::testing::Test {
     s.failed.push_back(0);
     s.weight.push_back(1);
     s.weight_known.push_back(0);
-    if (senders_named_) s.resource.push_back(SenderOf(m.service));
+    if (senders_named_) s.resource.push_back(SenderOf(m.service, m.host));
   }
-  telemetry::ResourceId SenderOf(EntityId service) {
+  telemetry::ResourceId SenderOf(EntityId service, const std::string& host) {
     const std::string name = ids_.entities.Name(service);
-    return ids_.resources.FindOrAdd(telemetry::FingerprintOf(name), [&] {
+    return ids_.resources.FindOrAdd(telemetry::FingerprintOf(name + "@" + host), [&] {
       telemetry::Resource r;
+      if (!host.empty()) r.host = ids_.strings.Intern(host);
       r.service = ids_.strings.Intern(name);
       r.service_entity = service;
       return r;

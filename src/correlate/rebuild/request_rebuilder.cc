@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "correlate/rebuild/hop_clocks.h"
 #include "correlate/rebuild/lost_spans.h"
 #include "correlate/rebuild/record_maker.h"
 #include "correlate/rebuild/request_tree.h"
@@ -79,6 +80,11 @@ struct RequestRebuilder::Impl {
     EntityId address = kNoEntity;
     Nanos start = 0;
     bool undecided = false;
+
+    /// What it may be joined to may end by its own clock as early as this.
+    Nanos earliest() const {
+      return part == SpanPart::kArrived ? start - HopClocks::kReach : start;
+    }
   };
 
   Impl(const RebuilderOptions& o, const telemetry::Interner* s)
@@ -116,8 +122,8 @@ struct RequestRebuilder::Impl {
     for (const MadeRecord& made : records) {
       const Ref ref = RefTo(trace, made);
       if (!refs.emplace(made.record.id, ref).second) continue;  // it was sent again
-      if (ref.undecided) ++undecided[ref.start];
-      Hand(made.record, ref);
+      if (ref.undecided) ++undecided[ref.earliest()];
+      Hand(made.record, ref, trace.joined.spans()[made.span].host);
     }
   }
 
@@ -129,8 +135,15 @@ struct RequestRebuilder::Impl {
   }
 
   /// A request of which it is still to be told who sent it waits for that.
-  void Hand(const CallRecord& record, const Ref& made) {
-    if (made.part == SpanPart::kSent || made.part == SpanPart::kArrived) {
+  void Hand(const CallRecord& record, const Ref& made, EntityId host) {
+    const bool sent = made.part == SpanPart::kSent, arrives = made.part == SpanPart::kArrived;
+    const bool takes_times = HopClocks::Takes(record);
+    if (sent && takes_times) hop_clocks.Sent(record);
+    if (arrives && takes_times) {
+      hop_clocks.Received(record, host);
+      return;
+    }
+    if (sent || arrives) {
       hops.Add({&record, 1});
       return;
     }
@@ -193,7 +206,7 @@ struct RequestRebuilder::Impl {
     if (at == refs.end() || !at->second.undecided) return;
     Ref& call = at->second;
     call.undecided = false;
-    if (const auto waiting = undecided.find(call.start); --waiting->second == 0)
+    if (const auto waiting = undecided.find(call.earliest()); --waiting->second == 0)
       undecided.erase(waiting);
     InferredJoin join;
     join.kind = call.part == SpanPart::kCall ? InferredJoin::Kind::kCall : InferredJoin::Kind::kHop;
@@ -255,14 +268,30 @@ struct RequestRebuilder::Impl {
     return true;
   }
 
+  void PlaceArrivals(Nanos until) {
+    hop_clocks.Advance(
+        until,
+        [&](const CallRecord& record) {
+          hops.Add({&record, 1});
+        },
+        [&](uint64_t arrived) {
+          Link link;  // of which nothing is likely
+          link.call = arrived;
+          DecideHop(link);
+        });
+  }
+
   void Advance(Nanos until) {
-    hops.Advance(until, [&](const Link& link) { DecideHop(link); });
+    PlaceArrivals(until);
+    hops.Advance(hop_clocks.placed_until() - HopClocks::kReach,
+                 [&](const Link& link) { DecideHop(link); });
     const Nanos whole = held_ends.empty() ? until : std::min(until, *held_ends.begin());
     within.Advance(whole, [&](const Link& link) { Decide(Likeliest(link)); });
     Settle(until - options.linker.horizon);
   }
 
   void Finish() {
+    PlaceArrivals(INT64_MAX);
     hops.Finish([&](const Link& link) { DecideHop(link); });
     within.Finish([&](const Link& link) { Decide(Likeliest(link)); });
     Settle(INT64_MAX);
@@ -358,6 +387,7 @@ struct RequestRebuilder::Impl {
 
   const RebuilderOptions options;
   const telemetry::Interner& strings;
+  HopClocks hop_clocks;
   linking::RequestLinker hops, within;
   std::unordered_map<uint64_t, CallRecord> held;  // requests, by their record on the hop
   std::multiset<Nanos> held_ends;
@@ -366,7 +396,7 @@ struct RequestRebuilder::Impl {
   RequestGallery gallery;
   JoinSink on_join;
   std::unordered_map<uint64_t, Ref> refs;  // by record
-  std::map<Nanos, uint32_t> undecided;     // calls by start
+  std::map<Nanos, uint32_t> undecided;     // calls by Ref::earliest
   std::set<TraceId> judged;                // and shown, if it is to be; more of them will leave
   std::vector<InferredEdge> edges;
   telemetry::RebuildStats totals;
@@ -392,8 +422,8 @@ std::vector<InferredEdge> RequestRebuilder::TakeEdges() { return std::exchange(i
 std::vector<RequestGallery::Kept> RequestRebuilder::Recent() const { return impl_->gallery.All(); }
 telemetry::RebuildStats RequestRebuilder::stats() const { return impl_->Stats(); }
 size_t RequestRebuilder::bytes() const {
-  return impl_->hops.bytes() + impl_->within.bytes() + impl_->shelf.bytes() +
-         impl_->held.size() * (sizeof(CallRecord) + 96) +
+  return impl_->hop_clocks.bytes() + impl_->hops.bytes() + impl_->within.bytes() +
+         impl_->shelf.bytes() + impl_->held.size() * (sizeof(CallRecord) + 96) +
          impl_->refs.size() * (sizeof(Impl::Ref) + 32);
 }
 
