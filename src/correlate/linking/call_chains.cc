@@ -326,9 +326,8 @@ void CallChains::Settle(std::span<const int> calls, std::vector<Sampler::Shares>
   }
 }
 
-double CallChains::LogLikelihood(double until) const {
+double CallChains::LogLikelihood(const ServiceRange& range, double until) const {
   double total = 0;
-  const ServiceRange& range = w_.services[service_];
   for (int i = range.first_request; i < range.end_request; ++i) {
     const Request& request = w_.requests[i];
     if (request.time.end > until) continue;

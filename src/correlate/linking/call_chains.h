@@ -40,9 +40,9 @@ class CallChains {
              std::vector<Sampler::Shares>* shares);
   /// Gives each of `calls` to the one with the greatest share; shares add up to 1 afterwards.
   void Settle(std::span<const int> calls, std::vector<Sampler::Shares>* shares);
-  /// Of all calls with an owner whose request ends before `until`: of their starts alone, which is
-  /// what another model of the same calls has to explain as well.
-  double LogLikelihood(double until) const;
+  /// Of all calls with an owner in `range` whose request ends before `until`: of their starts
+  /// alone, which is what another model of the same calls has to explain as well.
+  double LogLikelihood(const ServiceRange& range, double until) const;
 
  private:
   std::vector<int>& ChainOf(int request, int call_class) {

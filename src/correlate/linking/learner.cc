@@ -8,6 +8,7 @@
 
 #include "correlate/linking/call_chains.h"
 #include "correlate/linking/first_guess.h"
+#include "correlate/linking/free_energy.h"
 #include "correlate/linking/own_time.h"
 #include "correlate/linking/queue_order.h"
 #include "correlate/linking/sampler.h"
@@ -28,6 +29,7 @@ constexpr double kVague = .7;        // share of the first guess below which nob
 constexpr double kLost = .003;       // of the calls without request: requests may be missing
 constexpr double kExplained = .7;    // of them, that may be left when there are more slots
 constexpr double kWorth = .05;       // nats a call that a freer model must bring
+constexpr double kAtHand = .25;      // nats by which a request that is there makes a call rather
 constexpr float kSure = .5f;         // share of the first guess
 constexpr double kOrphanPrior = .1;  // calls
 
@@ -129,7 +131,8 @@ void Gather(const LinkWindow& window, const LinkModel& model, int service, int k
   }
 }
 
-/// Per class: calls without request, and the rate of these, or how likely their own time is.
+/// Per class: the rate of calls without request, or how likely their own time is. Returns the log
+/// of the chance that there are no others than these.
 double LearnOrphans(const LinkWindow& window, int service, double until, LinkModel* model) {
   const ServiceRange& range = window.services[service];
   ServiceModel& of = model->services[service];
@@ -150,7 +153,7 @@ double LearnOrphans(const LinkWindow& window, int service, double until, LinkMod
     double log_rate = std::log(expected / span);
     if (own_times[k] > log_rate) log_rate = own_times[k], expected = 0;
     of.log_orphan_rate[k] = static_cast<float>(log_rate);
-    weight += orphans[k] * log_rate - expected;
+    weight -= expected;
   }
   return weight;
 }
@@ -198,12 +201,12 @@ class ServiceLearner {
     std::vector<bool> handed_off(of_.classes, false);
     if (hand_offs_) handed_off = Astray();
     Attempt(From::kFirstCome);
-    if (lost) Attempt(From::kLostRequests);
+    if (lost) AttemptLost();
     while (Any(handed_off)) {
       SetOutlives(handed_off);
       const bool own_time = !Attempt(From::kAnyOrder);
       const std::vector<bool> fewer = own_time ? WithoutOwnTime() : MostlyAfter();
-      if (!own_time && lost) Attempt(From::kLostRequests);
+      if (!own_time && lost) AttemptLost();
       if (fewer == handed_off) break;
       handed_off = fewer;
     }
@@ -216,7 +219,7 @@ class ServiceLearner {
       of_.chained.assign(of_.classes, false);
       if (!MakeRoom()) continue;
       Attempt(From::kAnyOrder);
-      if (lost) Attempt(From::kLostRequests);
+      if (lost) AttemptLost();
     }
     const bool outlives = best_[1] && best_[1]->likelihood > best_[0]->likelihood;
     Restore(std::move(*best_[outlives]));
@@ -225,13 +228,14 @@ class ServiceLearner {
  private:
   struct State {
     double likelihood = 0;
-    double nobodys = 0;  // calls without request
+    double nobodys = 0;    // calls without request
+    double left_over = 0;  // of which there are requests that may have made them
     ServiceModel service;
     std::vector<RequestModel> kinds;
     std::vector<int> owners;
   };
 
-  enum class From { kAnyOrder, kFirstCome, kLostRequests };
+  enum class From { kAnyOrder, kFirstCome, kLostRequests, kLeftOver };
 
   /// Learns from a start and keeps what is likelier than others with hand-offs, or without. False:
   /// calls that keep a time of their own were taken for hand-offs.
@@ -244,10 +248,23 @@ class ServiceLearner {
     const bool more_room = one_slot_left_ >= 0;
     if (more_room && state.nobodys > kExplained * one_slot_left_) return true;
     const bool outlives = of_.AnyOutlives();
-    state.likelihood -= kWorth * (more_room + outlives) * static_cast<double>(w_.calls.size());
+    const int freer = more_room + outlives + of_.loses_requests;
+    state.likelihood -= kWorth * freer * static_cast<double>(w_.calls.size());
+    state.likelihood -= kAtHand * state.left_over;
+    if (getenv("TRACE"))
+      fprintf(
+          stderr,
+          "from %d outlives %d room %d lik %.0f (per call %.3f) nobodys %.0f of %zu weight %.0f\n",
+          (int)from, outlives, more_room, state.likelihood, state.likelihood / w_.calls.size(),
+          state.nobodys, w_.calls.size(), weight_);
     std::optional<State>& best = best_[outlives];
     if (!best || state.likelihood > best->likelihood) best = std::move(state);
     return true;
+  }
+
+  void AttemptLost() {
+    Attempt(From::kLostRequests);
+    Attempt(From::kLeftOver);
   }
 
   void Start(From from) {
@@ -268,9 +285,9 @@ class ServiceLearner {
     GuessAny(service_, true, &w_, &m_);
     LeftOver();
     of_.first_come = from == From::kFirstCome;
-    of_.loses_requests = from == From::kLostRequests;
+    of_.loses_requests = from == From::kLostRequests || from == From::kLeftOver;
     of_.order_weight.assign(of_.classes, of_.first_come ? kStrictOrder : 0);
-    if (from == From::kAnyOrder) return;
+    if (from == From::kAnyOrder || from == From::kLeftOver) return;
     // First come: the guess ran for the gaps that later guesses need; its owners are not wanted.
     // Lost requests: only what is sure is kept, so that the wrong ones don't make up the model.
     for (int c = range.first_call; c < range.end_call; ++c) {
@@ -423,27 +440,24 @@ class ServiceLearner {
   State Save() {
     State state;
     state.service = of_;
-    state.likelihood = weight_;
-    Sampler sampler(&w_, m_, nullptr, 0);
+    state.likelihood = weight_ + FreeEnergy(service_, until_, random_.Next(), &w_, m_);
     const ServiceRange& range = w_.services[service_];
     int requests = 0, slots = 0;
     for (int i = range.first_request; i < range.end_request; ++i) {
-      if (w_.requests[i].time.end > until_) continue;
-      state.likelihood += sampler.LogLikelihood(i);
-      ++requests;
+      requests += w_.requests[i].time.end <= until_;
     }
     for (const int kind : of_.kinds) {
       state.kinds.push_back(m_.kinds[kind]);
       slots +=
           m_.kinds[kind].slots() + kChainSlots * static_cast<int>(m_.kinds[kind].chains().size());
     }
-    state.likelihood += CallChains(service_, &w_, m_).LogLikelihood(until_);
     // Every slot brings a density of its own, which fits better than none: some 80 numbers
     // in log n / 2 each, of which most are given by their neighbours.
     state.likelihood -= 8 * slots * std::log(1.0 + requests);
     for (int c = range.first_call; c < range.end_call; ++c) {
       state.owners.push_back(w_.calls[c].owner);
       state.nobodys += w_.calls[c].owner == kNobody;
+      state.left_over += w_.calls[c].owner == kNobody && w_.calls[c].candidates > 0;
     }
     return state;
   }

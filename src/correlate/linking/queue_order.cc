@@ -2,32 +2,89 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <limits>
 
 #include "base/random.h"
-
 namespace tomograph::correlate::linking {
 namespace {
 
-/// Probability that the gap of an earlier request is more than `lead` longer than that of a later.
-class GapDifference {
+/// How the gaps from the start of a request to its call are distributed.
+class Gaps {
  public:
-  GapDifference(const std::vector<double>& gaps, uint64_t seed) {
+  Gaps(std::vector<double> gaps, uint64_t seed) : sorted_(std::move(gaps)) {
     Random random(seed);
     differences_.resize(2'048);
     for (double& d : differences_) {
-      d = gaps[random.Below(gaps.size())] - gaps[random.Below(gaps.size())];
+      d = sorted_[random.Below(sorted_.size())] - sorted_[random.Below(sorted_.size())];
     }
     std::sort(differences_.begin(), differences_.end());
+    std::sort(sorted_.begin(), sorted_.end());
   }
-  double Exceeds(double lead) const {
-    const auto at = std::upper_bound(differences_.begin(), differences_.end(), lead);
-    return (static_cast<double>(differences_.end() - at) + 4) /
-           (static_cast<double>(differences_.size()) + 8);
-  }
+  /// Probability that a gap is longer than this.
+  double Exceeds(double gap) const { return Above(sorted_, gap, .5); }
+  /// Probability that the gap of an earlier request is more than `lead` longer than that of a
+  /// later.
+  double ExceedsAnother(double lead) const { return Above(differences_, lead, 4); }
 
  private:
-  std::vector<double> differences_;
+  static double Above(const std::vector<double>& of, double x, double prior) {
+    const auto at = std::upper_bound(of.begin(), of.end(), x);
+    return (static_cast<double>(of.end() - at) + prior) /
+           (static_cast<double>(of.size()) + 2 * prior);
+  }
+
+  std::vector<double> sorted_, differences_;
 };
+
+/// The calls of one class, one of each request, in order of the requests.
+struct Turn {
+  int request;
+  double start;  // of the request
+  double end;
+  double call;  // its start
+};
+
+/// Log of how much likelier calls are that come in order than each by itself is: every gap is drawn
+/// from those with `w` for each earlier request's call that it overtakes.
+double LogOfOvertaking(const std::vector<Turn>& turns, const Gaps& gaps, double log_w) {
+  const double w = std::exp(log_w);
+  std::vector<double> later;
+  double sum = 0;
+  for (size_t i = 0; i < turns.size(); ++i) {
+    later.clear();
+    for (size_t j = i; j-- > 0 && j + kNeighbours >= i;) {
+      if (turns[j].end <= turns[i].start || turns[j].call <= turns[i].start) continue;
+      later.push_back(turns[j].call - turns[i].start);
+      if (turns[i].call < turns[j].call) sum += log_w;
+    }
+    std::sort(later.begin(), later.end(), std::greater<>());
+    double norm = 0, chance = 1, before = 0;
+    for (size_t n = 0; n <= later.size(); ++n, chance *= w) {
+      const double beyond = n < later.size() ? gaps.Exceeds(later[n]) : 1;
+      norm += chance * (beyond - before);
+      before = beyond;
+    }
+    sum -= std::log(norm);
+  }
+  return sum;
+}
+
+/// The same where calls are told by the one before them: how long after it, or after the request's
+/// start if that is later, each is made.
+double LogOfTaking(const std::vector<Turn>& turns, TimeGrain grain) {
+  std::vector<double> alone, behind;
+  double last = -std::numeric_limits<double>::infinity();
+  for (const Turn& turn : turns) {
+    alone.push_back(turn.call - turn.start);
+    behind.push_back(turn.call - std::max(turn.start, last));
+    last = std::max(last, turn.call);
+  }
+  GapDensity by_itself, in_turn;
+  by_itself.Fit(alone, grain, true);
+  in_turn.Fit(behind, grain, true);
+  return (in_turn.mean_log() - by_itself.mean_log()) * static_cast<double>(turns.size());
+}
 
 }  // namespace
 
@@ -64,38 +121,36 @@ double LearnQueueOrder(const LinkWindow& window, int service, double until, uint
   const ServiceRange& range = window.services[service];
   double weight = 0;
   std::vector<double> gaps;
-  std::vector<int> calls(window.requests.empty() ? 0 : range.end_request - range.first_request);
+  std::vector<Turn> turns;
   for (int k = 0; k < of.classes; ++k) {
     gaps.clear();
+    turns.clear();
     for (int i = range.first_request; i < range.end_request; ++i) {
-      int& call = calls[i - range.first_request];
-      call = kNobody;
-      if (window.requests[i].time.end > until) continue;
+      const Request& r = window.requests[i];
+      if (r.time.end > until) continue;
       const int slot = OnlySlot(window, *model, i, k);
       if (slot == kNobody || window.slots[slot] == kNobody) continue;
-      call = window.slots[slot];
-      gaps.push_back(window.calls[call].time.start - window.requests[i].time.start);
+      const double call = window.calls[window.slots[slot]].time.start;
+      turns.push_back({i, r.time.start, r.time.end, call});
+      gaps.push_back(call - r.time.start);
     }
     if (gaps.size() < 20) continue;
-    const GapDifference difference(gaps, MixBits(seed ^ static_cast<uint64_t>(k)));
-    double seen = 0, expected = 0, log_norm = 0;
+    const Gaps gap(gaps, MixBits(seed ^ static_cast<uint64_t>(k)));
+    if (of.order_weight[k] < 0) {
+      weight +=
+          std::max(LogOfOvertaking(turns, gap, of.order_weight[k]), LogOfTaking(turns, of.grain));
+    }
+    double seen = 0, expected = 0;
     const double w = std::exp(static_cast<double>(of.order_weight[k]));
-    for (int i = range.first_request; i < range.end_request; ++i) {
-      const int c = calls[i - range.first_request];
-      if (c == kNobody) continue;
-      const Request& r = window.requests[i];
-      const int last = std::min(range.end_request, i + 1 + kNeighbours);
-      for (int j = i + 1; j < last && window.requests[j].time.start < r.time.end; ++j) {
-        const int d = calls[j - range.first_request];
-        if (d == kNobody || !(r.time.start < window.requests[j].time.start)) continue;
-        seen += window.calls[d].time.start < window.calls[c].time.start;
-        const double p = difference.Exceeds(window.requests[j].time.start - r.time.start);
-        const double z = 1 - p + w * p;
-        expected += w * p / z;
-        log_norm += std::log(z);
+    for (size_t i = 0; i < turns.size(); ++i) {
+      for (size_t j = i + 1; j < turns.size() && turns[j].start < turns[i].end; ++j) {
+        if (turns[j].request > turns[i].request + kNeighbours) break;
+        if (turns[j].start <= turns[i].start) continue;
+        seen += turns[j].call < turns[i].call;
+        const double p = gap.ExceedsAnother(turns[j].start - turns[i].start);
+        expected += w * p / (1 - p + w * p);
       }
     }
-    weight += of.order_weight[k] * seen - log_norm;
     const double step = 0.7 * std::log((seen + .3) / (expected + .3));
     of.order_weight[k] = static_cast<float>(std::clamp(of.order_weight[k] + step, -8.0, 0.0));
   }

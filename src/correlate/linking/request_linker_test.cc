@@ -30,6 +30,7 @@ struct Workload {
     double retries = 0;  // share of the requests whose first call is tried again
     int most_loops = 1;  // calls of the second class: 1 to so many
     double lost_requests = 0;
+    double spread = .25;  // of the logs of gaps and durations
     uint64_t seed = 1;
     EntityId service = kFront;
     Nanos from = kT0;
@@ -52,7 +53,9 @@ struct Workload {
         t += duration;
         calls.push_back(r);
       };
-      const auto gap = [&](double median) { return median * std::exp(random.Normal(0, .25)); };
+      const auto gap = [&](double median) {
+        return median * std::exp(random.Normal(0, shape.spread));
+      };
       call(kStock, gap(300), gap(1'500));
       if (random.Uniform() < shape.retries) {
         calls.back().failed = true;
@@ -116,6 +119,28 @@ Workload Crowded(int calls, bool at_once, double in_flight, uint64_t seed = 1) {
     CallRecord in = Workload::Record(kFront, kNoEntity, false, now, latest + around(400));
     in.id = request;
     load.records.push_back(in);
+  }
+  return load;
+}
+
+/// Requests that call at any time: nothing tells whose a call is.
+Workload Anywhen(double in_flight, double lost_requests, uint64_t seed) {
+  Workload load;
+  Random random(seed);
+  double now = 0;
+  for (int i = 0; i < 1'000; ++i) {
+    now += random.Exponential(30'000 / in_flight);
+    const double length = 27'000 * std::exp(random.Normal(0, .47));
+    const double takes = std::min(.9 * length, 2'700 * std::exp(random.Normal(0, .47)));
+    const double start = now + random.Uniform() * (length - takes);
+    CallRecord in = Workload::Record(kFront, kNoEntity, false, now, now + length);
+    CallRecord out = Workload::Record(kFront, kStock, true, start, start + takes);
+    in.id = load.NextId();
+    out.id = load.NextId();
+    const bool lost = random.Uniform() < lost_requests;
+    load.parent[out.id] = lost ? 0 : in.id;
+    if (!lost) load.records.push_back(in);
+    load.records.push_back(out);
   }
   return load;
 }
@@ -457,6 +482,28 @@ TEST(RequestLinker, FindsWhoCausedWhat) {
   }
   // As often right as it says.
   EXPECT_NEAR(sure / static_cast<double>(links.size()), workload.Accuracy(links), .01);
+}
+
+TEST(RequestLinker, InACrowdWhatIsSaidIsRight) {
+  for (const double in_flight : {12., 30.}) {
+    for (const double lost : {0., .3}) {
+      const auto seed = static_cast<uint64_t>(in_flight);
+      for (const Workload& load : {Workload({.requests = 1'000,
+                                  .in_flight = in_flight,
+                                  .lost_requests = lost,
+                                  .spread = 1,
+                                  .seed = seed}),
+                                   Anywhen(in_flight, lost, seed)}) {
+        const std::vector<Link> links = Batch(load.records);
+        double said = 0, nobody = 0;
+        const double right = ShareRight(load, links, &said);
+        for (const Link& link : links) nobody += link.request == 0;
+        nobody /= static_cast<double>(links.size());
+        EXPECT_NEAR(said, right, .1) << in_flight << " in flight, lost " << lost;
+        EXPECT_NEAR(nobody, lost, .1) << in_flight << " in flight, lost " << lost;
+      }
+    }
+  }
 }
 
 TEST(RequestLinker, AssignsWithoutPosteriorsNearlyAsWell) {
