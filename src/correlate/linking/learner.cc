@@ -142,7 +142,7 @@ double LearnOrphans(const LinkWindow& window, int service, double until, LinkMod
     last = std::max(last, call.time.start);
     orphans[call.call_class] += call.owner == kNobody && !call.pinned;
   }
-  const double span = std::max(1e3, last - first);
+  const double span = std::max({1e3, of.grain.quantum, last - first});
   const std::vector<double> own_times = OwnTimes(window, service, of.classes, of.grain);
   double weight = 0;
   for (int k = 0; k < of.classes; ++k) {

@@ -349,7 +349,7 @@ struct RequestRebuilder::Impl {
       s.records += l.records;
       s.learned += l.learned;
       s.refused += l.late + l.negative + l.too_long + l.impossible_time + l.impossible_slack +
-                   l.too_many_classes;
+                   l.too_many_services;
     }
     s.mean_posterior = s.inferred > 0 ? posterior_sum / static_cast<double>(s.inferred)
                                       : std::numeric_limits<double>::quiet_NaN();
