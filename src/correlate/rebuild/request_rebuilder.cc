@@ -60,6 +60,12 @@ Shape ShapeOf(const JoinedTrace& trace, std::vector<int32_t>* below) {
   return shape;
 }
 
+/// A server's span lies within its client's, whatever the server goes on to do: by law.
+linking::LinkerOptions NestedHops(linking::LinkerOptions options) {
+  options.hand_offs = false;
+  return options;
+}
+
 }  // namespace
 
 RebuilderOptions::RebuilderOptions() {
@@ -84,7 +90,7 @@ struct RequestRebuilder::Impl {
   Impl(const RebuilderOptions& o, const telemetry::Interner* s)
       : options(o),
         strings(*s),
-        hops(o.linker),
+        hops(NestedHops(o.linker)),
         within(o.linker),
         shelf(o.max_waiting_spans),
         gallery(o.max_kept) {}
