@@ -147,7 +147,7 @@ class Completion {
     for (const int c : calls) {
       if (w_.calls[c].owner != kNobody) continue;
       visits_ = 0;
-      Augment(c, c);
+      w_.calls[c].no_room = !Augment(c, c) && visits_ <= kMostVisits && !w_.calls[c].limited;
     }
   }
 

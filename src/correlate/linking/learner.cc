@@ -197,7 +197,7 @@ class ServiceLearner {
     const bool lost = RequestsAreLost();
     std::vector<bool> handed_off(of_.classes, false);
     if (hand_offs_) handed_off = Astray();
-    Attempt(From::kFirstCome);
+    if (QueuesAreInView()) Attempt(From::kFirstCome);
     if (lost) Attempt(From::kLostRequests);
     while (Any(handed_off)) {
       SetOutlives(handed_off);
@@ -288,20 +288,45 @@ class ServiceLearner {
     left_over_.assign(of_.classes, 0);
     all_.assign(of_.classes, 0);
     outside_.assign(of_.classes, 0);
-    nobodys_ = 0;
+    no_room_ = 0;
     for (int c = range.first_call; c < range.end_call; ++c) {
       const Call& call = w_.calls[c];
       ++all_[call.call_class];
       left_over_[call.call_class] += call.owner == kNobody && call.candidates > 0;
       outside_[call.call_class] += !call.pinned && call.candidates == 0;
-      nobodys_ += call.owner == kNobody && !call.pinned;
+      no_room_ += call.owner == kNobody && !call.pinned && (call.candidates == 0 || call.no_room);
     }
   }
 
-  /// Do enough calls find no request that they can't be accidents?
+  /// Do enough calls find no request that they can't be accidents? In a crowd the first guess may
+  /// give up looking for one; then there are too few requests only if there are more calls of a
+  /// class than all of them together have room for.
   bool RequestsAreLost() const {
     const double all = std::accumulate(all_.begin(), all_.end(), 0.0);
-    return nobodys_ >= 3 && nobodys_ > kLost * all;
+    double lost = no_room_, beyond = 0;
+    for (int k = 0; k < of_.classes; ++k) beyond += std::max(0.0, all_[k] - RoomFor(k));
+    lost = std::max(lost, beyond);
+    return lost >= 3 && lost > kLost * all;
+  }
+
+  /// Who came first is known only where nobody is left out of the candidates.
+  bool QueuesAreInView() const {
+    const ServiceRange& range = w_.services[service_];
+    const auto limited =
+        std::count_if(w_.calls.begin() + range.first_call, w_.calls.begin() + range.end_call,
+                      [](const Call& call) { return call.limited; });
+    return static_cast<double>(limited) <= kLeftOver * (range.end_call - range.first_call);
+  }
+
+  double RoomFor(int call_class) const {
+    if (of_.chained[call_class]) return std::numeric_limits<double>::infinity();
+    double room = 0;
+    const ServiceRange& range = w_.services[service_];
+    for (int i = range.first_request; i < range.end_request; ++i) {
+      const CallGroup* group = m_.kinds[w_.requests[i].kind].GroupOf(call_class);
+      if (group != nullptr) room += group->count;
+    }
+    return room;
   }
 
   /// Classes of calls that may be made after the request was answered: some find no request, or
@@ -473,7 +498,7 @@ class ServiceLearner {
   double one_slot_left_ = -1;     // calls without request in the best state, one slot a class
   double weight_ = 0;
   std::vector<double> left_over_, outside_, all_;  // calls per class
-  double nobodys_ = 0;
+  double no_room_ = 0;                             // calls that surely find no request
 };
 
 void LearnJoins(const std::vector<int>& services, double until, uint64_t seed, LinkWindow* window,

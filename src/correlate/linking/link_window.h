@@ -51,6 +51,7 @@ struct Call {
   Attributes shows;
   bool limited = false;  // there were more candidates than may be looked at: some stand for others
   bool chosen = false;   // candidates are not all that would hold it
+  bool no_room = false;  // the first guess saw that all who may have made it have their calls
 };
 
 struct ServiceRange {
