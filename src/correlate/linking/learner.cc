@@ -324,7 +324,7 @@ class ServiceLearner {
     const ServiceRange& range = w_.services[service_];
     for (int i = range.first_request; i < range.end_request; ++i) {
       const CallGroup* group = m_.kinds[w_.requests[i].kind].GroupOf(call_class);
-      if (group != nullptr) room += group->count;
+      if (group != nullptr) room += std::ldexp(group->count, w_.requests[i].thinned);
     }
     return room;
   }

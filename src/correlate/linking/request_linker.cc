@@ -354,23 +354,25 @@ class RequestLinker::Impl {
     Renumber(request_place, call_place);
   }
 
-  /// Keeps as many of these requests as a call may look at, halving them as often as it takes. What
-  /// a request's id decides is the same whenever it is asked.
+  /// Keeps of these requests as many as there may be calls in a chunk, so that these find room,
+  /// halving them as often as it takes. What a request's id decides is the same whenever it is
+  /// asked.
   void Thin(const std::vector<int>& requests, std::vector<bool>* keep) {
     const auto stays = [&](const Request& request, int level) {
       return request.thinned >= level || MixBits(request.id) >> (64 - level) == 0;
     };
+    const size_t most =
+        std::max(options_.chunk_records, LinkWindow::LookedAt(options_.max_candidates));
     int level = 0;
-    for (size_t left = requests.size(); left > LinkWindow::LookedAt(options_.max_candidates);) {
+    for (size_t left = requests.size(); left > most && level < 32;) {
       ++level;
       left = static_cast<size_t>(std::count_if(requests.begin(), requests.end(), [&](int i) {
         return stays(window_.requests[i], level);
       }));
-      if (level == 32) break;
     }
+    if (level == 0) return;
     for (const int i : requests) {
       Request& request = window_.requests[i];
-      if (level == 0) continue;
       (*keep)[i] = stays(request, level);
       request.thinned = std::max(request.thinned, static_cast<uint8_t>(level));
     }
@@ -546,6 +548,9 @@ class RequestLinker::Impl {
     for (size_t x = 0; x < mine.size(); ++x) {
       Call& call = window_.calls[mine[x]];
       call.decided = true;
+      // One of those that its request stands for made it: the others have not made theirs.
+      if (call.owner != kNobody && window_.requests[call.owner].thinned > 0)
+        window_.Take(model_, mine[x]);
       stats_.candidates_limited += call.limited;
       stats_.slack_cut += cut;
       outbox_.push_back(links[x]);

@@ -967,6 +967,18 @@ TEST(RequestLinker, OneOfThousandsThatNothingTellsApartIsNotSaidToBeSure) {
   EXPECT_GT(stats.candidates_limited, 5'000u);
 }
 
+TEST(RequestLinker, RequestsThatLeftTheWindowHaveTheirShare) {
+  LinkerOptions options;
+  options.max_candidates = 16;
+  options.chunk_records = 256;
+  options.learn_records = 2'000;
+  const Workload load = AtATime(2'000, true);
+  double said = 0;
+  const double right = ShareRight(load, Batch(load.records, options), &said);
+  EXPECT_LT(right, .01);
+  EXPECT_LT(said, .05);
+}
+
 TEST(RequestLinker, OneOfThousandsIsFoundWhereItsTimesTell) {
   const Workload load = AtATime(2'000, false);
   double said = 0;
