@@ -354,7 +354,7 @@ class RequestLinker::Impl {
     Renumber(request_place, call_place);
   }
 
-  /// Keeps of these requests as many as there may be calls in a chunk, so that these find room,
+  /// Keeps of these requests as many as there may be calls in view, so that these find room,
   /// halving them as often as it takes. What a request's id decides is the same whenever it is
   /// asked.
   void Thin(const std::vector<int>& requests, std::vector<bool>* keep) {
@@ -548,9 +548,9 @@ class RequestLinker::Impl {
     for (size_t x = 0; x < mine.size(); ++x) {
       Call& call = window_.calls[mine[x]];
       call.decided = true;
-      // One of those that its request stands for made it: the others have not made theirs.
-      if (call.owner != kNobody && window_.requests[call.owner].thinned > 0)
-        window_.Take(model_, mine[x]);
+      // A link that is likelier wrong than right takes up no room: not that of one of many that its
+      // request stands for, nor that of one of many that are alike.
+      if (!call.pinned && links[x].posterior < .5f) window_.Take(model_, mine[x]);
       stats_.candidates_limited += call.limited;
       stats_.slack_cut += cut;
       outbox_.push_back(links[x]);
