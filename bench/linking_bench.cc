@@ -1,6 +1,7 @@
 // What the request linker costs when it is driven to its limits: everything at once on one service.
 #include <benchmark/benchmark.h>
 
+#include <cmath>
 #include <vector>
 
 #include "base/random.h"
@@ -36,6 +37,7 @@ void Link(const std::vector<CallRecord>& records, benchmark::State& state) {
     linker.Finish(sink);
     benchmark::DoNotOptimize(links);
     state.counters["limited"] = static_cast<double>(linker.stats().candidates_limited);
+    state.counters["learned"] = static_cast<double>(linker.stats().learned);
     state.counters["MiB"] = static_cast<double>(most) / (1 << 20);
   }
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(records.size()));
@@ -67,6 +69,33 @@ void LinkAllEqual(benchmark::State& state) {
   Link(records, state);
 }
 BENCHMARK(LinkAllEqual)->Arg(100'000)->Arg(1'000'000)->Unit(benchmark::kSecond)->Iterations(1);
+
+/// 100,000 records of one service, each request and its call of one of `range` operations: a client
+/// that puts ids into its names.
+void LinkManyNames(benchmark::State& state) {
+  Random random(3);
+  std::vector<CallRecord> records;
+  double now = 0;
+  const auto gap = [&](double median) { return median * std::exp(random.Normal(0, .25)); };
+  const auto at = [](double us) { return kT0 + static_cast<Nanos>(us * 1e3); };
+  for (uint64_t id = 1; id < 100'000; id += 2) {
+    now += random.Exponential(1'000);
+    const double from = now + gap(300), to = from + gap(1'500);
+    records.push_back(Record(id, false, at(now), at(to + gap(400))));
+    records.push_back(Record(id + 1, true, at(from), at(to)));
+    const auto operation =
+        static_cast<telemetry::StringId>(100 + random.Below(static_cast<uint64_t>(state.range(0))));
+    records.back().operation = (records.end() - 2)->operation = operation;
+  }
+  Link(records, state);
+}
+BENCHMARK(LinkManyNames)
+    ->Arg(10)
+    ->Arg(200)
+    ->Arg(5'000)
+    ->Arg(50'000)
+    ->Unit(benchmark::kSecond)
+    ->Iterations(1);
 
 }  // namespace
 }  // namespace tomograph::correlate::linking

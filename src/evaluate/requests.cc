@@ -396,7 +396,7 @@ std::string RequestsJson(const RequestsResult& result) {
   json["without_request"] = result.stats.without_request;
   const auto& s = result.stats;
   json["refused"] = s.late + s.negative + s.too_long + s.impossible_time + s.impossible_slack +
-                    s.too_many_classes;
+                    s.too_many_services;
   json["candidates_limited"] = s.candidates_limited;
   json["slack_cut"] = s.slack_cut;
   return json.dump(1);

@@ -174,7 +174,8 @@ void CallChains::DrawPair(int call, double temperature, Random* random) {
   const auto step = [&](int o, size_t before, size_t j) {
     const int last = before == 0 ? kNobody : calls[before - 1];
     const float log = LogStart(*models[o], w_.requests[requests[o]], last, calls[j]);
-    return std::exp((log + models[o]->log_more) / static_cast<float>(temperature));
+    return std::exp((log + models[o]->log_more) / static_cast<float>(temperature) +
+                    w_.StandsFor(w_.calls[calls[j]], requests[o]));
   };
   // reach[o][j]: how likely the calls up to j are when j is o's, by the last of the other (as
   // `before`); in proportion, and without what is negligible.
@@ -257,7 +258,10 @@ void CallChains::Weigh(int call, double temperature) {
   const Call& c = w_.calls[call];
   const std::span<const int> candidates = w_.CandidatesOf(c);
   weights_.clear();
-  for (const int i : candidates) weights_.push_back(Gain(call, i));
+  for (size_t x = 0; x < candidates.size(); ++x) {
+    weights_.push_back(Gain(call, candidates[x]) +
+                       static_cast<float>(temperature) * w_.StandsForAt(c, x));
+  }
   weights_.push_back(model_.services[service_].log_orphan_rate[c.call_class]);
   const float most = *std::max_element(weights_.begin(), weights_.end());
   float sum = 0;

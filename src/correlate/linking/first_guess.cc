@@ -16,6 +16,7 @@ struct Pair {
   int request, call;
   float weight;
   float evidence;
+  float stands_for = 0;
 };
 
 double StartGap(const LinkWindow& w, const Pair& p) {
@@ -39,13 +40,15 @@ class Guess {
       const std::span<const int> candidates = w_.CandidatesOf(w_.calls[c]);
       for (size_t x = 0; x < candidates.size(); ++x) {
         if (w_.FreeSlot(model_, candidates[x], w_.calls[c].call_class) == kNobody) continue;
-        pairs_.push_back({candidates[x], c, 0, w_.EvidenceAt(w_.calls[c], x)});
+        pairs_.push_back(
+            {candidates[x], c, 0, w_.EvidenceAt(w_.calls[c], x), w_.StandsForAt(w_.calls[c], x)});
       }
     }
   }
 
   void LearnGaps() {
-    for (Pair& p : pairs_) p.weight = 1.0f / static_cast<float>(w_.calls[p.call].candidates);
+    for (Pair& p : pairs_) p.weight = std::exp(p.stands_for);
+    PerCall();
     for (int round = 0; round < kRounds; ++round) {
       FitGaps();
       Weigh();
@@ -55,7 +58,7 @@ class Guess {
     for (Pair& p : pairs_) {
       const CallGroup* group = GroupOf(p);
       p.weight = std::exp(group->start_gap.Log(StartGap(w_, p)) +
-                          group->end_gap.Log(EndGap(w_, p)) + p.evidence + 24);
+                          group->end_gap.Log(EndGap(w_, p)) + p.evidence + p.stands_for + 24);
     }
     for (int round = 0; round < 2; ++round) {
       PerCall();
@@ -144,7 +147,7 @@ class Completion {
     for (const int c : calls) {
       if (w_.calls[c].owner != kNobody) continue;
       visits_ = 0;
-      Augment(c, c);
+      w_.calls[c].no_room = !Augment(c, c) && visits_ <= kMostVisits && !w_.calls[c].limited;
     }
   }
 
@@ -259,6 +262,9 @@ void DropHopeless(int service, LinkWindow* window, const LinkModel& model) {
       if (weight[x] < least && candidates[x] != call.owner) continue;
       if (!window->evidence.empty()) {
         window->evidence[call.first_candidate + kept] = window->EvidenceAt(call, x);
+      }
+      if (!window->stands_for.empty()) {
+        window->stands_for[call.first_candidate + kept] = window->StandsForAt(call, x);
       }
       candidates[kept++] = candidates[x];
     }

@@ -118,8 +118,11 @@ double Entropy(const Posteriors& shares, const std::vector<int>& open, double un
     const std::vector<float>& p = shares[at++].of;
     const std::span<const int> candidates = w.CandidatesOf(call);
     for (size_t x = 0; x < p.size(); ++x) {
-      if (call.time.end <= until) entropy += PlusEntropy(p[x]);
-      if (x < candidates.size()) occupation->Toss(candidates[x], call.call_class, p[x]);
+      // Those that a candidate stands for have equal parts of what it has.
+      const double others = x < candidates.size() ? w.StandsForAt(call, x) : 0;
+      if (call.time.end <= until) entropy += PlusEntropy(p[x]) + p[x] * others;
+      if (x < candidates.size())
+        occupation->Toss(candidates[x], call.call_class, p[x] * std::exp(-others));
     }
   }
   return entropy - occupation->Divergence(until);

@@ -93,10 +93,13 @@ void GapDensity::Fit(std::span<const double> gaps, TimeGrain grain, bool careful
   std::vector<double>& all = half[0];
   for (int b = 0; b < 2 * kSide; ++b) all[b] += half[1][b];
   const double total = n[0] + n[1];
-  bins_.assign(2 * kSide, {-12, 0});
-  bins_.shrink_to_fit();
   mean_log_ = kUnlearned;
-  if (total <= 0) return;
+  flat_ = kNoExamples;
+  if (total <= 0) {
+    bins_ = {};  // there may be many that never see an example
+    return;
+  }
+  bins_.assign(2 * kSide, {});
   const std::vector<double> density = Smooth(all, total, bandwidth);
   double below = 0;
   mean_log_ = 0;

@@ -23,15 +23,15 @@ struct TimeGrain {
 class GapDensity {
  public:
   static constexpr float kUnlearned = -20;
+  static constexpr float kNoExamples = -12;
 
   /// Learns from `gaps`, each of weight 1 or `weights[i]`. `careful` chooses the bandwidth and
   /// makes Score available; without it a fixed bandwidth is good enough to compare.
   void Fit(std::span<const double> gaps, TimeGrain grain, bool careful,
            std::span<const double> weights = {});
 
-  bool learned() const { return !bins_.empty(); }
   /// Log density per microsecond.
-  float Log(double gap) const { return bins_.empty() ? kUnlearned : bins_[Bin(gap)].log_density; }
+  float Log(double gap) const { return bins_.empty() ? flat_ : bins_[Bin(gap)].log_density; }
   /// Normal score of the gap's rank, for correlations; 0 unless fitted carefully.
   float Score(double gap) const { return bins_.empty() ? 0 : bins_[Bin(gap)].score; }
   /// Mean log density of the examples.
@@ -59,6 +59,7 @@ class GapDensity {
   std::vector<double> Smooth(const std::vector<double>& histogram, double n,
                              double bandwidth) const;
 
+  float flat_ = kUnlearned;  // log density without examples
   double inverse_scale_ = 1.0 / 20;
   std::vector<BinValue> bins_;
   double mean_log_ = kUnlearned;

@@ -145,7 +145,7 @@ double LearnOrphans(const LinkWindow& window, int service, double until, LinkMod
     last = std::max(last, call.time.start);
     orphans[call.call_class] += call.owner == kNobody && !call.pinned;
   }
-  const double span = std::max(1e3, last - first);
+  const double span = std::max({1e3, of.grain.quantum, last - first});
   const std::vector<double> own_times = OwnTimes(window, service, of.classes, of.grain);
   double weight = 0;
   for (int k = 0; k < of.classes; ++k) {
@@ -196,11 +196,12 @@ class ServiceLearner {
     room_.assign(of_.classes, 1);
     of_.chained.assign(of_.classes, false);
     of_.outlives.assign(of_.classes, false);
+    FindAtHand();
     Attempt(From::kAnyOrder);
     const bool lost = RequestsAreLost();
     std::vector<bool> handed_off(of_.classes, false);
     if (hand_offs_) handed_off = Astray();
-    Attempt(From::kFirstCome);
+    if (QueuesAreInView()) Attempt(From::kFirstCome);
     if (lost) AttemptLost();
     while (Any(handed_off)) {
       SetOutlives(handed_off);
@@ -228,8 +229,8 @@ class ServiceLearner {
  private:
   struct State {
     double likelihood = 0;
-    double nobodys = 0;    // calls without request
-    double left_over = 0;  // of which there are requests that may have made them
+    double nobodys = 0;  // calls without request
+    double spurned = 0;  // of which some request may have made each
     ServiceModel service;
     std::vector<RequestModel> kinds;
     std::vector<int> owners;
@@ -250,13 +251,7 @@ class ServiceLearner {
     const bool outlives = of_.AnyOutlives();
     const int freer = more_room + outlives + of_.loses_requests;
     state.likelihood -= kWorth * freer * static_cast<double>(w_.calls.size());
-    state.likelihood -= kAtHand * state.left_over;
-    if (getenv("TRACE"))
-      fprintf(
-          stderr,
-          "from %d outlives %d room %d lik %.0f (per call %.3f) nobodys %.0f of %zu weight %.0f\n",
-          (int)from, outlives, more_room, state.likelihood, state.likelihood / w_.calls.size(),
-          state.nobodys, w_.calls.size(), weight_);
+    state.likelihood -= kAtHand * state.spurned;
     std::optional<State>& best = best_[outlives];
     if (!best || state.likelihood > best->likelihood) best = std::move(state);
     return true;
@@ -305,20 +300,45 @@ class ServiceLearner {
     left_over_.assign(of_.classes, 0);
     all_.assign(of_.classes, 0);
     outside_.assign(of_.classes, 0);
-    nobodys_ = 0;
+    no_room_ = 0;
     for (int c = range.first_call; c < range.end_call; ++c) {
       const Call& call = w_.calls[c];
       ++all_[call.call_class];
       left_over_[call.call_class] += call.owner == kNobody && call.candidates > 0;
       outside_[call.call_class] += !call.pinned && call.candidates == 0;
-      nobodys_ += call.owner == kNobody && !call.pinned;
+      no_room_ += call.owner == kNobody && !call.pinned && (call.candidates == 0 || call.no_room);
     }
   }
 
-  /// Do enough calls find no request that they can't be accidents?
+  /// Do enough calls find no request that they can't be accidents? In a crowd the first guess may
+  /// give up looking for one; then there are too few requests only if there are more calls of a
+  /// class than all of them together have room for.
   bool RequestsAreLost() const {
     const double all = std::accumulate(all_.begin(), all_.end(), 0.0);
-    return nobodys_ >= 3 && nobodys_ > kLost * all;
+    double lost = no_room_, beyond = 0;
+    for (int k = 0; k < of_.classes; ++k) beyond += std::max(0.0, all_[k] - RoomFor(k));
+    lost = std::max(lost, beyond);
+    return lost >= 3 && lost > kLost * all;
+  }
+
+  /// Who came first is known only where nobody is left out of the candidates.
+  bool QueuesAreInView() const {
+    const ServiceRange& range = w_.services[service_];
+    const auto limited =
+        std::count_if(w_.calls.begin() + range.first_call, w_.calls.begin() + range.end_call,
+                      [](const Call& call) { return call.limited; });
+    return static_cast<double>(limited) <= kLeftOver * (range.end_call - range.first_call);
+  }
+
+  double RoomFor(int call_class) const {
+    if (of_.chained[call_class]) return std::numeric_limits<double>::infinity();
+    double room = 0;
+    const ServiceRange& range = w_.services[service_];
+    for (int i = range.first_request; i < range.end_request; ++i) {
+      const CallGroup* group = m_.kinds[w_.requests[i].kind].GroupOf(call_class);
+      if (group != nullptr) room += std::ldexp(group->count, w_.requests[i].thinned);
+    }
+    return room;
   }
 
   /// Classes of calls that may be made after the request was answered: some find no request, or
@@ -371,6 +391,20 @@ class ServiceLearner {
     std::vector<bool> handed_off = of_.outlives;
     for (int k = 0; k < of_.classes; ++k) handed_off[k] = handed_off[k] && after[k] >= within[k];
     return handed_off;
+  }
+
+  /// Which calls some request may have made that is open, or has been answered not long before.
+  void FindAtHand() {
+    const ServiceRange& range = w_.services[service_];
+    const double before = hand_offs_ ? LinkWindow::kHandOff_us : 0;
+    double latest_end = -std::numeric_limits<double>::infinity();
+    int next = range.first_request;
+    for (int c = range.first_call; c < range.end_call; ++c) {
+      const Call& call = w_.calls[c];
+      for (; next < range.end_request && w_.requests[next].time.start <= call.time.start; ++next)
+        latest_end = std::max(latest_end, w_.requests[next].time.end);
+      at_hand_.push_back(call.candidates > 0 || latest_end + before >= call.time.start);
+    }
   }
 
   static bool Any(const std::vector<bool>& classes) {
@@ -457,7 +491,7 @@ class ServiceLearner {
     for (int c = range.first_call; c < range.end_call; ++c) {
       state.owners.push_back(w_.calls[c].owner);
       state.nobodys += w_.calls[c].owner == kNobody;
-      state.left_over += w_.calls[c].owner == kNobody && w_.calls[c].candidates > 0;
+      state.spurned += w_.calls[c].owner == kNobody && at_hand_[c - range.first_call];
     }
     return state;
   }
@@ -486,8 +520,9 @@ class ServiceLearner {
   std::optional<State> best_[2];  // without hand-offs, with
   double one_slot_left_ = -1;     // calls without request in the best state, one slot a class
   double weight_ = 0;
+  std::vector<bool> at_hand_;                      // per call
   std::vector<double> left_over_, outside_, all_;  // calls per class
-  double nobodys_ = 0;
+  double no_room_ = 0;                             // calls that surely find no request
 };
 
 void LearnJoins(const std::vector<int>& services, double until, uint64_t seed, LinkWindow* window,

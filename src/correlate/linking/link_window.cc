@@ -1,8 +1,10 @@
 #include "correlate/linking/link_window.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/check.h"
+#include "base/random.h"
 
 namespace tomograph::correlate::linking {
 namespace {
@@ -49,9 +51,11 @@ void LinkWindow::Index(size_t services_known) {
 void LinkWindow::FindCandidates(size_t limit, const LinkModel* model) {
   candidates.clear();
   evidence.clear();
+  stands_for.clear();
   limit_ = limit;
   for (size_t s = 0; s < services.size(); ++s)
     FindCandidatesOf(services[s], limit, model == nullptr ? nullptr : &model->services[s]);
+  if (!stands_for.empty()) stands_for.resize(candidates.size());
 }
 
 void LinkWindow::FindCandidatesOf(const ServiceRange& range, size_t limit, const ServiceModel* of) {
@@ -62,7 +66,7 @@ void LinkWindow::FindCandidatesOf(const ServiceRange& range, size_t limit, const
   std::vector<int> open;
   size_t sweep_at = 16;
   int next = range.first_request;
-  std::vector<int> found;
+  int recent = range.first_request;  // all before ended too long ago to be outlived
   for (int c = range.first_call; c < range.end_call; ++c) {
     Call& call = calls[c];
     call.first_candidate = static_cast<uint32_t>(candidates.size());
@@ -77,34 +81,62 @@ void LinkWindow::FindCandidatesOf(const ServiceRange& range, size_t limit, const
       sweep_at = std::max<size_t>(16, 2 * open.size());
     }
     if (of != nullptr && of->Outlives(call.call_class)) {
-      FindHandedOff(range, next, limit, c);
+      call.chosen = true;  // who ended long before is no candidate though it may have made the call
+      const auto ended_recently = [&](const Request& request) {
+        return request.time.end + kHandOff_us >= call.time.start;
+      };
+      while (recent < next && !ended_recently(requests[recent])) ++recent;
+      Choose(
+          next - recent, std::min(limit, kMostHandedOff), LookedAt(limit),
+          [&](size_t place) { return recent + static_cast<int>(place); }, ended_recently, &call);
       continue;
     }
-    found.clear();
-    size_t looked = 0;
-    for (size_t at = open.size(); at-- > 0;) {
-      if (looked++ >= LookedAt(limit) || found.size() >= limit) {
-        call.limited = call.chosen = true;
-        break;
-      }
-      if (Holds(requests[open[at]], call)) found.push_back(open[at]);
-    }
-    candidates.insert(candidates.end(), found.rbegin(), found.rend());
-    call.candidates = static_cast<uint16_t>(found.size());
+    Choose(
+        open.size(), limit, LookedAt(limit), [&](size_t place) { return open[place]; },
+        [&](const Request& request) { return Holds(request, call); }, &call);
   }
 }
 
-void LinkWindow::FindHandedOff(const ServiceRange& range, int next, size_t limit, int c) {
-  Call& call = calls[c];
-  call.chosen = true;  // who ended long before is no candidate though it may have made the call
-  std::vector<int> found;
-  size_t looked = 0;
-  for (int i = next; i-- > range.first_request;) {
-    if (looked++ >= LookedAt(limit) || found.size() >= std::min(limit, kMostHandedOff)) break;
-    if (requests[i].time.end + kHandOff_us >= call.time.start) found.push_back(i);
+template <typename RequestAt, typename May>
+void LinkWindow::Choose(size_t n, size_t most, size_t looked_at, const RequestAt& request_at,
+                        const May& may, Call* call) {
+  const auto add = [&](size_t place, double of) {
+    const int i = request_at(place);
+    if (!may(requests[i])) return;
+    const double alike = of * std::exp2(requests[i].thinned);
+    call->limited |= alike > 1;
+    found_.emplace_back(i, static_cast<float>(std::log(alike)));
+  };
+  found_.clear();
+  const size_t draws = (most + 3) / 4, kept = most - draws;
+  size_t left = n, before_kept = n;
+  while (left > 0 && found_.size() < most && n - left < looked_at) {
+    add(--left, 1);
+    if (found_.size() <= kept) before_kept = left;
   }
-  candidates.insert(candidates.end(), found.rbegin(), found.rend());
-  call.candidates = static_cast<uint16_t>(found.size());
+  if (left > 0) {
+    call->limited = call->chosen = true;
+    found_.resize(std::min(found_.size(), kept));
+    for (size_t d = draws; d-- > 0;) {
+      const size_t from = before_kept * d / draws, to = before_kept * (d + 1) / draws;
+      if (from == to) continue;
+      add(from + MixBits(call->id ^ MixBits(d)) % (to - from), static_cast<double>(to - from));
+    }
+  }
+  call->candidates = static_cast<uint16_t>(found_.size());
+  for (auto it = found_.rbegin(); it != found_.rend(); ++it) {
+    candidates.push_back(it->first);
+    if (call->limited) stands_for.resize(candidates.size() - 1);
+    if (call->limited) stands_for.push_back(it->second);
+  }
+}
+
+float LinkWindow::StandsFor(const Call& call, int request) const {
+  if (!call.limited || stands_for.empty()) return 0;
+  const std::span<const int> of = CandidatesOf(call);
+  const auto at = std::lower_bound(of.begin(), of.end(), request);
+  if (at == of.end() || *at != request) return 0;
+  return StandsForAt(call, static_cast<size_t>(at - of.begin()));
 }
 
 float LinkWindow::EvidenceOf(const Call& call, int request) const {
@@ -144,9 +176,13 @@ LinkWindow LinkWindow::Part(int service) const {
   part.calls.assign(calls.begin() + range.first_call, calls.begin() + range.end_call);
   for (Request& request : part.requests) request.caller = kNobody;
   for (Call& call : part.calls) {
-    const auto of = CandidatesOf(call);
+    const Call from = call;
+    const auto of = CandidatesOf(from);
     call.first_candidate = static_cast<uint32_t>(part.candidates.size());
-    for (const int i : of) part.candidates.push_back(i - range.first_request);
+    for (size_t x = 0; x < of.size(); ++x) {
+      part.candidates.push_back(of[x] - range.first_request);
+      if (!stands_for.empty()) part.stands_for.push_back(StandsForAt(from, x));
+    }
     if (call.owner != kNobody) call.owner -= range.first_request;
     call.callee = kNobody;
   }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "correlate/linking/link_model.h"
@@ -18,10 +19,12 @@ struct Request {
   uint64_t id = 0;
   int service = 0;
   int kind = 0;
+  RecordName name;
   int first_slot = 0;      // in LinkWindow::slots
   int oldest_overlap = 0;  // the first request of the service that may overlap this one
   int caller = kNobody;    // the call that this request is the other side of
   float slack = 0;         // of its own, in microseconds
+  uint8_t thinned = 0;     // it was kept as one of 2^thinned that are alike
   Attributes shows;
   uint64_t counterpart = 0;  // its id
   uint64_t sequence = 0;     // place in the order of all records
@@ -32,6 +35,7 @@ struct Call {
   uint64_t id = 0;
   int service = 0;
   int call_class = 0;
+  RecordName name;
   int owner = kNobody;           // a request, or none of those seen
   int callee = kNobody;          // the request that is the other side of this call
   uint32_t first_candidate = 0;  // in LinkWindow::candidates, ascending
@@ -45,8 +49,9 @@ struct Call {
   uint64_t sequence = 0;
   float slack = 0;  // of its own
   Attributes shows;
-  bool limited = false;  // there were more candidates than may be looked at
+  bool limited = false;  // there were more candidates than may be looked at: some stand for others
   bool chosen = false;   // candidates are not all that would hold it
+  bool no_room = false;  // the first guess saw that all who may have made it have their calls
 };
 
 struct ServiceRange {
@@ -64,6 +69,9 @@ class LinkWindow {
   std::vector<int> candidates;
   /// What each candidate's evidence beyond timing says (log odds); empty: there is none.
   std::vector<float> evidence;
+  /// Per candidate, the log of how many requests it stands for: it was drawn from among so many
+  /// that nothing tells apart. Empty: each for itself alone.
+  std::vector<float> stands_for;
   double slack = 1;  // of every pair, beside their own
 
   bool Holds(const Request& request, const Call& call) const {
@@ -88,8 +96,16 @@ class LinkWindow {
   /// The same again, when the model has learned which calls outlive their requests.
   void FindCandidatesAgain(const LinkModel& model) { FindCandidates(limit_, &model); }
   static constexpr double kHandOff_us = 5e6;
-  /// For one call so many requests are looked at, the latest to start first.
+  /// For one call so many requests are looked at, the latest to start first. Where there are more,
+  /// or more than `limit` of them hold it, a quarter of the candidates is drawn from those that
+  /// began before the others; each stands for all of its part of them, so that what is not looked
+  /// at has its share.
   static size_t LookedAt(size_t limit) { return 4 * limit; }
+  float StandsForAt(const Call& call, size_t place) const {
+    return stands_for.empty() ? 0 : stands_for[call.first_candidate + place];
+  }
+  /// 0 where `request` is no candidate.
+  float StandsFor(const Call& call, int request) const;
   /// Lays slots out by the model's groups and puts every owned call into one; a call for which
   /// there is none loses its owner, unless it is pinned or one of a chain.
   void LayOut(const LinkModel& model);
@@ -107,9 +123,14 @@ class LinkWindow {
 
  private:
   void FindCandidatesOf(const ServiceRange& range, size_t limit, const ServiceModel* of);
-  void FindHandedOff(const ServiceRange& range, int next, size_t limit, int call);
+  /// The candidates among n requests, the latest last: request_at(place) if it may have made the
+  /// call; at most `most`, of `looked_at`.
+  template <typename RequestAt, typename May>
+  void Choose(size_t n, size_t most, size_t looked_at, const RequestAt& request_at, const May& may,
+              Call* call);
 
   size_t limit_ = 0;
+  std::vector<std::pair<int, float>> found_;  // with what it stands for
 };
 
 }  // namespace tomograph::correlate::linking

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "base/random.h"
@@ -120,14 +122,49 @@ TEST(LinkWindow, WithSlackTheSweepFindsWhatASearchOfAllPairsFinds) {
   }
 }
 
-TEST(LinkWindow, TooManyCandidatesAreTheLatestAndSaidToBe) {
+TEST(LinkWindow, OfTooManyCandidatesSomeStandForTheOthers) {
   LinkWindow window;
-  for (int i = 0; i < 50; ++i) AddRequest(i, 1'000, &window);
-  AddCall(100, 200, &window);
+  for (int i = 0; i < 200; ++i) AddRequest(i, i % 2 == 0 ? 10'000 : 250, &window);
+  AddCall(300, 400, &window);
+  AddCall(301, 401, &window);
   window.Index(1);
-  window.FindCandidates(3);
-  EXPECT_THAT(window.CandidatesOf(window.calls[0]), ElementsAre(47, 48, 49));
-  EXPECT_TRUE(window.calls[0].limited);
+  window.FindCandidates(8);
+  for (const Call& call : window.calls) {
+    EXPECT_TRUE(call.limited);
+    const auto of = window.CandidatesOf(call);
+    ASSERT_EQ(of.size(), 8u);
+    ASSERT_TRUE(std::is_sorted(of.begin(), of.end()));
+    // The latest six, each for itself, and one of each half of the 94 before.
+    for (size_t x = of.size() - 6, i = 188; x < of.size(); ++x, i += 2) {
+      EXPECT_EQ(of[x], static_cast<int>(i));
+      EXPECT_EQ(window.StandsForAt(call, x), 0);
+    }
+    for (size_t x = 0; x < 2; ++x) EXPECT_NEAR(std::exp(window.StandsFor(call, of[x])), 47, .01);
+  }
+}
+
+TEST(LinkWindow, TheDrawIsOfAllAlike) {
+  // What the candidates stand for is as many as there are, and any is as likely as another.
+  LinkWindow window;
+  for (int i = 0; i < 1'000; ++i) AddRequest(i, 10'000, &window);
+  for (int c = 0; c < 2'000; ++c) {
+    AddCall(1'000 + c, 1'010 + c, &window);
+    window.calls.back().id = 7'000 + c;
+  }
+  window.Index(1);
+  window.FindCandidates(128);
+  std::vector<double> parts(10, 0.0);
+  for (const Call& call : window.calls) {
+    const auto of = window.CandidatesOf(call);
+    double all = 0;
+    for (size_t x = 0; x < of.size(); ++x) {
+      const double stands_for = std::exp(window.StandsForAt(call, x));
+      all += stands_for;
+      parts[of[x] / 100] += stands_for / 2'000;
+    }
+    EXPECT_NEAR(all, 1'000, .1);
+  }
+  for (const double part : parts) EXPECT_NEAR(part, 100, 5);
 }
 
 TEST(LinkWindow, OverlapsReachBackFarEnough) {

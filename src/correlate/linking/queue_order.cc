@@ -9,7 +9,12 @@
 namespace tomograph::correlate::linking {
 namespace {
 
+// Order weight below which calls come in order but for accidents: owners that allow for no other
+// are few then, as they are where each call is told by the one before it.
+constexpr float kStrict = -3;
+
 /// How the gaps from the start of a request to its call are distributed.
+/// What is equal on a coarse clock counts half: it was longer as often as not.
 class Gaps {
  public:
   Gaps(std::vector<double> gaps, uint64_t seed) : sorted_(std::move(gaps)) {
@@ -29,9 +34,9 @@ class Gaps {
 
  private:
   static double Above(const std::vector<double>& of, double x, double prior) {
-    const auto at = std::upper_bound(of.begin(), of.end(), x);
-    return (static_cast<double>(of.end() - at) + prior) /
-           (static_cast<double>(of.size()) + 2 * prior);
+    const auto [from, to] = std::equal_range(of.begin(), of.end(), x);
+    const auto above = static_cast<double>(of.end() - to) + static_cast<double>(to - from) / 2;
+    return (above + prior) / (static_cast<double>(of.size()) + 2 * prior);
   }
 
   std::vector<double> sorted_, differences_;
@@ -136,17 +141,17 @@ double LearnQueueOrder(const LinkWindow& window, int service, double until, uint
     }
     if (gaps.size() < 20) continue;
     const Gaps gap(gaps, MixBits(seed ^ static_cast<uint64_t>(k)));
-    if (of.order_weight[k] < 0) {
-      weight +=
-          std::max(LogOfOvertaking(turns, gap, of.order_weight[k]), LogOfTaking(turns, of.grain));
-    }
+    double order = 0;
+    if (of.order_weight[k] < 0) order = LogOfOvertaking(turns, gap, of.order_weight[k]);
+    if (of.order_weight[k] < kStrict) order = std::max(order, LogOfTaking(turns, of.grain));
+    weight += order;
     double seen = 0, expected = 0;
     const double w = std::exp(static_cast<double>(of.order_weight[k]));
     for (size_t i = 0; i < turns.size(); ++i) {
       for (size_t j = i + 1; j < turns.size() && turns[j].start < turns[i].end; ++j) {
         if (turns[j].request > turns[i].request + kNeighbours) break;
         if (turns[j].start <= turns[i].start) continue;
-        seen += turns[j].call < turns[i].call;
+        seen += turns[j].call < turns[i].call ? 1 : turns[j].call == turns[i].call ? .5 : 0;
         const double p = gap.ExceedsAnother(turns[j].start - turns[i].start);
         expected += w * p / (1 - p + w * p);
       }

@@ -29,6 +29,8 @@ constexpr double kColdest = .05;
 constexpr size_t kMostAhead = 16;
 // A service is learned from scratch again each time that its calls have doubled, up to here.
 constexpr size_t kEnoughCalls = 2'000;
+// It is learned anew for the sake of a name among so many times the calls that it learns from.
+constexpr size_t kLearnAmong = 4;
 // Records between refreshes, and how many a refresh learns from.
 constexpr size_t kRefreshEvery = 1'000'000;
 constexpr size_t kRefreshFrom = 32'768;
@@ -83,11 +85,12 @@ class RequestLinker::Impl {
   const LinkerStats& stats() const { return stats_; }
 
   size_t bytes() const {
-    size_t total = model_.bytes() + outbox_.capacity() * sizeof(Link);
+    size_t total = model_.bytes() + vocabulary_.bytes() + outbox_.capacity() * sizeof(Link);
     total += waiting_.bytes();
     total += window_.requests.capacity() * sizeof(Request);
     total += window_.calls.capacity() * sizeof(Call);
     total += (window_.slots.capacity() + window_.candidates.capacity()) * sizeof(int);
+    total += (window_.evidence.capacity() + window_.stands_for.capacity()) * sizeof(float);
     return total;
   }
 
@@ -130,7 +133,7 @@ class RequestLinker::Impl {
       }
       const size_t n = ChunkLength(waiting_.ready(), 0, waiting_.ready().size(), final);
       if (n == 0) return;
-      Append(n);
+      Append(n, SeenUntil(n, options_.chunk_records, options_.chunk_time));
       chunks_.push_back({next_sequence_, last_start_});
     }
   }
@@ -161,6 +164,12 @@ class RequestLinker::Impl {
     return closed ? n : 0;
   }
 
+  /// The first n ready records end by their number or by their time. By time, nothing else starts
+  /// within it, whether or not what follows is known already.
+  Nanos SeenUntil(size_t n, size_t most, Nanos time) const {
+    return n == most ? waiting_.ready()[n - 1].start : waiting_.ready().front().start + time;
+  }
+
   bool LearnPrefix(bool final) {
     if (waiting_.ready().empty()) return false;
     const Nanos until = waiting_.ready().front().start + options_.learn_time;
@@ -179,7 +188,7 @@ class RequestLinker::Impl {
       at += ChunkLength(waiting_.ready(), at, n, true);
       chunks.push_back({next_sequence_ + at, waiting_.ready()[at - 1].start});
     }
-    Append(n);
+    Append(n, SeenUntil(n, options_.learn_records, options_.learn_time));
     chunks_.assign(chunks.begin(), chunks.end());
     return true;
   }
@@ -191,15 +200,17 @@ class RequestLinker::Impl {
   }
   double Micros(Nanos t) const { return static_cast<double>(t - origin_) * 1e-3; }
 
-  /// The first n ready records enter the window; what nobody needs any more leaves it.
-  void Append(size_t n) {
+  /// The first n ready records enter the window; what nobody needs any more leaves it. All that
+  /// start before `seen_until` have been seen then.
+  void Append(size_t n, Nanos seen_until) {
     Retire();
     bool facts = false;
     for (size_t x = 0; x < n; ++x) {
       const CallRecord& record = waiting_.ready()[x];
-      int service = 0, number = 0;
-      if (!vocabulary_.Find(record, &model_, &service, &number)) {
-        ++stats_.too_many_classes;
+      const RecordName name{record.peer, record.operation, record.outgoing};
+      const int service = vocabulary_.Count(record.service, name, &model_);
+      if (service == Vocabulary::kNone) {
+        ++stats_.too_many_services;
         if (record.outgoing) outbox_.push_back(Unlinked(record));
         ++next_sequence_;
         continue;
@@ -213,7 +224,8 @@ class RequestLinker::Impl {
         call.time = time;
         call.id = record.id;
         call.service = service;
-        call.call_class = number;
+        call.call_class = vocabulary_.NumberOf(service, name);
+        call.name = name;
         call.parent_id = record.known_parent;
         call.pinned = record.known_parent != 0;
         call.counterpart = record.counterpart;
@@ -221,13 +233,16 @@ class RequestLinker::Impl {
         call.shows = Shown(record);
         call.sequence = next_sequence_++;
         facts |= call.pinned;
+        learned_from_.resize(model_.services.size());
+        ++learned_from_[service].since;
         window_.calls.push_back(call);
       } else {
         Request request;
         request.time = time;
         request.id = record.id;
         request.service = service;
-        request.kind = number;
+        request.kind = vocabulary_.NumberOf(service, name);
+        request.name = name;
         request.counterpart = record.counterpart;
         request.slack = slack;
         request.shows = Shown(record);
@@ -236,13 +251,15 @@ class RequestLinker::Impl {
       }
     }
     last_start_ = waiting_.ready()[n - 1].start;
+    seen_until_ = seen_until;
     since_refresh_ += n;
     waiting_.DropReady(n);
     Arrange();
     ResolveIds(facts);
     window_.Index(model_.services.size());
+    const std::vector<int> fresh = Deal();
     window_.FindCandidates(options_.max_candidates, &model_);
-    window_.LayOut(model_);
+    Learn(fresh);
     Guess();
   }
 
@@ -295,16 +312,20 @@ class RequestLinker::Impl {
         return window_.requests[a].sequence < window_.requests[b].sequence;
       });
     }
-    // Of requests that began before, a call looks at the latest of its service alone.
+    // Of requests that began before, a call looks at the latest of its service, and at some that
+    // were drawn from among the others.
     std::vector<size_t> before(model_.services.size(), 0);
+    std::vector<std::vector<int>> others(model_.services.size());
     for (auto it = in_time.rbegin(); it != in_time.rend(); ++it) {
       const Request& request = window_.requests[*it];
       const bool outlived = model_.services[request.service].AnyOutlives();
       keep[*it] =
           keep_examples || request.time.end + (outlived ? LinkWindow::kHandOff_us : 0) >= needed;
       if (!keep[*it] || keep_examples || request.time.start > earliest) continue;
-      keep[*it] = before[request.service]++ < LinkWindow::LookedAt(options_.max_candidates);
+      if (before[request.service]++ >= LinkWindow::LookedAt(options_.max_candidates))
+        others[request.service].push_back(*it);
     }
+    for (const std::vector<int>& of : others) Thin(of, &keep);
     for (const int i : in_time) {
       const Request& request = window_.requests[i];
       if (keep[i] || !joins_.on() || request.caller == kNobody) continue;
@@ -331,6 +352,30 @@ class RequestLinker::Impl {
     }
     window_.requests.resize(left);
     Renumber(request_place, call_place);
+  }
+
+  /// Keeps of these requests as many as there may be calls in view, so that these find room,
+  /// halving them as often as it takes. What a request's id decides is the same whenever it is
+  /// asked.
+  void Thin(const std::vector<int>& requests, std::vector<bool>* keep) {
+    const auto stays = [&](const Request& request, int level) {
+      return request.thinned >= level || MixBits(request.id) >> (64 - level) == 0;
+    };
+    const size_t most =
+        std::max(options_.chunk_records, LinkWindow::LookedAt(options_.max_candidates));
+    int level = 0;
+    for (size_t left = requests.size(); left > most && level < 32;) {
+      ++level;
+      left = static_cast<size_t>(std::count_if(requests.begin(), requests.end(), [&](int i) {
+        return stays(window_.requests[i], level);
+      }));
+    }
+    if (level == 0) return;
+    for (const int i : requests) {
+      Request& request = window_.requests[i];
+      (*keep)[i] = stays(request, level);
+      request.thinned = std::max(request.thinned, static_cast<uint8_t>(level));
+    }
   }
 
   void ResolveIds(bool facts) {
@@ -376,34 +421,76 @@ class RequestLinker::Impl {
   // ---- learning and guessing ----
 
   /// Nothing is learned from requests that may have calls after this.
-  double LearnableUntil() const { return Micros(last_start_); }
+  double LearnableUntil() const { return Micros(seen_until_); }
 
-  void Guess() {
+  /// Deals numbers anew where not all have one, and in services that have grown; these are
+  /// returned, to be learned from scratch. A name that has come to be seen often waits until its
+  /// service has made so many calls that learning costs little beside linking them.
+  std::vector<int> Deal() {
     std::vector<int> fresh;
     learned_from_.resize(model_.services.size());
     for (int s = 0; s < static_cast<int>(model_.services.size()); ++s) {
       const ServiceRange& range = window_.services[s];
       const auto calls = static_cast<size_t>(range.end_call - range.first_call);
-      if (calls == 0) continue;
-      LearnedFrom& from = learned_from_[s];
-      const ServiceModel& of = model_.services[s];
-      const bool grown = from.calls < kEnoughCalls && calls >= 2 * from.calls;
-      const bool unknown = from.classes != of.classes || from.kinds != of.kinds.size();
-      if (!of.learned || grown || unknown) {
-        fresh.push_back(s);
-        from = {calls, of.classes, of.kinds.size()};
+      const bool unknown = HoldsUnknown(range);
+      if (calls == 0) {
+        if (unknown) DealTo(s);
+        continue;
       }
+      LearnedFrom& from = learned_from_[s];
+      const bool grown = from.calls < kEnoughCalls && calls >= 2 * from.calls;
+      const uint64_t shared = vocabulary_.shared_when_dealt(s);
+      const bool others_grown = shared < kEnoughCalls && vocabulary_.shared(s) >= 2 * shared + 8;
+      const bool due = vocabulary_.Due(s) && from.since >= kLearnAmong * calls;
+      if (!unknown && !grown && !others_grown && !due && model_.services[s].learned) continue;
+      DealTo(s);
+      fresh.push_back(s);
+      from = {calls, 0};
     }
+    return fresh;
+  }
+
+  /// Is there a kind or class for which there is no number?
+  bool HoldsUnknown(const ServiceRange& range) const {
+    for (int i = range.first_request; i < range.end_request; ++i) {
+      if (window_.requests[i].kind == Vocabulary::kNone) return true;
+    }
+    for (int c = range.first_call; c < range.end_call; ++c) {
+      if (window_.calls[c].call_class == Vocabulary::kNone) return true;
+    }
+    return false;
+  }
+
+  void DealTo(int service) {
+    vocabulary_.Deal(service, &model_);
+    const ServiceRange& range = window_.services[service];
+    for (int i = range.first_request; i < range.end_request; ++i) {
+      Request& request = window_.requests[i];
+      request.kind = vocabulary_.NumberOf(service, request.name);
+    }
+    for (int c = range.first_call; c < range.end_call; ++c) {
+      Call& call = window_.calls[c];
+      call.call_class = vocabulary_.NumberOf(service, call.name);
+    }
+  }
+
+  void Learn(const std::vector<int>& fresh) {
     const uint64_t seed = MixBits(options_.seed ^ MixBits(next_sequence_));
     if (!fresh.empty()) {
       LearnFromScratch(fresh, LearnableUntil(), seed, options_.hand_offs, &window_, &model_,
                        &joins_);
       ++stats_.learned;
-    } else if (since_refresh_ >= refresh_every_) {
-      Refresh(LearnableUntil(), seed, window_, &model_, &joins_);
-      ++stats_.refreshed;
-      since_refresh_ = 0;
+      return;
     }
+    window_.LayOut(model_);
+    if (since_refresh_ < refresh_every_) return;
+    Refresh(LearnableUntil(), seed, window_, &model_, &joins_);
+    vocabulary_.Fade();
+    ++stats_.refreshed;
+    since_refresh_ = 0;
+  }
+
+  void Guess() {
     for (int s = 0; s < static_cast<int>(model_.services.size()); ++s) {
       if (!model_.services[s].learned) continue;
       WeighEvidence(s, model_, &window_);
@@ -461,6 +548,9 @@ class RequestLinker::Impl {
     for (size_t x = 0; x < mine.size(); ++x) {
       Call& call = window_.calls[mine[x]];
       call.decided = true;
+      // A link that is likelier wrong than right takes up no room: not that of one of many that its
+      // request stands for, nor that of one of many that are alike.
+      if (!call.pinned && links[x].posterior < .5f) window_.Take(model_, mine[x]);
       stats_.candidates_limited += call.limited;
       stats_.slack_cut += cut;
       outbox_.push_back(links[x]);
@@ -508,9 +598,11 @@ class RequestLinker::Impl {
       link.by_id = true;
       return link;
     }
-    link.request = call.owner == kNobody ? 0 : window_.requests[call.owner].id;
     link.posterior =
         options_.mode == LinkMode::kPosteriors || call.candidates <= 1 ? 1 : call.share;
+    if (call.owner == kNobody) return link;
+    link.request = window_.requests[call.owner].id;
+    link.posterior *= std::exp(-window_.StandsFor(call, call.owner));
     return link;
   }
 
@@ -524,12 +616,18 @@ class RequestLinker::Impl {
     for (size_t x = 0; x < candidates.size(); ++x) {
       if (candidates[x] == call.owner) mine = x;
     }
+    // A candidate that stands for others shares what it gets with them.
+    const auto own = [&](size_t option) {
+      return option == candidates.size()
+                 ? shares[option]
+                 : shares[option] * std::exp(-window_.StandsForAt(call, option));
+    };
     Link link;
     link.call = call.id;
     link.request = id_of(mine);
-    link.posterior = shares[mine];
+    link.posterior = own(mine);
     for (size_t x = 0; x < shares.size(); ++x) {
-      Link::Choice choice{id_of(x), shares[x]};
+      Link::Choice choice{id_of(x), own(x)};
       if (x == mine || choice.posterior == 0) continue;
       for (Link::Choice& other : link.others) {
         if (choice.posterior > other.posterior) std::swap(choice, other);
@@ -550,8 +648,7 @@ class RequestLinker::Impl {
 
   struct LearnedFrom {
     size_t calls = 0;
-    int classes = 0;
-    size_t kinds = 0;
+    size_t since = 0;  // calls that came after
   };
 
   LinkerOptions options_;
@@ -561,6 +658,7 @@ class RequestLinker::Impl {
   bool learned_ = false;  // the prefix
   uint64_t next_sequence_ = 0;
   Nanos last_start_ = 0;
+  Nanos seen_until_ = 0;
   Nanos widest_slack_ = 0;    // of two records together, so far
   std::deque<Chunk> chunks_;  // in the window and not decided
   Vocabulary vocabulary_;

@@ -49,7 +49,8 @@ struct LinkerOptions {
   Nanos chunk_time = 10 * kSecond;
   /// Beyond so many records that wait, the oldest are decided early (and counted).
   size_t max_records = 4'000'000;
-  /// A call has at most so many requests to choose from (the latest to start); others are counted.
+  /// A call has at most so many requests to choose from: the latest to start, and a draw of the
+  /// others, each of which stands for its part of them. Such calls are counted.
   size_t max_candidates = 128;
   /// A call may start or end so much outside of its request, beside the slack of the two records.
   Nanos nesting_slack = kMicrosecond;
@@ -72,9 +73,9 @@ struct LinkerStats {
   uint64_t too_long = 0;            // last longer than the horizon
   uint64_t impossible_time = 0;     // lie more than 146 years (2^62 ns) from 1970
   uint64_t impossible_slack = 0;    // have a slack below 0 or above half of chunk_time
-  uint64_t too_many_classes = 0;    // are of one (service, peer, operation) too many
+  uint64_t too_many_services = 0;   // are of one service too many
   uint64_t decided_early = 0;       // left because of max_records
-  uint64_t candidates_limited = 0;  // calls that lost candidates to max_candidates
+  uint64_t candidates_limited = 0;  // calls of which some candidates stand for others
   uint64_t slack_cut = 0;  // calls decided before all that their slack reaches had been seen
 };
 

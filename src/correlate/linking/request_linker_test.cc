@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -390,6 +391,30 @@ TEST(RequestLinker, WhatFollowsARequestMoreExactlyThanItsOwnTimeIsHandedOn) {
   EXPECT_GT(ShareRight(load, Batch(load.records), &said), .95);
 }
 
+TEST(RequestLinker, CallsLongAfterTheAnswerAreNotSurelyNobodys) {
+  for (const double after_us : {20'000., 100'000., 300'000.}) {
+    Workload load;
+    Random random(1);
+    double now = 0;
+    for (int i = 0; i < 1'000; ++i) {
+      now += random.Exponential(50'000);
+      const double end = now + 5'000 * std::exp(random.Normal(0, .5));
+      const double start = end + after_us * std::exp(random.Normal(0, .3));
+      CallRecord in = Workload::Record(kFront, kNoEntity, false, now, end);
+      CallRecord out = Workload::Record(kFront, kStock, true, start, start + 5'000);
+      in.id = load.NextId();
+      out.id = load.NextId();
+      load.parent[out.id] = in.id;
+      load.records.push_back(in);
+      load.records.push_back(out);
+    }
+    double said = 0;
+    const double right = ShareRight(load, Batch(load.records), &said);
+    EXPECT_NEAR(said, right, .1) << after_us;
+    EXPECT_GE(right, after_us < 50'000 ? .8 : after_us < 200'000 ? .4 : .15) << after_us;
+  }
+}
+
 TEST(RequestLinker, CallsAfterTheAnswerStreamTheSame) {
   const Workload load = HandedOff(1, 1'500, 4);
   LinkerOptions options;
@@ -760,8 +785,12 @@ TEST(RequestLinker, RetriesAreCallsOfTheSameRequest) {
 }
 
 TEST(RequestLinker, LoopsOfCallsAreTold) {
-  const Workload workload({.in_flight = 2, .most_loops = 4});
-  EXPECT_GE(workload.Accuracy(Batch(workload.records)), .95);
+  double right = 0;  // of one seed it differs by .01 from that of another
+  for (uint64_t seed = 1; seed <= 4; ++seed) {
+    const Workload workload({.in_flight = 2, .most_loops = 4, .seed = seed});
+    right += workload.Accuracy(Batch(workload.records)) / 4;
+  }
+  EXPECT_GE(right, .95);
 }
 
 TEST(RequestLinker, DamagedRecordsAreRefusedByName) {
@@ -851,17 +880,212 @@ TEST(RequestLinker, WhatComesTooLateIsCountedAndAnswered) {
   EXPECT_EQ(links.size(), workload.parent.size());
 }
 
-TEST(RequestLinker, TooManyClassesAreRefusedAndCounted) {
+/// Requests to one service that make a call each, both of one of `names` operations.
+Workload ManyNames(int names, int requests) {
+  Workload load;
+  Random random(3);
+  double now = 0;
+  const auto gap = [&](double median) { return median * std::exp(random.Normal(0, .25)); };
+  for (int i = 0; i < requests; ++i) {
+    now += random.Exponential(1'000);
+    const double from = now + gap(300), to = from + gap(1'500);
+    CallRecord in = Workload::Record(kFront, kNoEntity, false, now, to + gap(400));
+    CallRecord out = Workload::Record(kFront, kStock, true, from, to);
+    in.operation = out.operation = StringId{1 + static_cast<uint32_t>(random.Below(names))};
+    in.id = load.NextId();
+    out.id = load.NextId();
+    load.parent[out.id] = in.id;
+    load.records.push_back(in);
+    load.records.push_back(out);
+  }
+  return load;
+}
+
+TEST(RequestLinker, NamesWithoutEndAreLearnedTogether) {
+  // Small chunks: new names all the time, each of which could make its service learn anew.
+  LinkerOptions options;
+  options.learn_records = 1'000;
+  options.chunk_records = 500;
+  const Workload load = ManyNames(5'000, 5'000);
+  RequestLinker linker(options);
+  std::vector<Link> links;
+  size_t most = 0;
+  const auto sink = [&](const Link& link) { links.push_back(link); };
+  for (size_t at = 0; at < load.records.size(); at += 500) {
+    linker.Add({load.records.data() + at, 500});
+    linker.Advance(load.records[at + 499].start, sink);
+    most = std::max(most, linker.bytes());
+  }
+  linker.Finish(sink);
+  ASSERT_EQ(links.size(), load.parent.size());
+  EXPECT_EQ(linker.stats().too_many_services, 0u);
+  EXPECT_LE(linker.stats().learned, 2 * std::log2(load.records.size()));
+  EXPECT_LT(most, 10u << 20);
+  double said = 0;
+  const double right = ShareRight(load, links, &said);
+  EXPECT_GE(right, .95);
+  EXPECT_NEAR(said, right, .02);
+}
+
+TEST(RequestLinker, ANameThatComesToBeSeenOftenIsLearnedByItself) {
+  // Names without end, and from the middle on one that is seen often and behaves otherwise.
+  LinkerOptions options;
+  options.learn_records = 2'000;
+  options.chunk_records = 500;
+  Workload load = ManyNames(5'000, 3'000);
+  Random random(8);
+  double now = static_cast<double>((load.records.back().start - kT0) / kMicrosecond);
+  const size_t before = load.records.size();
+  for (int i = 0; i < 10'000; ++i) {
+    now += random.Exponential(1'000);
+    const double from = now + 5'000 * std::exp(random.Normal(0, .02)), to = from + 500;
+    CallRecord in = Workload::Record(kFront, kNoEntity, false, now, to + 50);
+    CallRecord out = Workload::Record(kFront, kStock, true, from, to);
+    in.operation = out.operation = StringId{9'000};
+    in.id = load.NextId();
+    out.id = load.NextId();
+    load.parent[out.id] = in.id;
+    load.records.push_back(in);
+    load.records.push_back(out);
+  }
+  LinkerStats stats;
+  const std::vector<Link> links = Batch(load.records, options, &stats);
+  const uint64_t late = load.records[before + 15'000].id;
+  double right = 0, all = 0;
+  for (const Link& link : links) {
+    if (link.call < late) continue;
+    right += load.parent.at(link.call) == link.request;
+    all += 1;
+  }
+  EXPECT_GE(right / all, .9);
+  EXPECT_LE(stats.learned, 2 * std::log2(load.records.size()));
+}
+
+TEST(RequestLinker, TooManyServicesAreRefusedAndCounted) {
   std::vector<CallRecord> records;
-  for (uint64_t i = 1; i <= 30'000; ++i) {
-    CallRecord r = Workload::Record(kFront, kStock, true, static_cast<double>(i), i + 1.0);
-    r.operation = StringId{static_cast<uint32_t>(i)};
+  for (uint64_t i = 1; i <= 12'000; ++i) {
+    CallRecord r = Workload::Record(EntityId{i}, kStock, true, static_cast<double>(i), i + 1.0);
     r.id = i;
     records.push_back(r);
   }
   LinkerStats stats;
   EXPECT_EQ(Batch(records, {}, &stats).size(), records.size());
-  EXPECT_GT(stats.too_many_classes, 9'000u);
+  EXPECT_EQ(stats.too_many_services, 2'000u);
+}
+
+/// `at_once` requests that start and end together, and as many calls that do so within them.
+Workload Together(int at_once, int times) {
+  Workload load;
+  for (int t = 0; t < times; ++t) {
+    for (int i = 0; i < 2 * at_once; ++i) {
+      const bool out = i >= at_once;
+      const double from = t * 1e6 + (out ? 2'000 : 0), to = t * 1e6 + (out ? 5'000 : 10'000);
+      CallRecord r = Workload::Record(kFront, out ? kStock : kNoEntity, out, from, to);
+      r.id = load.NextId();
+      if (out) load.parent[r.id] = r.id - at_once;
+      load.records.push_back(r);
+    }
+  }
+  return load;
+}
+
+TEST(RequestLinker, WhatNothingTellsApartIsSaidToBeOneInSoMany) {
+  for (const int k : {2, 20, 200, 1'000}) {
+    for (const int times : {1, 600 / k}) {
+      if (k == 2 && times == 1) continue;  // two calls teach nothing
+      if (times == 0) continue;
+      const Workload load = Together(k, times);
+      double said = 0;
+      const std::vector<Link> links = Batch(load.records);
+      ShareRight(load, links, &said);
+      EXPECT_GE(said, .5 / k) << k << " x " << times;
+      EXPECT_LE(said, 2. / k + .005) << k << " x " << times;
+      for (const Link& link : links) {
+        EXPECT_FALSE(link.request == 0 && link.posterior >= .5) << k << " x " << times;
+        double sum = link.posterior;
+        for (const Link::Choice& other : link.others) sum += other.posterior;
+        EXPECT_LE(sum, 1.001);
+      }
+    }
+  }
+}
+
+/// As many requests of a second each at a time, each with a call: anywhere in it, or soon after the
+/// start.
+Workload AtATime(double in_flight, bool anywhere, int requests = 6'000) {
+  Workload load;
+  Random random(5);
+  double now = 0;
+  for (int i = 0; i < requests; ++i) {
+    now += random.Exponential(1e6 / in_flight);
+    const double lasts = 1e6 * std::exp(random.Normal(0, .05));
+    const double gap =
+        anywhere ? random.Uniform() * (lasts - 2'000) : 1'000 * std::exp(random.Normal(0, .05));
+    CallRecord in = Workload::Record(kFront, kNoEntity, false, now, now + lasts);
+    CallRecord out = Workload::Record(kFront, kStock, true, now + gap, now + gap + 1'000);
+    in.id = load.NextId();
+    out.id = load.NextId();
+    load.parent[out.id] = in.id;
+    load.records.push_back(in);
+    load.records.push_back(out);
+  }
+  return load;
+}
+
+TEST(RequestLinker, OneOfThousandsThatNothingTellsApartIsNotSaidToBeSure) {
+  LinkerStats stats;
+  const Workload load = AtATime(2'000, true);
+  double said = 0;
+  const double right = ShareRight(load, Batch(load.records, {}, &stats), &said);
+  EXPECT_LT(right, .01);
+  EXPECT_LT(said, .05);
+  EXPECT_GT(stats.candidates_limited, 5'000u);
+}
+
+TEST(RequestLinker, RequestsThatLeftTheWindowHaveTheirShare) {
+  LinkerOptions options;
+  options.max_candidates = 16;
+  options.chunk_records = 256;
+  options.learn_records = 2'000;
+  const Workload load = AtATime(2'000, true);
+  double said = 0;
+  const double right = ShareRight(load, Batch(load.records, options), &said);
+  EXPECT_LT(right, .01);
+  EXPECT_LT(said, .05);
+}
+
+TEST(RequestLinker, OneOfThousandsIsFoundWhereItsTimesTell) {
+  const Workload load = AtATime(2'000, false);
+  double said = 0;
+  const double right = ShareRight(load, Batch(load.records), &said);
+  EXPECT_GT(right, .8);
+  EXPECT_NEAR(said, right, .05);
+}
+
+TEST(RequestLinker, AClockOfTenMillisecondsIsNoReasonToGiveUp) {
+  // Requests of 30 ms on such a clock, from one to twenty at a time.
+  for (const double in_flight : {1., 4., 20.}) {
+    Workload load;
+    Random random(9);
+    double now = 0;
+    const auto tick = [](double us) { return std::floor(us / 10'000) * 10'000; };
+    const auto gap = [&](double median) { return median * std::exp(random.Normal(0, .25)); };
+    for (int i = 0; i < 2'000; ++i) {
+      now += random.Exponential(30'000 / in_flight);
+      const double from = now + gap(4'500), to = from + gap(15'000), end = to + gap(9'000);
+      CallRecord in = Workload::Record(kFront, kNoEntity, false, tick(now), tick(end));
+      CallRecord out = Workload::Record(kFront, kStock, true, tick(from), tick(to));
+      in.id = load.NextId();
+      out.id = load.NextId();
+      load.parent[out.id] = in.id;
+      load.records.push_back(in);
+      load.records.push_back(out);
+    }
+    double said = 0;
+    const double right = ShareRight(load, Batch(load.records), &said);
+    EXPECT_NEAR(said, right, .1) << in_flight;
+    EXPECT_GT(right, in_flight == 1 ? .85 : in_flight == 4 ? .55 : .05) << in_flight;
+  }
 }
 
 TEST(RequestLinker, NothingInNothingOut) {

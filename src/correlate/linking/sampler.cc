@@ -345,8 +345,21 @@ double Sampler::Order(const Draft& a, const Draft* b, bool drafted) const {
   return total;
 }
 
+double Sampler::Alike(const Draft& draft) const {
+  double total = 0;
+  const Request& r = w_.requests[draft.request];
+  for (int s = 0, n = model_.kinds[r.kind].slots(); s < n; ++s) {
+    const int to = draft.slots[s], from = w_.slots[r.first_slot + s];
+    if (to == from) continue;
+    if (to != kNobody) total += w_.StandsFor(w_.calls[to], draft.request);
+    if (from != kNobody) total -= w_.StandsFor(w_.calls[from], draft.request);
+  }
+  return total;
+}
+
 void Sampler::Decide(const Draft& a, const Draft* b, int freed, double gain, double log_ratio,
                      double temperature) {
+  if (!w_.stands_for.empty()) log_ratio += Alike(a) + (b == nullptr ? 0 : Alike(*b));
   gain += temperature * log_ratio;
   float probability = 1;
   const auto chance = [&](double of) {

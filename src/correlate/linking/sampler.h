@@ -83,6 +83,9 @@ class Sampler {
   /// The whole group for the other's, where both have room: back and forth alike.
   bool SwapAll(const CallGroup& ga, const CallGroup& gb, Draft* a, Draft* b) const;
   bool Movable(int call, int to) const;
+  /// Log of how many more states the drafted one stands for than the present one, where candidates
+  /// stand for others. A number of states, so no temperature changes it.
+  double Alike(const Draft& draft) const;
   void InsertInto(const CallGroup& group, int call, Draft* draft) const;
   void RemoveFrom(const CallGroup& group, int call, Draft* draft) const;
   /// Takes the drafts if chance will have it. `freed`: loses its owner by that.

@@ -61,6 +61,12 @@ Shape ShapeOf(const JoinedTrace& trace, std::vector<int32_t>* below) {
   return shape;
 }
 
+/// A server's span lies within its client's, whatever the server goes on to do: by law.
+linking::LinkerOptions NestedHops(linking::LinkerOptions options) {
+  options.hand_offs = false;
+  return options;
+}
+
 }  // namespace
 
 RebuilderOptions::RebuilderOptions() {
@@ -90,7 +96,7 @@ struct RequestRebuilder::Impl {
   Impl(const RebuilderOptions& o, const telemetry::Interner* s)
       : options(o),
         strings(*s),
-        hops(o.linker),
+        hops(NestedHops(o.linker)),
         within(o.linker),
         shelf(o.max_waiting_spans),
         gallery(o.max_kept) {}
@@ -378,7 +384,7 @@ struct RequestRebuilder::Impl {
       s.records += l.records;
       s.learned += l.learned;
       s.refused += l.late + l.negative + l.too_long + l.impossible_time + l.impossible_slack +
-                   l.too_many_classes;
+                   l.too_many_services;
     }
     s.mean_posterior = s.inferred > 0 ? posterior_sum / static_cast<double>(s.inferred)
                                       : std::numeric_limits<double>::quiet_NaN();
