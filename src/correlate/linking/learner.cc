@@ -236,7 +236,7 @@ class ServiceLearner {
     std::vector<int> owners;
   };
 
-  enum class From { kAnyOrder, kFirstCome, kLostRequests, kLeftOver };
+  enum class From { kAnyOrder, kFirstCome, kManyLost, kFewLost };
 
   /// Learns from a start and keeps what is likelier than others with hand-offs, or without. False:
   /// calls that keep a time of their own were taken for hand-offs.
@@ -258,8 +258,8 @@ class ServiceLearner {
   }
 
   void AttemptLost() {
-    Attempt(From::kLostRequests);
-    Attempt(From::kLeftOver);
+    Attempt(From::kManyLost);
+    Attempt(From::kFewLost);
   }
 
   void Start(From from) {
@@ -280,11 +280,11 @@ class ServiceLearner {
     GuessAny(service_, true, &w_, &m_);
     LeftOver();
     of_.first_come = from == From::kFirstCome;
-    of_.loses_requests = from == From::kLostRequests || from == From::kLeftOver;
+    of_.loses_requests = from == From::kManyLost || from == From::kFewLost;
     of_.order_weight.assign(of_.classes, of_.first_come ? kStrictOrder : 0);
-    if (from == From::kAnyOrder || from == From::kLeftOver) return;
+    if (from == From::kAnyOrder || from == From::kFewLost) return;
     // First come: the guess ran for the gaps that later guesses need; its owners are not wanted.
-    // Lost requests: only what is sure is kept, so that the wrong ones don't make up the model.
+    // Many lost: only what is sure is kept, so that the wrong ones don't make up the model.
     for (int c = range.first_call; c < range.end_call; ++c) {
       Call& call = w_.calls[c];
       if (call.pinned || call.decided || of_.Chained(call.call_class)) continue;

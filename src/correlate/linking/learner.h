@@ -1,9 +1,12 @@
 // Learner: a model from records that nobody labelled. From a first guess, rounds of (learn from the
 // present owners, sample owners under what was learned). What a round ends in depends on where it
-// starts, so a service is learned from several starts and keeps the likeliest:
+// starts, so a service is learned from several starts and keeps the one with the greatest free
+// energy (free_energy.h). A freer model has to bring more; so has one in which calls are nobody's
+// that some request may have made:
 //   any order      the first guess by gaps
 //   first come     each call to the request that came first, as one thread with a queue would
-//   lost requests  only sure links, where many calls find no request at all
+//   lost requests  where many calls find no request at all: from sure links only, which finds many
+//                  that are lost, and from all links, which finds few and is right in a crowd
 //   several calls  more slots per class, where many calls find all their requests taken; chains
 //                  where no number of slots is enough
 //   hand-offs      calls may come after the answer, of classes whose calls lie in no request or
