@@ -28,7 +28,8 @@ constexpr double kOrderly = .5;      // nats that a gap's density is above any t
 constexpr double kVague = .7;        // share of the first guess below which nobody stands out
 constexpr double kLost = .003;       // of the calls without request: requests may be missing
 constexpr double kExplained = .7;    // of them, that may be left when there are more slots
-constexpr double kWorth = .05;       // nats a call that a freer model must bring
+constexpr double kWorth = .05;       // nats a call that more slots or hand-offs must bring
+constexpr double kLostWorth = .075;  // and that lost requests must
 constexpr double kAtHand = .25;      // nats by which a request that is there makes a call rather
 constexpr float kSure = .5f;         // share of the first guess
 constexpr double kOrphanPrior = .1;  // calls
@@ -230,7 +231,7 @@ class ServiceLearner {
   struct State {
     double likelihood = 0;
     double nobodys = 0;  // calls without request
-    double spurned = 0;  // of which some request may have made each
+    double spurned = 0;  // of which some request may have made each, beyond what all have room for
     ServiceModel service;
     std::vector<RequestModel> kinds;
     std::vector<int> owners;
@@ -249,8 +250,8 @@ class ServiceLearner {
     const bool more_room = one_slot_left_ >= 0;
     if (more_room && state.nobodys > kExplained * one_slot_left_) return true;
     const bool outlives = of_.AnyOutlives();
-    const int freer = more_room + outlives + of_.loses_requests;
-    state.likelihood -= kWorth * freer * static_cast<double>(w_.calls.size());
+    const double worth = kWorth * (more_room + outlives) + kLostWorth * of_.loses_requests;
+    state.likelihood -= worth * static_cast<double>(w_.calls.size());
     state.likelihood -= kAtHand * state.spurned;
     std::optional<State>& best = best_[outlives];
     if (!best || state.likelihood > best->likelihood) best = std::move(state);
@@ -279,6 +280,10 @@ class ServiceLearner {
     CallChains(service_, &w_, m_).Follow();
     GuessAny(service_, true, &w_, &m_);
     LeftOver();
+    if (beyond_room_.empty()) {
+      for (int k = 0; k < of_.classes; ++k)
+        beyond_room_.push_back(std::max(0.0, all_[k] - RoomFor(k)));
+    }
     of_.first_come = from == From::kFirstCome;
     of_.loses_requests = from == From::kManyLost || from == From::kFewLost;
     of_.order_weight.assign(of_.classes, of_.first_come ? kStrictOrder : 0);
@@ -315,9 +320,8 @@ class ServiceLearner {
   /// class than all of them together have room for.
   bool RequestsAreLost() const {
     const double all = std::accumulate(all_.begin(), all_.end(), 0.0);
-    double lost = no_room_, beyond = 0;
-    for (int k = 0; k < of_.classes; ++k) beyond += std::max(0.0, all_[k] - RoomFor(k));
-    lost = std::max(lost, beyond);
+    const double beyond = std::accumulate(beyond_room_.begin(), beyond_room_.end(), 0.0);
+    const double lost = std::max(no_room_, beyond);
     return lost >= 3 && lost > kLost * all;
   }
 
@@ -488,11 +492,15 @@ class ServiceLearner {
     // Every slot brings a density of its own, which fits better than none: some 80 numbers
     // in log n / 2 each, of which most are given by their neighbours.
     state.likelihood -= 8 * slots * std::log(1.0 + requests);
+    std::vector<double> spurned(of_.classes, 0.0);
     for (int c = range.first_call; c < range.end_call; ++c) {
       state.owners.push_back(w_.calls[c].owner);
       state.nobodys += w_.calls[c].owner == kNobody;
-      state.spurned += w_.calls[c].owner == kNobody && at_hand_[c - range.first_call];
+      spurned[w_.calls[c].call_class] +=
+          w_.calls[c].owner == kNobody && at_hand_[c - range.first_call];
     }
+    for (int k = 0; k < of_.classes; ++k)
+      state.spurned += std::max(0.0, spurned[k] - beyond_room_[k]);
     return state;
   }
 
@@ -520,7 +528,8 @@ class ServiceLearner {
   std::optional<State> best_[2];  // without hand-offs, with
   double one_slot_left_ = -1;     // calls without request in the best state, one slot a class
   double weight_ = 0;
-  std::vector<bool> at_hand_;                      // per call
+  std::vector<bool> at_hand_;        // per call
+  std::vector<double> beyond_room_;  // calls per class that are more than all requests' first ones
   std::vector<double> left_over_, outside_, all_;  // calls per class
   double no_room_ = 0;                             // calls that surely find no request
 };
