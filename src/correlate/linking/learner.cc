@@ -33,6 +33,9 @@ constexpr double kLostWorth = .075;  // and that lost requests must
 constexpr double kAtHand = .25;      // nats by which a request that is there makes a call rather
 constexpr float kSure = .5f;         // share of the first guess
 constexpr double kOrphanPrior = .1;  // calls
+constexpr int kGrainTries = 20, kGrainPairs = 8;
+constexpr double kOnGrid = .99;           // of the times, if a clock is as coarse
+constexpr int64_t kCoarsest = 1'000'000;  // microseconds
 
 /// Gives the kind slots for every class of calls that some request of it may hold, `room` of them
 /// per class, and chains for the classes that have none. False: there are more than fit; those with
@@ -82,35 +85,47 @@ bool SetClasses(const LinkWindow& window, int service, int kind, const std::vect
   return fit;
 }
 
-/// The greatest step of which nearly all timestamps are multiples, up to a common remainder.
+/// Share of the times that are multiples of `step`, up to a common remainder.
+double OnGrid(const std::vector<int64_t>& times, int64_t step) {
+  std::vector<int64_t> remainder;
+  for (const int64_t t : times) remainder.push_back((t % step + step) % step);
+  std::sort(remainder.begin(), remainder.end());
+  size_t most = 0;
+  for (size_t at = 0; at < remainder.size();) {
+    const auto end = std::upper_bound(remainder.begin(), remainder.end(), remainder[at]);
+    most = std::max(most, static_cast<size_t>(end - remainder.begin()) - at);
+    at = static_cast<size_t>(end - remainder.begin());
+  }
+  return static_cast<double>(most) / static_cast<double>(times.size());
+}
+
+/// The greatest step of which nearly all timestamps are multiples, up to a common remainder: the
+/// greatest common divisor of a few differences, of those that are on a grid.
 TimeGrain GrainOf(const LinkWindow& window, int service) {
   const ServiceRange& range = window.services[service];
-  std::vector<double> times;
+  std::vector<int64_t> times;
+  const auto add = [&](Interval time) {
+    times.push_back(std::llround(time.start));
+    times.push_back(std::llround(time.end));
+  };
   for (int i = range.first_request; i < range.end_request && times.size() < 4'000; ++i) {
-    times.push_back(window.requests[i].time.start);
-    times.push_back(window.requests[i].time.end);
+    add(window.requests[i].time);
   }
   for (int c = range.first_call; c < range.end_call && times.size() < 8'000; ++c) {
-    times.push_back(window.calls[c].time.start);
-    times.push_back(window.calls[c].time.end);
+    add(window.calls[c].time);
   }
   if (times.size() < 50) return {};
-  std::vector<int64_t> remainder(times.size());
-  for (const double quantum : {1e6, 1e5, 1e4, 1e3, 1e2, 1e1}) {
-    for (size_t i = 0; i < times.size(); ++i) {
-      remainder[i] = std::llround((times[i] / quantum - std::floor(times[i] / quantum)) * quantum);
-      if (remainder[i] == static_cast<int64_t>(quantum)) remainder[i] = 0;
+  int64_t grain = 1;
+  Random random(times.size());
+  for (int tries = 0; tries < kGrainTries; ++tries) {
+    int64_t step = 0;
+    for (int pair = 0; pair < kGrainPairs; ++pair) {
+      step = std::gcd(step, times[random.Below(times.size())] - times[random.Below(times.size())]);
     }
-    std::sort(remainder.begin(), remainder.end());
-    size_t most = 0;
-    for (size_t at = 0; at < remainder.size();) {
-      const auto end = std::upper_bound(remainder.begin(), remainder.end(), remainder[at]);
-      most = std::max(most, static_cast<size_t>(end - remainder.begin()) - at);
-      at = static_cast<size_t>(end - remainder.begin());
-    }
-    if (most >= .99 * static_cast<double>(remainder.size())) return {quantum};
+    step = std::min(step, kCoarsest);
+    if (step > grain && OnGrid(times, step) >= kOnGrid) grain = step;
   }
-  return {1};
+  return {static_cast<double>(grain)};
 }
 
 void Gather(const LinkWindow& window, const LinkModel& model, int service, int kind, double until,

@@ -88,5 +88,19 @@ TEST(Learner, CoarseClocksAreSeen) {
   EXPECT_EQ(service.model.services[0].grain.quantum, 1'000);
 }
 
+TEST(Learner, AnyStepOfAClockIsSeen) {
+  for (const double step : {125., 15'625.}) {
+    Service service;
+    Random random(4);
+    for (int i = 0; i < 200; ++i) {
+      const double t = step * (1'000.0 * i + static_cast<double>(random.Below(20))) + 7;
+      const double wait = step * (1.0 + static_cast<double>(random.Below(5)));
+      service.Add(t, t + wait + 5 * step, t + wait, t + wait + 3 * step);
+    }
+    service.Learn();
+    EXPECT_EQ(service.model.services[0].grain.quantum, step);
+  }
+}
+
 }  // namespace
 }  // namespace tomograph::correlate::linking
