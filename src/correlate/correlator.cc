@@ -306,10 +306,10 @@ struct Correlator::Impl {
       const EntityId service = identities->resources.Get(batch.resource[i]).service_entity;
       if (service == kNoEntity) continue;
       SeeHomes(batch.resource[i], kNoEntity, StartOfWindow(t), t);
-      Arrived& arrived = ArrivedFrom(service, t);
-      ++arrived.records;
-      ++arrived.logs;
-      if (batch.severity[i] >= telemetry::Severity::kError) ++arrived.errors;
+      Arrived& from = ArrivedFrom(service, t);
+      ++from.records;
+      ++from.logs;
+      if (batch.severity[i] >= telemetry::Severity::kError) ++from.errors;
     }
   }
 
