@@ -189,8 +189,7 @@ struct ClockModel::Impl {
         Report(key, pair, end);
         a.last_contact = b.last_contact = end;
         fresh[ia] = fresh[ib] = 1;
-        if (pair.window.verdict == PairWindow::Verdict::kStep)
-          steps.Add({ia, ib, &pair.window, pair.calls.count()});
+        if (pair.window.turned()) steps.Add({ia, ib, &pair.window, pair.calls.count()});
       } else if (const auto predicted = pair.clock.Predict(start, length)) {
         pair.window = *predicted;
       } else {
@@ -228,8 +227,7 @@ struct ClockModel::Impl {
   }
 
   static bool Jumped(const PairWindow& w) {
-    return w.verdict == PairWindow::Verdict::kStep ||
-           w.verdict == PairWindow::Verdict::kContradiction;
+    return w.turned() || w.verdict == PairWindow::Verdict::kContradiction;
   }
 
   /// By host: from when on nothing that was known of it holds without calls, since of its part some
@@ -249,7 +247,7 @@ struct ClockModel::Impl {
     for (size_t e = 0; e < edges.size(); ++e) {
       if (!stepped(of_edge[e])) continue;
       const PairWindow& w = of_edge[e]->window;
-      const bool inside = w.verdict == PairWindow::Verdict::kStep && !w.at_start;
+      const bool inside = w.turned() && !w.at_start;
       Nanos from =
           inside ? start + length / 2 + FromSeconds(std::min(w.step_from, w.may_from)) : start;
       // One that may have been before the window is as old as the calls that say nothing of it.
@@ -268,7 +266,7 @@ struct ClockModel::Impl {
   /// together, so that beside is all of the part.
   static void Distrust(const WindowSteps& steps, Pair* pair, GraphPair* before, GraphPair* after) {
     const PairWindow& w = pair->window;
-    if (w.verdict == PairWindow::Verdict::kStep) return;
+    if (w.turned()) return;
     const bool unexplained = steps.inside.empty() && steps.at_start.empty();
     const bool at_start = unexplained || steps.MayHaveMissed(w, /*before=*/true);
     const bool missed = at_start || steps.MayHaveMissed(w, /*before=*/false);
@@ -382,6 +380,8 @@ struct ClockModel::Impl {
       for (size_t i = 0; i < n; ++i)
         if (then[i].measured && now[i].measured && then[i].reference == now[i].reference)
           inside[i] = Significant(now[i].offset - then[i].offset, steps.inside);
+      for (size_t i = 0; i < n; ++i)
+        if (ChangedRate(then[i], now[i], steps.inside)) inside[i] = 0;
       BlameReferences(ids, now, &inside);
     }
     for (size_t i = 0; i < n; ++i) {
@@ -396,6 +396,7 @@ struct ClockModel::Impl {
         const bool before =
             !steps.inside.empty() && steps.WidestInside(start, length).from <= start;
         CoverTail(ids[i], before ? Widened(old[i], whole) : old[i], at_start[i] != 0);
+        if (before && ChangedRate(then[i], now[i], steps.inside)) CoverBend(&host, old[i], whole);
       }
       if (at_start[i] != 0) {
         // Until no call allows for it any more, the clock may still have been what it was.
@@ -422,6 +423,8 @@ struct ClockModel::Impl {
       Append(&host, Part(whole, zone.to, end));
       if (inside[i] != 0)
         TellStep(&host, ids[i], steps.ZoneInside(start, length), inside[i], steps);
+      if (ChangedRate(then[i], now[i], steps.inside))
+        TellRateChange(ids[i], then[i], now[i], steps);
     }
   }
 
@@ -439,6 +442,31 @@ struct ClockModel::Impl {
         break;
       to = s.from;
       CoverIn(&host, i, next, stepped);
+    }
+  }
+
+  /// The rate may have changed in the last window already: a clock that was on the line before the
+  /// change is on the line after it from then on, so that it is on the greater of both where it
+  /// drifts up, on the lesser where it drifts down.
+  void CoverBend(Host* host, const ClockSegment& before, ClockSegment after) {
+    const bool up = after.drift > before.drift;
+    const auto side = up ? &ClockSegment::above : &ClockSegment::below;
+    if ((after.*side)[0] == kUnbounded) return;
+    // As steep as its own bounds let the line be.
+    const double steeper =
+        (static_cast<double>(after.above[0]) + static_cast<double>(after.above[2]) +
+         static_cast<double>(after.below[0]) + static_cast<double>(after.below[2])) /
+        2 / static_cast<double>(length);
+    for (ClockSegment& s : host->segments) {
+      if (s.from < start - length || !s.measured || s.reference != after.reference) continue;
+      for (size_t k = 0; k < 3; ++k) {
+        const Nanos at = s.from + static_cast<Nanos>(k) * (s.to - s.from) / 2;
+        const double reach =
+            static_cast<double>((after.*side)[0]) + steeper * static_cast<double>(start - at);
+        const double off = after.OffsetAt(at) - s.OffsetAt(at);
+        if ((s.*side)[k] != kUnbounded)
+          (s.*side)[k] = std::max((s.*side)[k], Outward(reach + (up ? off : -off)));
+      }
     }
   }
 
@@ -507,8 +535,20 @@ struct ClockModel::Impl {
   /// Less than half of the smallest step is what pooling makes of one for others.
   static Nanos Significant(Nanos moved, const std::vector<SteppedPair>& steps) {
     double least = 9e18;
-    for (const SteppedPair& s : steps) least = std::min(least, std::abs(s.window->size));
+    for (const SteppedPair& s : steps)
+      if (s.window->verdict == PairWindow::Verdict::kStep)
+        least = std::min(least, std::abs(s.window->size));
     return std::abs(static_cast<double>(moved)) > least / 2 ? moved : 0;
+  }
+
+  static bool ChangedRate(const GraphHost& then, const GraphHost& now,
+                          const std::vector<SteppedPair>& changes) {
+    if (!then.measured || !now.measured || then.reference != now.reference) return false;
+    double least = 9e18;
+    for (const SteppedPair& s : changes)
+      if (s.window->verdict == PairWindow::Verdict::kRateChange)
+        least = std::min(least, std::abs(s.window->after.drift - s.window->before.drift));
+    return std::abs(now.drift - then.drift) > least / 2;
   }
 
   void TellStep(Host* host, EntityId id, TimeRange zone, Nanos size, const WindowSteps& steps) {
@@ -523,6 +563,21 @@ struct ClockModel::Impl {
     finding.size = size;
     for (const auto* list : {&steps.at_start, &steps.inside})
       for (const SteppedPair& s : *list) finding.calls += s.calls;
+    Tell(std::move(finding));
+  }
+
+  void TellRateChange(EntityId id, const GraphHost& then, const GraphHost& now,
+                      const WindowSteps& steps) {
+    const TimeRange zone = steps.ZoneOfRateChange(start, length);
+    ClockFinding finding;
+    finding.kind = ClockFinding::Kind::kRateChange;
+    finding.from = zone.from;
+    finding.to = zone.to;
+    finding.host = NameOf(id);
+    finding.other = NameOf(hosts.at(id).reference);
+    finding.drift_before = then.drift * 1e-9;
+    finding.drift_after = now.drift * 1e-9;
+    for (const SteppedPair& s : steps.inside) finding.calls += s.calls;
     Tell(std::move(finding));
   }
 
