@@ -503,11 +503,13 @@ bool PairClock::TakeStep(const BandPoints& before, const BandPoints& after, doub
 }
 
 /// A clock that is slewed: its rate changes, and its offset does not jump. Only from a drift that
-/// is known; and when no step, or no few outliers, explain the window about as well.
+/// is known, or to one that none has by itself; and when no step, or no few outliers, explain the
+/// window about as well.
 bool PairClock::TryRateChange(const BandPoints& points, double half, PairWindow* out) {
-  if (!DriftKnown()) return false;
+  if (!known_ || usual_gap_ <= 0) return false;
   const auto change = FindRateChange(points, offset_, drift_, usual_gap_, half);
   if (!change) return false;
+  if (!DriftKnown() && std::abs(change->slope - drift_) < kMaxSlope) return false;
   PairClock stepped = *this;
   PairWindow step = *out;
   // Of deviations as exponential as delays are, the logarithm of how much likelier a change is.
@@ -627,6 +629,7 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
   } else if (TryStep(points, half, &out)) {
     offset_ = out.after.offset;
   } else if (!known_ && Fit(points).feasible()) {
+    // Nothing to compare with, and no slower line fits: it is slewed already.
     drift_ = Fit(points).slope();
     Start(Read(points));
     Learn(points);

@@ -8,7 +8,8 @@
 // kDriftWander a square root of a second. What a window may say beyond noise, tried in this order:
 //
 //   consistent     a line fits the band, and agrees with the state
-//   rate change    of a drift that is known: one line fits before some instant and another after
+//   rate change    of a drift that is known, or by more than kMaxSlope: one line fits before some
+//   instant and another after
 //                  it that begins on it (rate_change.h), and this explains far more than a step or
 //                  outliers do: the clock is slewed, and its drift is anew what is seen of it
 //   outliers       a line does once the few tightest points are left out (bad spans)
