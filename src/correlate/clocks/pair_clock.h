@@ -9,9 +9,9 @@
 //
 //   consistent     a line fits the band, and agrees with the state
 //   rate change    of a drift that is known, or by more than kMaxSlope: one line fits before some
-//   instant and another after
-//                  it that begins on it (rate_change.h), and this explains far more than a step or
-//                  outliers do: the clock is slewed, and its drift is anew what is seen of it
+//                  instant and another after it that begins on it (rate_change.h), and this
+//                  explains far more than a step or outliers do: the clock is slewed, and its
+//                  drift is anew what is seen of it
 //   outliers       a line does once the few tightest points are left out (bad spans)
 //   step           one line fits before some instant and another after it; the drift stays
 //   contradiction  nothing of this: the window is not used, and bounds nothing
