@@ -333,12 +333,17 @@ ClockScore ScoreOf(const std::string& set, const Recording& recording, const Ans
 }
 
 std::string FindingText(const ClockFinding& f, Nanos start) {
-  char text[256];
-  std::snprintf(text, sizeof(text), "%s of %s%s%s, %.3f to %.3f s, %.3f ms, %llu call%s",
+  char text[256], size[64];
+  if (f.kind == ClockFinding::Kind::kRateChange)
+    std::snprintf(size, sizeof(size), "%+.0f to %+.0f ppm", f.drift_before * 1e6,
+                  f.drift_after * 1e6);
+  else
+    std::snprintf(size, sizeof(size), "%.3f ms", ToSeconds(f.size) * 1e3);
+  std::snprintf(text, sizeof(text), "%s of %s%s%s, %.3f to %.3f s, %s, %llu call%s",
                 std::string(ClockFindingName(f.kind)).c_str(), f.host.c_str(),
                 f.other.empty() ? "" : " against ", f.other.c_str(), ToSeconds(f.from - start),
-                ToSeconds(f.to - start), ToSeconds(f.size) * 1e3,
-                static_cast<unsigned long long>(f.calls), f.calls == 1 ? "" : "s");
+                ToSeconds(f.to - start), size, static_cast<unsigned long long>(f.calls),
+                f.calls == 1 ? "" : "s");
   return text;
 }
 

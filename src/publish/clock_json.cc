@@ -60,13 +60,19 @@ Json ClockJson(const HostClock& clock, Nanos watermark) {
 }
 
 Json ClockFindingJson(const telemetry::ClockFinding& f) {
-  return {{"kind", telemetry::ClockFindingName(f.kind)},
-          {"host", f.host},
-          {"other", f.other.empty() ? Json(nullptr) : Json(f.other)},
-          {"from_ms", ToMillis(f.from)},
-          {"to_ms", ToMillis(f.to)},
-          {"size_ms", Number(ToMillis(f.size))},
-          {"calls", f.calls}};
+  Json out = {{"kind", telemetry::ClockFindingName(f.kind)},
+              {"host", f.host},
+              {"other", f.other.empty() ? Json(nullptr) : Json(f.other)},
+              {"from_ms", ToMillis(f.from)},
+              {"to_ms", ToMillis(f.to)}};
+  if (f.kind == telemetry::ClockFinding::Kind::kRateChange) {
+    out["drift_before_ppm"] = Number(f.drift_before * 1e6);
+    out["drift_after_ppm"] = Number(f.drift_after * 1e6);
+  } else {
+    out["size_ms"] = Number(ToMillis(f.size));
+  }
+  out["calls"] = f.calls;
+  return out;
 }
 
 std::string_view TimesShown(const telemetry::Picture& picture) {

@@ -79,6 +79,8 @@ std::string_view ClockFindingName(ClockFinding::Kind kind) {
   switch (kind) {
     case ClockFinding::Kind::kStep:
       return "step";
+    case ClockFinding::Kind::kRateChange:
+      return "rate_change";
     case ClockFinding::Kind::kOutliers:
       return "outliers";
     case ClockFinding::Kind::kContradiction:

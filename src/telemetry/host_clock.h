@@ -65,6 +65,7 @@ struct HostClock {
 struct ClockFinding {
   enum class Kind {
     kStep,           // a clock jumped
+    kRateChange,     // a clock is slewed: it drifts faster or slower than before, and did not jump
     kOutliers,       // a few calls contradict all others of their window: left out
     kContradiction,  // no clock that runs evenly and jumps once explains the calls of a window
     kWithinHost,     // a call within one host that ends before it began, by the host's own clock
@@ -72,9 +73,10 @@ struct ClockFinding {
   };
   Kind kind = Kind::kStep;
   Nanos from = 0, to = 0;
-  std::string host, other;  // `other` empty: the host alone
-  Nanos size = 0;           // of the step or of the contradiction
-  uint64_t calls = 0;       // that say so
+  std::string host, other;                   // `other` empty: the host alone
+  Nanos size = 0;                            // of the step or of the contradiction
+  uint64_t calls = 0;                        // that say so
+  double drift_before = 0, drift_after = 0;  // of a change of rate, seconds a second
 };
 std::string_view ClockFindingName(ClockFinding::Kind kind);
 

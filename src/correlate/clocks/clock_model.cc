@@ -16,6 +16,7 @@
 #include "correlate/clocks/pair_calls.h"
 #include "correlate/clocks/pair_clock.h"
 #include "correlate/clocks/segments.h"
+#include "correlate/clocks/told_line.h"
 #include "correlate/clocks/window_steps.h"
 
 namespace tomograph::correlate {
@@ -31,7 +32,6 @@ constexpr size_t kMaxSteps = 20;      // kept a host
 constexpr size_t kLeastSegments = 8;  // kept a host
 constexpr Nanos kForgotten = kHour;   // a host or pair without calls
 constexpr Nanos kCoarsest = kSecond;  // that a clock is read
-constexpr double kTailWander = 1e-4;  // s a second: off the drift measured a window later
 constexpr Nanos kPlausible = INT64_MAX / 4;
 constexpr Nanos kNever = INT64_MAX;
 
@@ -55,13 +55,11 @@ struct Host {
   uint64_t calls = 0;
   bool was_reference = false;
   Nanos jumped = 0;  // as a reference, since it is one: what its own clock is ahead
-  bool corrected = false;
   EntityId reference = telemetry::kNoEntity;
   double loop_residual = std::nan("");
   Nanos last_contact = 0;
-  Nanos covered_until = 0;  // its bounds allow for a step that nobody saw
   std::deque<telemetry::ClockStep> steps;
-  std::vector<ClockSegment> segments;
+  ToldLine told;
   uint64_t inside_calls = 0;  // of this window: within the host, against its own clock
   Nanos inside_size = 0, inside_from = 0, inside_to = 0;
 
@@ -189,8 +187,7 @@ struct ClockModel::Impl {
         Report(key, pair, end);
         a.last_contact = b.last_contact = end;
         fresh[ia] = fresh[ib] = 1;
-        if (pair.window.verdict == PairWindow::Verdict::kStep)
-          steps.Add({ia, ib, &pair.window, pair.calls.count()});
+        if (pair.window.turned()) steps.Add({ia, ib, &pair.window, pair.calls.count()});
       } else if (const auto predicted = pair.clock.Predict(start, length)) {
         pair.window = *predicted;
       } else {
@@ -211,15 +208,16 @@ struct ClockModel::Impl {
         if (fresh[i] != 0) fresh[now[i].reference] |= 2;
       Record(ids, then, now, steps, fresh);
       for (size_t i = 0; i < ids.size(); ++i)
-        if (outlived[i] != kNever && (fresh[i] & 1) == 0) Forgo(&hosts[ids[i]], outlived[i], end);
+        if (outlived[i] != kNever && (fresh[i] & 1) == 0)
+          hosts[ids[i]].told.Forgo(outlived[i], end);
       const Nanos until = CoveredUntil();
       for (size_t i = 0; i < ids.size(); ++i)
-        if (fresh[i] != 0) hosts[ids[i]].covered_until = until;
+        if (fresh[i] != 0) hosts[ids[i]].told.CoveredUntil(until);
     }
     // Beside others that have calls, a silent host's line went on as predicted.
     for (auto& [id, host] : hosts)
       if (end - host.last_contact > telemetry::kClockMemory)
-        Forgo(&host, host.last_contact + telemetry::kClockMemory, end);
+        host.told.Forgo(host.last_contact + telemetry::kClockMemory, end);
     ReportWithin(ids);
     for (auto& [key, pair] : pairs) {
       pair.calls = {};
@@ -228,8 +226,7 @@ struct ClockModel::Impl {
   }
 
   static bool Jumped(const PairWindow& w) {
-    return w.verdict == PairWindow::Verdict::kStep ||
-           w.verdict == PairWindow::Verdict::kContradiction;
+    return w.turned() || w.verdict == PairWindow::Verdict::kContradiction;
   }
 
   /// By host: from when on nothing that was known of it holds without calls, since of its part some
@@ -249,13 +246,13 @@ struct ClockModel::Impl {
     for (size_t e = 0; e < edges.size(); ++e) {
       if (!stepped(of_edge[e])) continue;
       const PairWindow& w = of_edge[e]->window;
-      const bool inside = w.verdict == PairWindow::Verdict::kStep && !w.at_start;
+      const bool inside = w.turned() && !w.at_start;
       Nanos from =
           inside ? start + length / 2 + FromSeconds(std::min(w.step_from, w.may_from)) : start;
       // One that may have been before the window is as old as the calls that say nothing of it.
       if (from <= start)
-        from = std::min(
-            {start, hosts[ids[edges[e].a]].covered_until, hosts[ids[edges[e].b]].covered_until});
+        from = std::min({start, hosts[ids[edges[e].a]].told.covered_until(),
+                         hosts[ids[edges[e].b]].told.covered_until()});
       Nanos* earliest = &since[root(edges[e].a)];
       *earliest = std::min(*earliest, from);
     }
@@ -268,7 +265,7 @@ struct ClockModel::Impl {
   /// together, so that beside is all of the part.
   static void Distrust(const WindowSteps& steps, Pair* pair, GraphPair* before, GraphPair* after) {
     const PairWindow& w = pair->window;
-    if (w.verdict == PairWindow::Verdict::kStep) return;
+    if (w.turned()) return;
     const bool unexplained = steps.inside.empty() && steps.at_start.empty();
     const bool at_start = unexplained || steps.MayHaveMissed(w, /*before=*/true);
     const bool missed = at_start || steps.MayHaveMissed(w, /*before=*/false);
@@ -382,6 +379,8 @@ struct ClockModel::Impl {
       for (size_t i = 0; i < n; ++i)
         if (then[i].measured && now[i].measured && then[i].reference == now[i].reference)
           inside[i] = Significant(now[i].offset - then[i].offset, steps.inside);
+      for (size_t i = 0; i < n; ++i)
+        if (ChangedRate(then[i], now[i], steps.inside)) inside[i] = 0;
       BlameReferences(ids, now, &inside);
     }
     for (size_t i = 0; i < n; ++i) {
@@ -395,15 +394,18 @@ struct ClockModel::Impl {
         // The calls may leave it open whether a step inside was not rather before the window.
         const bool before =
             !steps.inside.empty() && steps.WidestInside(start, length).from <= start;
-        CoverTail(ids[i], before ? Widened(old[i], whole) : old[i], at_start[i] != 0);
+        const ClockSegment next = before ? Widened(old[i], whole) : old[i];
+        if (next.reference != ids[i]) host.told.CoverTail(next, start, at_start[i] != 0);
+        if (before && ChangedRate(then[i], now[i], steps.inside))
+          host.told.CoverRateChange(old[i].drift, whole);
       }
       if (at_start[i] != 0) {
         // Until no call allows for it any more, the clock may still have been what it was.
         settled = steps.LatestAtStart(start, length);
         ClockSegment unmoved = old[i];
         unmoved.offset -= at_start[i];
-        if (!host.segments.empty() && host.segments.back().reference != ids[i])
-          unmoved = host.segments.back();
+        const std::vector<ClockSegment>& told = host.told.segments();
+        if (!told.empty() && told.back().reference != ids[i]) unmoved = told.back();
         Append(&host, Widened(Part(old[i], start, settled), unmoved));
         TellStep(&host, ids[i], steps.ZoneAtStart(start, length), at_start[i], steps);
       }
@@ -422,78 +424,17 @@ struct ClockModel::Impl {
       Append(&host, Part(whole, zone.to, end));
       if (inside[i] != 0)
         TellStep(&host, ids[i], steps.ZoneInside(start, length), inside[i], steps);
+      if (ChangedRate(then[i], now[i], steps.inside))
+        TellRateChange(ids[i], then[i], now[i], steps);
     }
-  }
-
-  /// A step after the last calls of the last window, or in windows without any, shows in the first
-  /// calls of this one: until then either may be true of what was taken for one line. `next` is the
-  /// line of this window.
-  void CoverTail(EntityId id, const ClockSegment& next, bool stepped) {
-    Host& host = hosts[id];
-    if (!next.measured || next.reference == id) return;
-    if (next.below[0] == kUnbounded || next.above[0] == kUnbounded) return;  // it tells nothing
-    Nanos to = start;
-    for (size_t i = host.segments.size(); i-- > 0;) {
-      const ClockSegment& s = host.segments[i];
-      if (s.to != to || s.to <= host.covered_until || !s.measured || s.reference != next.reference)
-        break;
-      to = s.from;
-      CoverIn(&host, i, next, stepped);
-    }
-  }
-
-  void CoverIn(Host* host, size_t at, ClockSegment next, bool stepped) {
-    ClockSegment& segment = host->segments[at];
-    const Nanos from = std::max(host->covered_until, segment.from);
-    const Nanos wander =
-        static_cast<Nanos>(std::ceil(kTailWander * static_cast<double>(start - from)));
-    for (auto* side : {&next.below, &next.above}) side->fill((*side)[0] + wander);
-    const ClockSegment tail = Part(segment, from, segment.to), wider = Widened(tail, next);
-    if (stepped && from == segment.from) {
-      segment = wider;
-      return;
-    }
-    if (stepped) {
-      segment = Part(segment, segment.from, from);
-      host->segments.insert(host->segments.begin() + static_cast<std::ptrdiff_t>(at) + 1, wider);
-      ++segment_count;
-      return;
-    }
-    const size_t first = from < segment.from + (segment.to - segment.from) / 2 ? 0 : 1;
-    for (const auto side : {&ClockSegment::below, &ClockSegment::above}) {
-      if ((tail.*side)[2] == kUnbounded || (tail.*side)[0] == kUnbounded) continue;
-      Nanos more = 0;
-      for (size_t k = 0; k < 3; ++k) more = std::max(more, (wider.*side)[k] - (tail.*side)[k]);
-      for (size_t k = first; k < 3; ++k)
-        if ((segment.*side)[k] != kUnbounded) (segment.*side)[k] += more;
-    }
-  }
-
-  /// Nothing is known of it from `from` on, or from when its own calls allow for no step any more.
-  void Forgo(Host* host, Nanos from, Nanos end) {
-    from = std::max(from, host->covered_until);
-    if (host->segments.empty() || host->segments.back().says_nothing()) return;
-    ClockSegment nothing = host->segments.back();  // of which the line tells where it lies in time
-    nothing.measured = nothing.applied = false;
-    nothing.below.fill(kUnbounded);
-    nothing.above.fill(kUnbounded);
-    while (!host->segments.empty() && host->segments.back().from >= from) {
-      host->segments.pop_back();
-      --segment_count;
-    }
-    if (!host->segments.empty() && host->segments.back().to > from)
-      host->segments.back() = Part(host->segments.back(), host->segments.back().from, from);
-    nothing.from = from;
-    nothing.to = end;
-    Append(host, nothing);
   }
 
   /// Where the host's last segment puts its offset at the start of the window.
   std::optional<Nanos> LastLine(EntityId id, const std::vector<EntityId>& ids,
                                 const GraphHost& then) const {
     const Host& host = hosts.at(id);
-    if (!then.measured || host.segments.empty()) return std::nullopt;
-    const ClockSegment& last = host.segments.back();
+    if (!then.measured || host.told.segments().empty()) return std::nullopt;
+    const ClockSegment& last = host.told.segments().back();
     if (!last.measured || last.reference != ids[then.reference] || last.to + length < start)
       return std::nullopt;
     return static_cast<Nanos>(std::llround(last.OffsetAt(start)));
@@ -507,8 +448,20 @@ struct ClockModel::Impl {
   /// Less than half of the smallest step is what pooling makes of one for others.
   static Nanos Significant(Nanos moved, const std::vector<SteppedPair>& steps) {
     double least = 9e18;
-    for (const SteppedPair& s : steps) least = std::min(least, std::abs(s.window->size));
+    for (const SteppedPair& s : steps)
+      if (s.window->verdict == PairWindow::Verdict::kStep)
+        least = std::min(least, std::abs(s.window->size));
     return std::abs(static_cast<double>(moved)) > least / 2 ? moved : 0;
+  }
+
+  static bool ChangedRate(const GraphHost& then, const GraphHost& now,
+                          const std::vector<SteppedPair>& changes) {
+    if (!then.measured || !now.measured || then.reference != now.reference) return false;
+    double least = 9e18;
+    for (const SteppedPair& s : changes)
+      if (s.window->verdict == PairWindow::Verdict::kRateChange)
+        least = std::min(least, std::abs(s.window->after.drift - s.window->before.drift));
+    return std::abs(now.drift - then.drift) > least / 2;
   }
 
   void TellStep(Host* host, EntityId id, TimeRange zone, Nanos size, const WindowSteps& steps) {
@@ -523,6 +476,21 @@ struct ClockModel::Impl {
     finding.size = size;
     for (const auto* list : {&steps.at_start, &steps.inside})
       for (const SteppedPair& s : *list) finding.calls += s.calls;
+    Tell(std::move(finding));
+  }
+
+  void TellRateChange(EntityId id, const GraphHost& then, const GraphHost& now,
+                      const WindowSteps& steps) {
+    const TimeRange zone = steps.ZoneOfRateChange(start, length);
+    ClockFinding finding;
+    finding.kind = ClockFinding::Kind::kRateChange;
+    finding.from = zone.from;
+    finding.to = zone.to;
+    finding.host = NameOf(id);
+    finding.other = NameOf(hosts.at(id).reference);
+    finding.drift_before = then.drift * 1e-9;
+    finding.drift_after = now.drift * 1e-9;
+    for (const SteppedPair& s : steps.inside) finding.calls += s.calls;
     Tell(std::move(finding));
   }
 
@@ -543,32 +511,24 @@ struct ClockModel::Impl {
     return s;
   }
 
-  void Append(Host* host, ClockSegment segment) {
-    if (segment.to <= segment.from) return;
-    const auto proves = [&](Nanos offset) {
-      const Nanos below = segment.below[1], above = segment.above[1];
-      return (below != kUnbounded && offset - below > 0) ||
-             (above != kUnbounded && offset + above < 0);
-    };
-    if (segment.measured && proves(segment.offset)) host->corrected = corrects = true;
-    segment.applied =
-        segment.measured && host->corrected && std::abs(segment.offset) <= options.most_corrected;
-    host->segments.push_back(segment);
-    ++segment_count;
+  void Append(Host* host, const ClockSegment& segment) {
+    host->told.Append(segment, options.most_corrected);
+    corrects |= host->told.corrected();
   }
 
   void TrimSegments() {
-    if (segment_count <= options.max_segments) return;
+    const auto count = [&] {
+      segment_count = 0;
+      for (const auto& [id, host] : hosts) segment_count += host.told.segments().size();
+      return segment_count;
+    };
+    if (count() <= options.max_segments) return;
     const size_t each =
         std::max(kLeastSegments, options.max_segments / std::max<size_t>(1, hosts.size()));
-    for (auto& [id, host] : hosts) {
-      if (host.segments.size() <= each) continue;
-      // Half of it, so that moving the rest up is rare.
-      const size_t gone = host.segments.size() - std::max(kLeastSegments, each / 2);
-      host.segments.erase(host.segments.begin(),
-                          host.segments.begin() + static_cast<std::ptrdiff_t>(gone));
-      segment_count -= gone;
-    }
+    // Half of it, so that moving the rest up is rare.
+    for (auto& [id, host] : hosts)
+      if (host.told.segments().size() > each) host.told.Keep(std::max(kLeastSegments, each / 2));
+    count();
   }
 
   void Report(const PairKey& key, const Pair& pair, Nanos end) {
@@ -628,7 +588,6 @@ struct ClockModel::Impl {
     for (auto at = hosts.begin(); at != hosts.end();) {
       const bool old = used.count(at->first) == 0 && at->second.inside_calls == 0 &&
                        at->second.last_contact < now - kForgotten;
-      if (old) segment_count -= at->second.segments.size();
       at = old ? hosts.erase(at) : std::next(at);
     }
   }
@@ -662,7 +621,7 @@ void ClockModel::Close() { impl_->Close(); }
 telemetry::ClockCorrection ClockModel::CorrectionOf(EntityId host, Nanos raw) const {
   const auto at = impl_->hosts.find(host);
   if (at == impl_->hosts.end()) return {};
-  return telemetry::CorrectionAt(at->second.segments, raw);
+  return telemetry::CorrectionAt(at->second.told.segments(), raw);
 }
 
 bool ClockModel::needs_work() const {
@@ -686,7 +645,7 @@ std::vector<HostClock> ClockModel::Clocks() const {
     c.last_contact = host.last_contact;
     c.loop_residual = host.loop_residual;
     c.steps.assign(host.steps.begin(), host.steps.end());
-    c.segments.assign(host.segments.begin(), host.segments.end());
+    c.segments = host.told.segments();
     clocks.push_back(std::move(c));
   }
   std::sort(clocks.begin(), clocks.end(), [](const HostClock& a, const HostClock& b) {

@@ -31,16 +31,24 @@ struct SimulatedStep {
   Nanos size = 0;
 };
 
+struct SimulatedSlew {
+  Nanos from = 0, to = 0;  // since kT0
+  double rate = 0;         // on top of the drift
+};
+
 /// What a host's clock shows at a true time.
 struct SimulatedClock {
   Nanos offset = 0;
   double drift = 0;
   std::vector<SimulatedStep> steps;
+  std::vector<SimulatedSlew> slews = {};
 
   Nanos Ahead(Nanos t) const {
     double ahead = static_cast<double>(offset) + drift * static_cast<double>(t - kT0);
     for (const SimulatedStep& s : steps)
       if (t - kT0 >= s.at) ahead += static_cast<double>(s.size);
+    for (const SimulatedSlew& s : slews)
+      ahead += s.rate * static_cast<double>(std::clamp(t - kT0, s.from, s.to) - s.from);
     return static_cast<Nanos>(std::llround(ahead));
   }
   Nanos Show(Nanos t, Nanos quantum) const {
@@ -370,6 +378,62 @@ TEST(ClockModel, AStepThatNobodySawBreaksNoBound) {
   }
   EXPECT_GT(checked, 200 * 20 * 3 - 1);
   EXPECT_LT(widths / 200, 600e3);  // and where nothing happened they are not wide
+}
+
+/// As a time daemon does: for a while the clock runs off as no quartz does, and then as before.
+Simulation Slewed(double rate, uint64_t seed) {
+  Random random(seed);
+  Simulation sim;
+  sim.seed = seed;
+  const double from = 40 + 10 * random.Uniform();
+  const double lasts = 20 * std::exp(std::log(15) * random.Uniform());
+  sim.clocks = {{}, {5 * kMillisecond, (random.Uniform() - 0.5) * 100e-6, {}}};
+  sim.clocks[1].slews = {
+      {FromSeconds(from), FromSeconds(from + lasts), random.Uniform() < 0.5 ? -rate : rate}};
+  sim.windows = static_cast<int>((from + lasts) / 5) + 8;
+  sim.links = {{.rate = 8 + 40 * random.Uniform(),
+                .there = 100e-6 + 1e-3 * random.Uniform(),
+                .back = 100e-6 + 1e-3 * random.Uniform()}};
+  if (seed % 2 == 0) std::swap(sim.links[0].client, sim.links[0].server);
+  return sim;
+}
+
+TEST(ClockModel, ASlewedClockBreaksNoBound) {
+  constexpr size_t kRuns = 40;
+  for (const double rate : {100e-6, 500e-6, 1000e-6, 3000e-6}) {
+    int checked = 0;
+    size_t steps = 0, changes = 0, findings = 0;
+    for (uint64_t seed = 1; seed <= kRuns; ++seed) {
+      const Simulation sim = Slewed(rate, seed);
+      const SimulatedSlew& slew = sim.clocks[1].slews[0];
+      ClockModel model;
+      sim.Feed(&model);
+      SCOPED_TRACE(std::to_string(slew.rate * 1e6) + " ppm from " +
+                   std::to_string(ToSeconds(slew.from)) + " to " +
+                   std::to_string(ToSeconds(slew.to)) + " s, seed " + std::to_string(seed));
+      const Score score = ScoreOf(sim, model.Clocks());
+      EXPECT_EQ(score.inside, score.checked);
+      checked += score.checked;
+      for (const HostClock& c : model.Clocks()) steps += c.steps.size();
+      for (const ClockFinding& f : model.Findings()) {
+        ++findings;
+        if (f.kind != ClockFinding::Kind::kRateChange) continue;
+        // One that looked like a step at first is placed by what was left of it.
+        const auto around = [&](Nanos turn) {
+          return f.from - kT0 < turn + kSecond && f.to - kT0 > turn - kSecond;
+        };
+        const double turned = (around(slew.from) ? 1 : -1) * slew.rate;
+        changes += (around(slew.from) || around(slew.to)) &&
+                   std::abs(f.drift_after - f.drift_before - turned) < rate / 4;
+      }
+    }
+    SCOPED_TRACE(std::to_string(rate * 1e6) + " ppm");
+    EXPECT_GT(checked, 5000);
+    if (rate < 500e-6) continue;  // so slow a slew is steps as well, as long as it isn't seen well
+    EXPECT_GE(changes, 2 * kRuns * 9 / 10);
+    EXPECT_LE(steps, kRuns / 2);
+    EXPECT_LE(findings, 3 * kRuns);
+  }
 }
 
 /// A clock that runs off faster than quartz does looks like steps at first.

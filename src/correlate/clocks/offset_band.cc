@@ -54,7 +54,22 @@ double Edge(double inside, double outside, const F& f) {
   return outside;
 }
 
+double SpreadOf(const std::vector<BandPoint>& side, double slope) {
+  if (side.empty()) return 0;
+  std::vector<double> values;
+  for (const BandPoint& p : side) values.push_back(p.value - slope * p.t);
+  const auto median = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), median, values.end());
+  double sum = 0;
+  for (const double v : values) sum += std::abs(v - *median);
+  return sum;
+}
+
 }  // namespace
+
+double SpreadOf(const BandPoints& points, double slope) {
+  return SpreadOf(points.upper, slope) + SpreadOf(points.lower, slope);
+}
 
 BandPoints BandPoints::Between(double from, double to) const {
   return {Cut(upper, from, to), Cut(lower, from, to)};
@@ -72,17 +87,27 @@ double BandFit::Gap(double slope) const {
   return cut.upper - cut.lower;
 }
 
-BandFit::BandFit(const BandPoints& points) : points_(points) {
+BandFit::BandFit(const BandPoints& points, const DriftRange& drift)
+    : points_(points), least_(drift.least), most_(drift.most) {
   if (!points.two_sided()) {
     gap_ = kInfinity;
     return;
   }
+  Fit(drift);
+  const double steepest = std::max(-least_, most_);
+  if (gap_ < 0 || steepest <= kMaxSlope) return;
+  for (BandPoint& p : points_.upper) p.value += steepest * p.lasted;
+  for (BandPoint& p : points_.lower) p.value -= steepest * p.lasted;
+  Fit(drift);
+}
+
+void BandFit::Fit(const DriftRange& drift) {
   const auto gap = [this](double slope) { return Gap(slope); };
-  slope_ = ArgMax(-kMaxSlope, kMaxSlope, gap);
+  slope_ = ArgMax(drift.least, drift.most, gap);
   gap_ = Gap(slope_);
   if (gap_ < 0) return;
-  least_ = Edge(slope_, -kMaxSlope, gap);
-  most_ = Edge(slope_, kMaxSlope, gap);
+  least_ = Edge(slope_, drift.least, gap);
+  most_ = Edge(slope_, drift.most, gap);
 }
 
 OffsetInterval BandFit::At(double t) const {

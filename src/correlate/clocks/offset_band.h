@@ -13,12 +13,12 @@
 //          | o   o  o    o     o     o  o         lower points: the highest are the fastest answers
 //          +------------------------------ t
 //
-// Assumed: delays are never negative, and between steps a clock drifts evenly over one window, by
-// no more than kMaxSlope against another. Nothing is assumed of how delays are distributed or of
-// how much they differ by direction: that is why the bound is hard, and half the gap wide.
-// Method: Moon, Skelly, Towsley, "Estimation and removal of clock skew" (INFOCOM 1999), as the two-
-// variable linear programme that it is. Wrong when the clock steps inside the window: PairClock
-// looks for that first.
+// Assumed: delays are never negative, and between steps and changes of rate a clock drifts evenly
+// over one window, by no more than kMaxSlew against another. Nothing is assumed of how delays are
+// distributed or of how much they differ by direction: that is why the bound is hard, and half the
+// gap wide. Method: Moon, Skelly, Towsley, "Estimation and removal of clock skew" (INFOCOM 1999),
+// as the two- variable linear programme that it is. Wrong when the clock steps inside the window:
+// PairClock looks for that first.
 //
 // Bounded: the window is cut into kSlots, and each keeps the tightest point of each side alone, so
 // that the order of the calls does not matter. Not thread-safe.
@@ -63,28 +63,43 @@ struct BandPoints {
 /// The gap between the sides for lines of one slope: all such lines cut t = 0 in [lower, upper].
 /// Empty when lower > upper.
 OffsetInterval CutAt0(const BandPoints& points, double slope);
+/// How far the points lie from the median of their side, along lines of one slope; ns in all.
+double SpreadOf(const BandPoints& points, double slope);
+
+constexpr double kMaxSlope = 500e-6 * 1e9;  // ns a second: as fast as NTP may slew
+constexpr double kMaxSlew = 5000e-6 * 1e9;  // as other time daemons do for some seconds
+
+/// ns a second.
+struct DriftRange {
+  double least = -kMaxSlope, likely = 0, most = kMaxSlope;
+};
+
+/// Of a clock that drifts by nobody knows what.
+constexpr DriftRange kAnyDrift{-kMaxSlew, 0, kMaxSlew};
 
 class BandFit {
  public:
-  static constexpr double kMaxSlope = 500e-6 * 1e9;  // ns a second: as fast as NTP may slew
-
-  /// `points` outlive this.
-  explicit BandFit(const BandPoints& points);
+  /// Lines of a slope in `drift`. Of one that is steeper than kMaxSlope it matters at which end of
+  /// a call its clocks were read: then each point is as wide as that.
+  explicit BandFit(const BandPoints& points, const DriftRange& drift = {});
   /// Is there a line that all points allow? One-sided bands always allow one.
   bool feasible() const { return gap_ >= 0; }
   /// Of the line that keeps furthest from all points; the greatest gap (< 0: not feasible).
   double slope() const { return slope_; }
   double gap() const { return gap_; }
+  /// Between the steepest lines that are feasible.
+  double slope_range() const { return most_ - least_; }
   /// All that feasible lines reach at `t`. Only when feasible.
   OffsetInterval At(double t) const;
 
  private:
+  void Fit(const DriftRange& drift);
   double Gap(double slope) const;
 
-  const BandPoints& points_;
+  BandPoints points_;
   double slope_ = 0;
   double gap_ = 0;
-  double least_ = -kMaxSlope, most_ = kMaxSlope;  // slopes that are feasible
+  double least_, most_;  // slopes that are feasible
 };
 
 class OffsetBand {

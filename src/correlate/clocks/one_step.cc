@@ -249,8 +249,8 @@ std::array<OffsetInterval, 3> BoundsDespiteAStep(const BandPoints& points, Offse
   return bounds;
 }
 
-StepSides SidesOfAStep(const BandPoints& points, OffsetInterval carried, const Covered& covered,
-                       const Covered& likely, double half) {
+StepSides SidesOfAStep(const BandPoints& points, OffsetInterval carried, const DriftRange& drift,
+                       const Covered& covered, const Covered& likely, double half) {
   const double first = std::max(-half, covered.from), last = std::min(half, covered.to);
   std::vector<double> times{first, last};
   for (const auto* side : {&points.upper, &points.lower})
@@ -260,11 +260,11 @@ StepSides SidesOfAStep(const BandPoints& points, OffsetInterval carried, const C
   std::sort(times.begin(), times.end());
   // The more comes before a step the less it may all come before, and likewise after it.
   const auto first_after = std::partition_point(times.begin(), times.end(), [&](double t) {
-    return !BandFit(ReadFrom(points, t)).feasible();
+    return !BandFit(ReadFrom(points, t), drift).feasible();
   });
   const auto end_before = std::partition_point(times.begin(), times.end(), [&](double t) {
     const BandPoints before = ReadUpTo(points, t);
-    const BandFit fit(before);
+    const BandFit fit(before, drift);
     if (!fit.feasible()) return false;
     if (before.size() == 0) return true;
     const OffsetInterval at = fit.At(-half);

@@ -19,9 +19,12 @@
 // bound as well as a window of this pair usually does, or as half of this one; what comes after a
 // later one is the next window's to tell. Nor is one looked for among the first calls of all.
 //
-// Assumed: of two adjacent windows one has a step at most. Wrong otherwise and, until the next
-// window has come, after a step among the last calls: by the step. Method: our own; running
-// extremes, O(n log n) of the points.
+// A change of rate is the same: one line before it and another after it, which SidesOfAStep finds
+// at any slopes.
+//
+// Assumed: of two adjacent windows one has a step or a change of rate at most. Wrong otherwise and,
+// until the next window has come, after a step among the last calls: by the step. Method: our own;
+// running extremes, O(n log n) of the points.
 #pragma once
 
 #include <array>
@@ -29,11 +32,6 @@
 #include "correlate/clocks/offset_band.h"
 
 namespace tomograph::correlate {
-
-/// ns a second.
-struct DriftRange {
-  double least = -BandFit::kMaxSlope, likely = 0, most = BandFit::kMaxSlope;
-};
 
 /// When a step is allowed for, in seconds from the window's middle.
 struct Covered {
@@ -52,12 +50,13 @@ std::array<OffsetInterval, 3> BoundsDespiteAStep(const BandPoints& points, Offse
                                                  double half);
 
 /// All instants [from, to] of `covered` at which no call contradicts a step; the calls that were
-/// before it and after it wherever it was. `likely`: in the answer in any case.
+/// before it and after it wherever it was, along lines of a slope in `drift`. `likely`: in the
+/// answer in any case.
 struct StepSides {
   double from = 0, to = 0;
   BandPoints before, after;
 };
-StepSides SidesOfAStep(const BandPoints& points, OffsetInterval carried, const Covered& covered,
-                       const Covered& likely, double half);
+StepSides SidesOfAStep(const BandPoints& points, OffsetInterval carried, const DriftRange& drift,
+                       const Covered& covered, const Covered& likely, double half);
 
 }  // namespace tomograph::correlate

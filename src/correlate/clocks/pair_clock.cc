@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "correlate/clocks/rate_change.h"
 #include "telemetry/host_clock.h"
 
 namespace tomograph::correlate {
@@ -22,6 +23,7 @@ constexpr double kSmooth = 0.8;         // weight of what the spacing was before
 constexpr size_t kSpacings = 4;
 constexpr size_t kWellSeen = 10;      // points on either side of a step
 constexpr double kMuchBetter = 0.85;  // of the spread without a step
+constexpr double kMuchLikelier = 10;  // nats; of one explanation than another
 constexpr double kSure = 6;           // standard deviations that no noise explains
 constexpr double kSurprising = 3;     // standard deviations; of a drift hardly known
 constexpr double kSuspicious = 4;     // two such in a row and to one side neither
@@ -49,14 +51,11 @@ std::vector<double> Level0(const std::vector<BandPoint>& side, double slope) {
   return values;
 }
 
-double SpreadOf(const BandPoints& points, double slope) {
-  return Spread(Level0(points.upper, slope)) + Spread(Level0(points.lower, slope));
-}
-
-/// Does any line fit? `slope` is tried first, since it mostly does and looking for one is dear.
-bool Fits(const BandPoints& points, double slope) {
-  const OffsetInterval cut = CutAt0(points, slope);
-  return cut.upper >= cut.lower || BandFit(points).feasible();
+/// Does any line fit? `drift.likely` is tried first, since it mostly does and looking for one is
+/// dear.
+bool Fits(const BandPoints& points, const DriftRange& drift) {
+  const OffsetInterval cut = CutAt0(points, drift.likely);
+  return cut.upper >= cut.lower || BandFit(points, drift).feasible();
 }
 
 /// Mean spacing of the smallest values; negative when there are too few.
@@ -168,7 +167,7 @@ void PairClock::Update(const Reading& reading) {
   const double s = p00_ + reading.variance;
   const double k0 = p00_ / s, k1 = p01_ / s;
   offset_ += k0 * innovation;
-  drift_ = std::clamp(drift_ + k1 * innovation, -BandFit::kMaxSlope, BandFit::kMaxSlope);
+  drift_ = std::clamp(drift_ + k1 * innovation, -kMaxSlew, kMaxSlew);
   p11_ -= k1 * p01_;
   p01_ *= 1 - k0;
   p00_ *= 1 - k0;
@@ -203,8 +202,26 @@ bool PairClock::DriftKnown() const { return known_ && p11_ <= Square(kKnownDrift
 
 DriftRange PairClock::PossibleDrift() const {
   const double reach = kDriftReach + kSuspicious * (known_ ? std::sqrt(p11_) : kUsualDrift);
-  return {std::max(drift_ - reach, -BandFit::kMaxSlope), drift_,
-          std::min(drift_ + reach, BandFit::kMaxSlope)};
+  return {std::max(drift_ - reach, -kMaxSlew), drift_, std::min(drift_ + reach, kMaxSlew)};
+}
+
+/// Of a clock that is not slewed, by what is known of it.
+DriftRange PairClock::DriftNearby() const {
+  const double reach = kKnownDrift + kSuspicious * std::sqrt(p11_);
+  return {drift_ - reach, drift_, drift_ + reach};
+}
+
+/// Of lines: nothing but a line is taken for a slew that goes on unseen.
+DriftRange PairClock::AllowedDrift() const {
+  const DriftRange possible = PossibleDrift();
+  return {std::min(possible.least, -kMaxSlope), drift_, std::max(possible.most, kMaxSlope)};
+}
+
+BandFit PairClock::Fit(const BandPoints& points) const {
+  const BandFit fit(points, AllowedDrift());
+  if (fit.feasible()) return fit;
+  const BandFit steep(points, kAnyDrift);
+  return steep.feasible() ? steep : fit;
 }
 
 bool PairClock::Agrees(const Reading& reading) const {
@@ -220,20 +237,20 @@ bool PairClock::TryOutliers(BandPoints* points, PairWindow* out) const {
   const size_t most = MayBeLeftOut(rest);
   double contradiction = 0;
   for (size_t k = 1; k <= most; ++k) {
-    const BandFit fit(rest);
+    const BandFit fit(rest, AllowedDrift());
     const double slope = fit.feasible() ? drift_ : fit.slope();
     if (!fit.feasible()) contradiction = std::max(contradiction, -fit.gap());
     const BandPoints a = Without(rest, slope, true), b = Without(rest, slope, false);
     if (!a.two_sided() || !b.two_sided()) return false;
     const auto merit = [&](const BandPoints& p) {
       // A feasible band first, then one that agrees with the state.
-      const double gap = BandFit(p).gap();
+      const double gap = BandFit(p, AllowedDrift()).gap();
       if (gap < 0) return gap - 1e18;
       return known_ ? -std::abs(Read(p).middle - offset_) : gap;
     };
     rest = merit(a) >= merit(b) ? a : b;
     const Reading reading = Read(rest);
-    if (!BandFit(rest).feasible() || !Agrees(reading)) continue;
+    if (!BandFit(rest, AllowedDrift()).feasible() || !Agrees(reading)) continue;
     if (known_) {
       // Leaving out has to bring the window back to what is usual, not just to the brink of it.
       const double sd = std::sqrt(p00_ + reading.variance);
@@ -252,7 +269,7 @@ bool PairClock::TryOutliers(BandPoints* points, PairWindow* out) const {
 /// Of a stretch without a step.
 PairLevel PairClock::Level(const BandPoints& points, double half) const {
   PairLevel level{offset_, p00_, drift_, p11_, {kNoBound, kNoBound, kNoBound}};
-  const BandFit fit(points);
+  const BandFit fit = Fit(points);
   if (points.size() == 0 || !fit.feasible()) return level;
   for (size_t i = 0; i < 3; ++i) level.bounds[i] = fit.At((static_cast<double>(i) - 1) * half);
   level.offset = std::clamp(level.offset, level.bounds[1].lower, level.bounds[1].upper);
@@ -264,7 +281,7 @@ void PairClock::BoundUnstepped(const BandPoints& points, double half, PairWindow
   PairLevel* level = &out->after;
   *level = Level(points, half);
   out->before = *level;
-  if (points.size() == 0 || !BandFit(points).feasible()) {
+  if (points.size() == 0 || !Fit(points).feasible()) {
     carried_ = kNoBound;
     return;
   }
@@ -343,7 +360,9 @@ void PairClock::BoundStepped(const BandPoints& points, const PairClock& after, d
                        std::min(out->step_to + unsure, half)};
   Covered covered = CoveredIn(points, carried_, half);
   covered = {std::min(covered.from, likely.from), std::max(covered.to, likely.to)};
-  const StepSides sides = SidesOfAStep(points, carried_, covered, likely, half);
+  const bool steep = out->verdict == PairWindow::Verdict::kRateChange || !DriftKnown();
+  const StepSides sides =
+      SidesOfAStep(points, carried_, steep ? kAnyDrift : AllowedDrift(), covered, likely, half);
   out->before.bounds = Level(sides.before, half).bounds;
   for (size_t k = 0; k < 3; ++k) {
     const OffsetInterval then = Carried(static_cast<double>(k) * half);
@@ -363,7 +382,8 @@ void PairClock::BoundStepped(const BandPoints& points, const PairClock& after, d
   out->may_to = sides.to;
   out->covered_to = covered.to;
   // Where it may have been nearly anywhere, two lines say less than the calls one by one do.
-  const auto despite = BoundsDespiteAStep(points, carried_, PossibleDrift(), covered, half);
+  const DriftRange drift = steep ? DriftRange{-kMaxSlew, drift_, kMaxSlew} : PossibleDrift();
+  const auto despite = BoundsDespiteAStep(points, carried_, drift, covered, half);
   double of_lines = 0, of_calls = 0;
   for (size_t k = 0; k < 3; ++k) {
     const OffsetInterval a = out->before.bounds[k], b = out->after.bounds[k];
@@ -390,14 +410,16 @@ bool PairClock::Split(const BandPoints& points, double half, bool by_start, Pair
     return points.Between(from == 0 ? -kInfinity : times[from],
                           to == times.size() ? kInfinity : times[to]);
   };
+  // A clock that is set goes on as fast as before.
+  const DriftRange allowed = DriftKnown() ? DriftNearby() : AllowedDrift();
   // Costs of a split before times[i]; i = 0: all is after the step.
   std::vector<double> cost(times.size(), kInfinity);
   for (size_t i = 0; i < times.size(); ++i) {
     const BandPoints after = part(i, times.size());
-    if (!after.two_sided() || !Fits(after, drift_)) continue;
+    if (!after.two_sided() || !Fits(after, allowed)) continue;
     if (i == 0 && !known_) continue;
     const BandPoints before = part(0, i);
-    if (i > 0 && !Fits(before, drift_)) continue;
+    if (i > 0 && !Fits(before, allowed)) continue;
     cost[i] = SpreadOf(before, drift_) + SpreadOf(after, drift_);
   }
   const size_t best =
@@ -480,6 +502,48 @@ bool PairClock::TakeStep(const BandPoints& before, const BandPoints& after, doub
   return true;
 }
 
+/// A clock that is slewed: its rate changes, and its offset does not jump. Only from a drift that
+/// is known, or to one that none has by itself; and when no step, or no few outliers, explain the
+/// window about as well.
+bool PairClock::TryRateChange(const BandPoints& points, double half, PairWindow* out) {
+  if (!known_ || usual_gap_ <= 0) return false;
+  const auto change = FindRateChange(points, offset_, drift_, usual_gap_, half);
+  if (!change) return false;
+  if (!DriftKnown() && std::abs(change->slope - drift_) < kMaxSlope) return false;
+  PairClock stepped = *this;
+  PairWindow step = *out;
+  // Of deviations as exponential as delays are, the logarithm of how much likelier a change is.
+  const auto likelier = [&](double spread) {
+    return static_cast<double>(points.size()) * std::log(spread / change->spread);
+  };
+  if (stepped.TryStep(points, half, &step) && likelier(step.spread) < kMuchLikelier) return false;
+  BandPoints rest = points;
+  PairWindow unused = *out;
+  if (TryOutliers(&rest, &unused) && likelier(SpreadOf(rest, drift_)) < kMuchLikelier) return false;
+  const BandPoints after_it = points.Between(change->at, kInfinity);
+  PairClock after = *this;
+  after.drift_ = change->slope;
+  const Reading reading = after.Read(after_it);
+  after.Start(reading);
+  after.p11_ = Square(change->slope_sd);
+  // The line is known best in the middle of its calls.
+  const double best_at = (std::max(change->at, -half) + half) / 2;
+  after.p01_ = -best_at * after.p11_;
+  after.p00_ += Square(best_at) * after.p11_;
+  out->verdict = PairWindow::Verdict::kRateChange;
+  out->size = (change->slope - drift_) * (half - change->at);
+  out->spread = change->spread;
+  out->step_from = change->from;
+  out->step_at = change->at;
+  out->step_to = change->to;
+  out->before = Level(points.Between(-kInfinity, change->at), half);
+  out->after = after.Level(after_it, half);
+  BoundStepped(points, after, half, out);
+  *this = after;
+  carried_ = out->after.bounds[2];
+  return true;
+}
+
 /// A step inside the window can look like a few outliers at the end of it, or like drift where that
 /// is not known. It is one when two levels explain far more than the other does.
 bool PairClock::StepsRather(const BandPoints& points, double half, bool consistent,
@@ -531,7 +595,7 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
   if (points.two_sided()) out.vouched_to = std::min(points.upper.back().t, points.lower.back().t);
   out.covered_to = half;
   const Reading reading = points.two_sided() ? Read(points) : Reading{};
-  const BandFit fit(points);
+  const BandFit fit(points, AllowedDrift());
   if (!points.two_sided()) {
     // One direction bounds from one side, and can only refute what was known.
     out.vouched_to = out.covered_to = -kInfinity;
@@ -545,6 +609,8 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
       carried_ = kNoBound;
     }
     BoundUnstepped(points, half, &out);
+  } else if (!(fit.feasible() && Agrees(reading)) && TryRateChange(points, half, &out)) {
+    offset_ = out.after.offset;
   } else if (StepsRather(points, half, fit.feasible() && Agrees(reading), &out)) {
     offset_ = out.after.offset;
   } else if ((fit.feasible() && Agrees(reading)) || TryOutliers(&points, &out)) {
@@ -562,13 +628,20 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
     offset_ = out.after.offset;
   } else if (TryStep(points, half, &out)) {
     offset_ = out.after.offset;
+  } else if (!known_ && Fit(points).feasible()) {
+    // Nothing to compare with, and no slower line fits: it is slewed already.
+    drift_ = Fit(points).slope();
+    Start(Read(points));
+    Learn(points);
+    BoundUnstepped(points, half, &out);
+    offset_ = out.after.offset;
   } else {
     out.verdict = PairWindow::Verdict::kContradiction;
     out.size = fit.feasible() ? std::abs(reading.middle - offset_) : -fit.gap();
     out.before = out.after = {offset_, p00_, drift_, p11_, {kNoBound, kNoBound, kNoBound}};
     carried_ = kNoBound;
     // Believed twice: what was known is then wrong, whatever it is that happened.
-    if (fit.feasible()) known_ = false;
+    if (Fit(points).feasible()) known_ = false;
   }
   last_step_ = out.verdict == PairWindow::Verdict::kStep ? out.size : 0;
   out.measured = known_;

@@ -8,7 +8,11 @@
 // kDriftWander a square root of a second. What a window may say beyond noise, tried in this order:
 //
 //   consistent     a line fits the band, and agrees with the state
-//   outliers       it does once the few tightest points are left out (bad spans)
+//   rate change    of a drift that is known, or by more than kMaxSlope: one line fits before some
+//                  instant and another after it that begins on it (rate_change.h), and this
+//                  explains far more than a step or outliers do: the clock is slewed, and its
+//                  drift is anew what is seen of it
+//   outliers       a line does once the few tightest points are left out (bad spans)
 //   step           one line fits before some instant and another after it; the drift stays
 //   contradiction  nothing of this: the window is not used, and bounds nothing
 //
@@ -17,7 +21,8 @@
 // after all.
 //
 // The bounds hang on none of this: they hold whether or not a step was seen (one_step.h), and where
-// one was seen, for every instant at which it may have been.
+// one was seen, for every instant at which it may have been. Lines are as steep as NTP slews and as
+// the drift that is known; where none of these fits, and after a change of rate, as kMaxSlew.
 //
 // Wrong when: delays differ by direction (the estimate is off by half the difference, the bound
 // still holds); a step is smaller than the noise of a window (then the estimate takes it up over
@@ -42,8 +47,9 @@ struct PairLevel {
 };
 
 struct PairWindow {
-  enum class Verdict { kConsistent, kOutliers, kStep, kContradiction };
+  enum class Verdict { kConsistent, kOutliers, kStep, kRateChange, kContradiction };
   Verdict verdict = Verdict::kConsistent;
+  bool turned() const { return verdict == Verdict::kStep || verdict == Verdict::kRateChange; }
   bool measured = false;  // offset and drift are known (from this window or before)
   Nanos base = 0;
   PairLevel before, after;            // the same without a step
@@ -87,6 +93,7 @@ class PairClock {
   bool TryOutliers(BandPoints* points, PairWindow* out) const;
   bool TryStep(const BandPoints& points, double half, PairWindow* out);
   bool Split(const BandPoints& points, double half, bool by_start, PairWindow* out);
+  bool TryRateChange(const BandPoints& points, double half, PairWindow* out);
   bool StepsRather(const BandPoints& points, double half, bool consistent, PairWindow* out);
   void Start(const Reading& reading);
   void ForgetOffset();
@@ -100,6 +107,9 @@ class PairClock {
   void Doubt();
   bool DriftKnown() const;
   DriftRange PossibleDrift() const;
+  DriftRange DriftNearby() const;
+  DriftRange AllowedDrift() const;
+  BandFit Fit(const BandPoints& points) const;
   void Learn(const BandPoints& points);
 
   bool known_ = false;

@@ -43,8 +43,9 @@ ClockSegment Part(const ClockSegment& s, Nanos from, Nanos to) {
 ClockSegment Widened(ClockSegment s, const ClockSegment& by) {
   if (s.to <= s.from) return s;
   const ClockSegment other = Part(by, s.from, s.to);
-  const Nanos apart = other.offset - s.offset;
+  const std::array<Nanos, 3> at{s.from, Middle(s.from, s.to), s.to};
   for (size_t k = 0; k < 3; ++k) {
+    const Nanos apart = static_cast<Nanos>(std::llround(other.OffsetAt(at[k]) - s.OffsetAt(at[k])));
     if (s.above[k] != kUnbounded)
       s.above[k] = other.above[k] == kUnbounded
                        ? kUnbounded

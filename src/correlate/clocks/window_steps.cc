@@ -15,14 +15,14 @@ TimeRange Within(double from, double to, Nanos start, Nanos length) {
 }  // namespace
 
 bool WindowSteps::MayHaveMissed(const PairWindow& window, bool before) const {
-  if (window.verdict == PairWindow::Verdict::kStep) return false;
+  if (window.turned()) return false;
   const auto& steps = before ? at_start : inside;
   return std::any_of(steps.begin(), steps.end(),
                      [&](const SteppedPair& s) { return window.vouched_to < s.window->step_to; });
 }
 
 bool WindowSteps::MayHaveMissedBeside(size_t a, size_t b, const PairWindow& window) const {
-  if (window.verdict == PairWindow::Verdict::kStep) return false;
+  if (window.turned()) return false;
   return std::any_of(inside.begin(), inside.end(), [&](const SteppedPair& s) {
     const bool beside = a == s.a || a == s.b || b == s.a || b == s.b;
     return beside && window.vouched_to < s.window->step_to;
@@ -36,6 +36,16 @@ TimeRange WindowSteps::ZoneInside(Nanos start, Nanos length) const {
     to = std::max(to, s.window->step_to);
   }
   return Within(from, to, start, length);
+}
+
+TimeRange WindowSteps::ZoneOfRateChange(Nanos start, Nanos length) const {
+  double from = 1e300, to = -1e300;
+  for (const SteppedPair& s : inside) {
+    if (s.window->verdict != PairWindow::Verdict::kRateChange) continue;
+    from = std::min(from, s.window->step_from);
+    to = std::max(to, s.window->step_to);
+  }
+  return {start + length / 2 + FromSeconds(from), start + length / 2 + FromSeconds(to)};
 }
 
 TimeRange WindowSteps::WidestInside(Nanos start, Nanos length) const {

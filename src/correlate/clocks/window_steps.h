@@ -1,4 +1,5 @@
-// WindowSteps: the pairs of hosts whose clocks stepped against each other in one window.
+// WindowSteps: the pairs of hosts whose clocks stepped against each other in one window, or changed
+// their rate, which counts as inside of it.
 #pragma once
 
 #include <cstddef>
@@ -29,6 +30,8 @@ struct WindowSteps {
   /// likely, and where no call contradicts one.
   TimeRange ZoneInside(Nanos start, Nanos length) const;
   TimeRange WidestInside(Nanos start, Nanos length) const;
+  /// The same of changes of rate, as early as in the window before.
+  TimeRange ZoneOfRateChange(Nanos start, Nanos length) const;
   /// Within that zone: as the pair says that has the most calls to tell it by.
   Nanos MostLikely(Nanos start, Nanos length) const;
   /// When those between the last window and this one were: likely, and until when possible.
