@@ -10,7 +10,7 @@
 namespace tomograph::correlate::linking {
 namespace {
 
-constexpr int kStates = 8;  // whose likelihood is looked at
+constexpr int kStates = 40;  // whose likelihood is looked at
 // Sweeps, each of which looks at one candidate of a call in the mean: enough to see most.
 constexpr double kLooksPerCandidate = 5;
 constexpr int kFewestSweeps = 4, kMostSweeps = 400;

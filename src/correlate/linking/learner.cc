@@ -23,6 +23,7 @@ constexpr float kStrictOrder = -6;   // order weight to start from
 constexpr float kFaintOrder = -.2f;  // order weights above count as 0
 constexpr int kMostPerClass = 8;     // slots of one class in one request
 constexpr int kChainSlots = 3;       // a chain has as many densities as so many slots
+constexpr int kMostAlone = 4;        // classes of which each is tried as the only one handed off
 constexpr double kLeftOver = .01;    // of a class's calls: more slots are tried beyond
 constexpr double kOrderly = .5;      // nats that a gap's density is above any time in the request
 constexpr double kVague = .7;        // share of the first guess below which nobody stands out
@@ -217,6 +218,7 @@ class ServiceLearner {
     const bool lost = RequestsAreLost();
     std::vector<bool> handed_off(of_.classes, false);
     if (hand_offs_) handed_off = Astray();
+    const std::vector<bool> astray = handed_off;
     if (QueuesAreInView()) Attempt(From::kFirstCome);
     if (lost) AttemptLost();
     while (Any(handed_off)) {
@@ -227,15 +229,18 @@ class ServiceLearner {
       if (fewer == handed_off) break;
       handed_off = fewer;
     }
+    TryEachAlone(astray, lost);
     // Some classes may need more slots, whether or not others are handed off.
     for (const bool outlives : {false, true}) {
       if (!best_[outlives]) continue;
       SetOutlives(best_[outlives]->service.outlives);
       one_slot_left_ = best_[outlives]->nobodys;
+      first_ones_ = best_[outlives]->owners;
       room_.assign(of_.classes, 1);
       of_.chained.assign(of_.classes, false);
       if (!MakeRoom()) continue;
       Attempt(From::kAnyOrder);
+      Attempt(From::kFirstOnes);
       if (lost) AttemptLost();
     }
     const bool outlives = best_[1] && best_[1]->likelihood > best_[0]->likelihood;
@@ -252,14 +257,16 @@ class ServiceLearner {
     std::vector<int> owners;
   };
 
-  enum class From { kAnyOrder, kFirstCome, kManyLost, kFewLost };
+  enum class From { kAnyOrder, kFirstCome, kManyLost, kFewLost, kFirstOnes };
 
-  /// Learns from a start and keeps what is likelier than others with hand-offs, or without. False:
-  /// calls that keep a time of their own were taken for hand-offs.
+  /// Learns from a start and keeps what is likelier than others with hand-offs, or without, if
+  /// calls that may come after the answer do for the most part. False: calls that keep a time of
+  /// their own were taken for hand-offs.
   bool Attempt(From from) {
     Start(from);
     Rounds();
     if (WithoutOwnTime() != of_.outlives) return false;
+    if (MostlyAfter() != of_.outlives) return true;
     State state = Save();
     // More room can always take in some calls whose request is missing.
     const bool more_room = one_slot_left_ >= 0;
@@ -271,6 +278,19 @@ class ServiceLearner {
     std::optional<State>& best = best_[outlives];
     if (!best || state.likelihood > best->likelihood) best = std::move(state);
     return true;
+  }
+
+  /// Of several classes that may be handed off, one may be that alone.
+  void TryEachAlone(const std::vector<bool>& astray, bool lost) {
+    const auto several = std::count(astray.begin(), astray.end(), true);
+    if (several < 2 || several > kMostAlone) return;
+    for (size_t k = 0; k < astray.size(); ++k) {
+      if (!astray[k]) continue;
+      std::vector<bool> alone(astray.size(), false);
+      alone[k] = true;
+      SetOutlives(alone);
+      Attempt(lost ? From::kFewLost : From::kAnyOrder);
+    }
   }
 
   void AttemptLost() {
@@ -303,6 +323,7 @@ class ServiceLearner {
     of_.loses_requests = from == From::kManyLost || from == From::kFewLost;
     of_.order_weight.assign(of_.classes, of_.first_come ? kStrictOrder : 0);
     if (from == From::kAnyOrder || from == From::kFewLost) return;
+    if (from == From::kFirstOnes) return KeepFirstOnes();
     // First come: the guess ran for the gaps that later guesses need; its owners are not wanted.
     // Many lost: only what is sure is kept, so that the wrong ones don't make up the model.
     for (int c = range.first_call; c < range.end_call; ++c) {
@@ -313,6 +334,28 @@ class ServiceLearner {
       call.fresh = of_.first_come;
     }
     if (of_.first_come) GuessFirstCome(service_, &w_, m_);
+  }
+
+  /// Owners are those that one slot a class had found; the calls that were left over go into the
+  /// slots that came after.
+  void KeepFirstOnes() {
+    const ServiceRange& range = w_.services[service_];
+    const auto free = [&](int c) {
+      const Call& call = w_.calls[c];
+      return !call.pinned && !call.decided && !of_.Chained(call.call_class);
+    };
+    for (int c = range.first_call; c < range.end_call; ++c) {
+      if (free(c)) w_.Take(m_, c);
+    }
+    for (int c = range.first_call; c < range.end_call; ++c) {
+      Call& call = w_.calls[c];
+      const int owner = first_ones_[c - range.first_call];
+      if (!free(c)) continue;
+      call.fresh = owner == kNobody;
+      if (owner != kNobody && w_.FreeSlot(m_, owner, call.call_class) != kNobody)
+        w_.Give(m_, c, owner);
+    }
+    GuessAny(service_, false, &w_, &m_);
   }
 
   void LeftOver() {
@@ -493,7 +536,6 @@ class ServiceLearner {
   State Save() {
     State state;
     state.service = of_;
-    state.likelihood = weight_ + FreeEnergy(service_, until_, random_.Next(), &w_, m_);
     const ServiceRange& range = w_.services[service_];
     int requests = 0, slots = 0;
     for (int i = range.first_request; i < range.end_request; ++i) {
@@ -516,6 +558,8 @@ class ServiceLearner {
     }
     for (int k = 0; k < of_.classes; ++k)
       state.spurned += std::max(0.0, spurned[k] - beyond_room_[k]);
+    // Last, since owners move about by it.
+    state.likelihood += weight_ + FreeEnergy(service_, until_, random_.Next(), &w_, m_);
     return state;
   }
 
@@ -542,6 +586,7 @@ class ServiceLearner {
   std::vector<int> room_;
   std::optional<State> best_[2];  // without hand-offs, with
   double one_slot_left_ = -1;     // calls without request in the best state, one slot a class
+  std::vector<int> first_ones_;   // owners in that state
   double weight_ = 0;
   std::vector<bool> at_hand_;        // per call
   std::vector<double> beyond_room_;  // calls per class that are more than all requests' first ones

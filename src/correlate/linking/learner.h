@@ -7,11 +7,12 @@
 //   first come     each call to the request that came first, as one thread with a queue would
 //   lost requests  where many calls find no request at all: from sure links only, which finds many
 //                  that are lost, and from all links, which finds few and is right in a crowd
-//   several calls  more slots per class, where many calls find all their requests taken; chains
-//                  where no number of slots is enough
+//   several calls  more slots per class, where many calls find all their requests taken, from the
+//                  first guess and from what one slot had found; chains where no number is enough
 //   hand-offs      calls may come after the answer, of classes whose calls lie in no request or
 //                  in any, and that keep no time of their own (own_time.h). Those that lie in
-//                  their requests for the most part are left out next: more slots may do for them
+//                  their requests for the most part are left out next: more slots may do for
+//                  them. Of several classes each is also tried alone
 // Several calls are tried without hand-offs and with the likeliest of these: a service may need
 // both. Joins are looked for afterwards, over all services.
 #pragma once

@@ -9,7 +9,7 @@
 namespace tomograph::correlate::linking {
 namespace {
 
-constexpr size_t kMostHandedOff = 32;  // requests that a call may have outlived
+constexpr size_t kMostHandedOff = 16;  // requests that a call may have outlived, beside the open
 
 }  // namespace
 
@@ -86,8 +86,12 @@ void LinkWindow::FindCandidatesOf(const ServiceRange& range, size_t limit, const
         return request.time.end + kHandOff_us >= call.time.start;
       };
       while (recent < next && !ended_recently(requests[recent])) ++recent;
+      const auto still_open =
+          static_cast<size_t>(std::count_if(open.begin(), open.end(), [&](int i) {
+            return requests[i].time.end >= call.time.start;
+          }));
       Choose(
-          next - recent, std::min(limit, kMostHandedOff), LookedAt(limit),
+          next - recent, std::min(limit, still_open + kMostHandedOff), LookedAt(limit),
           [&](size_t place) { return recent + static_cast<int>(place); }, ended_recently, &call);
       continue;
     }
