@@ -105,17 +105,44 @@ EntityId HomeKey(std::string_view ip) {
   return MakeEntityId(EntityKind::kLink, "home", ip);
 }
 
-EntityId HostKey(std::string_view host) {
+namespace {
+
+/// "payment" of "payment", and "payment" and "shop" of "payment.shop.svc.cluster.local".
+bool LabelOf(std::string_view host, std::string_view* label, std::string_view* space) {
   if (host.ends_with('.')) host.remove_suffix(1);
+  *space = {};
   for (const std::string_view suffix : {".svc.cluster.local", ".svc"}) {
     if (!host.ends_with(suffix)) continue;
-    host = host.substr(0, host.find('.'));
+    host.remove_suffix(suffix.size());
+    const size_t dot = host.find('.');
+    if (dot != std::string_view::npos) *space = host.substr(dot + 1);
+    host = host.substr(0, dot);
     break;
   }
-  if (host.find_first_of(".:") != std::string_view::npos) return kNoEntity;
-  const std::string label = LowerOf(host);
-  if (label.empty() || label == "localhost") return kNoEntity;
-  return MakeEntityId(EntityKind::kLink, "home", label);
+  *label = host;
+  const bool one = host.find_first_of(".:") == std::string_view::npos &&
+                   space->find_first_of(".:") == std::string_view::npos;
+  return one && !host.empty() && LowerOf(host) != "localhost";
+}
+
+EntityId HomeOfLabel(std::string_view label, std::string_view space) {
+  std::string name = LowerOf(label);
+  if (!space.empty()) name.append(".").append(LowerOf(space));
+  return MakeEntityId(EntityKind::kLink, "home", name);
+}
+
+}  // namespace
+
+EntityId HostKey(std::string_view host, std::string_view space) {
+  std::string_view label, own;
+  if (!LabelOf(host, &label, &own)) return kNoEntity;
+  return HomeOfLabel(label, own.empty() ? space : own);
+}
+
+EntityId HostKeyAnywhere(std::string_view host) {
+  std::string_view label, space;
+  if (!LabelOf(host, &label, &space)) return kNoEntity;
+  return HomeOfLabel(label, "*");
 }
 
 std::string_view HostOfAddress(std::string_view address) {

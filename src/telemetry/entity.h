@@ -59,10 +59,12 @@ EntityId AddressKey(std::string_view address);
 /// Stands for a host's address as the place where somebody lives and calls from. Host-local
 /// addresses, and what is no IP address, are nobody's: kNoEntity.
 EntityId HomeKey(std::string_view ip);
-/// Likewise for a host by name, as containers call each other: a name of one label ("payment"), and
-/// the first label of a Kubernetes service's ("payment.shop.svc.cluster.local"), in lower case.
-/// Other names, "localhost" and IP addresses: kNoEntity.
-EntityId HostKey(std::string_view host);
+/// Likewise for a host by name, as containers call each other: a name of one label ("payment"), in
+/// lower case, or a Kubernetes service's with its namespace ("payment.shop.svc.cluster.local");
+/// `space` is that of a name which has none. Other names, "localhost" and IP addresses: kNoEntity.
+EntityId HostKey(std::string_view host, std::string_view space = {});
+/// Where somebody lives under that name of whom no namespace is known.
+EntityId HostKeyAnywhere(std::string_view host);
 /// "host" of "host", "host:port", "[v6]:port" and "v6", also with " on NETWORK" behind.
 std::string_view HostOfAddress(std::string_view address);
 

@@ -42,8 +42,16 @@ std::vector<EntityId> HomesOf(const Resource& resource, const Interner& strings)
   constexpr std::string_view kNames[] = {"k8s.pod.ip", "host.ip", "network.local.address",
                                          "net.host.ip", "ip"};
   std::vector<EntityId> homes;
-  const EntityId by_name = HostKey(strings.Get(resource.service));
-  if (by_name != kNoEntity) homes.push_back(by_name);
+  std::string_view space;
+  for (const auto& [name, value] : resource.attributes) {
+    if (strings.Get(name) == "k8s.namespace.name") space = strings.Get(value);
+  }
+  const std::string_view service = strings.Get(resource.service);
+  const EntityId by_name = HostKey(service);
+  if (by_name != kNoEntity) {
+    homes.push_back(by_name);
+    homes.push_back(space.empty() ? HostKeyAnywhere(service) : HostKey(service, space));
+  }
   for (const auto& [name, value] : resource.attributes) {
     if (std::find(std::begin(kNames), std::end(kNames), strings.Get(name)) == std::end(kNames))
       continue;

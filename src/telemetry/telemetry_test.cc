@@ -383,9 +383,16 @@ TEST(Addresses, ANetworkIsAPodsElseAContainersElseAHosts) {
 
 TEST(Addresses, AServiceIsCalledByItsHostsName) {
   EXPECT_NE(HostKey("payment"), kNoEntity);
-  for (const char* same : {"Payment", "payment.svc", "payment.shop.svc", "payment.shop.svc.",
-                           "payment.shop.svc.cluster.local"})
+  for (const char* same : {"Payment", "payment.svc"})
     EXPECT_EQ(HostKey(same), HostKey("payment")) << same;
+  for (const char* same :
+       {"payment.shop.svc", "Payment.shop.svc.", "payment.shop.svc.cluster.local"}) {
+    EXPECT_EQ(HostKey(same), HostKey("payment", "shop")) << same;
+    EXPECT_EQ(HostKeyAnywhere(same), HostKeyAnywhere("payment")) << same;
+  }
+  EXPECT_NE(HostKey("payment.shop.svc"), HostKey("payment"));
+  EXPECT_NE(HostKey("payment.shop.svc"), HostKey("payment.test.svc"));
+  EXPECT_NE(HostKeyAnywhere("payment"), HostKey("payment"));
   EXPECT_NE(HostKey("payment"), HostKey("cart"));
   EXPECT_NE(HostKey("payment"), AddressKey("payment"));
   for (const char* nobodys : {"", ".", ".svc", "localhost", "db.example.com", "payment.shop",
@@ -407,7 +414,12 @@ TEST(Addresses, AResourceSaysWhereItLives) {
             (std::vector<EntityId>{HomeKey("10.0.0.7"), HomeKey("10.0.0.9")}));
   resource.service = strings.Intern("cart");
   EXPECT_EQ(HomesOf(resource, strings),
-            (std::vector<EntityId>{HostKey("cart"), HomeKey("10.0.0.7"), HomeKey("10.0.0.9")}));
+            (std::vector<EntityId>{HostKey("cart"), HostKeyAnywhere("cart"), HomeKey("10.0.0.7"),
+                                   HomeKey("10.0.0.9")}));
+  say("k8s.namespace.name", "shop");
+  EXPECT_EQ(HomesOf(resource, strings),
+            (std::vector<EntityId>{HostKey("cart"), HostKey("cart.shop.svc"), HomeKey("10.0.0.7"),
+                                   HomeKey("10.0.0.9")}));
 }
 
 }  // namespace

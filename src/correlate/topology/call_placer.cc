@@ -37,7 +37,9 @@ EntityId CallPlacer::KeyOf(StringId address) {
     keys_.emplace(address, key);
     const std::string_view host = telemetry::HostOfAddress(text);
     const EntityId by_ip = telemetry::HomeKey(host);
-    names_.emplace(key, Name{address, by_ip != kNoEntity ? by_ip : telemetry::HostKey(host)});
+    names_.emplace(key, by_ip != kNoEntity ? Name{address, by_ip, kNoEntity}
+                                           : Name{address, telemetry::HostKey(host),
+                                                  telemetry::HostKeyAnywhere(host)});
   }
   return key;
 }
@@ -74,7 +76,7 @@ EntityId CallPlacer::CalleeOf(const OpenSpan& call) const {
   if (callee != call.peer || !call.peer_is_address) return callee;
   const auto name = names_.find(call.peer);
   return name == names_.end() ? kNoEntity
-                              : addresses_->Resolve(name->second.home, call.start).entity;
+                              : addresses_->Resolve(HomeOf(name->second), call.start).entity;
 }
 
 AddressBook::Answer CallPlacer::Resolve(const Call& call) const {
@@ -92,7 +94,13 @@ AddressBook::Answer CallPlacer::Resolve(const Call& call) const {
 EntityId CallPlacer::HomeOf(const Call& call) const {
   if (call.home != kNoEntity || call.incoming) return call.home;
   const auto name = names_.find(call.other);
-  return name == names_.end() ? kNoEntity : name->second.home;
+  return name == names_.end() ? kNoEntity : HomeOf(name->second);
+}
+
+EntityId CallPlacer::HomeOf(const Name& name) const {
+  if (name.anywhere == kNoEntity) return name.home;
+  const bool known = addresses_->Resolve(name.home, 0).certainty != Certainty::kNobody;
+  return known ? name.home : name.anywhere;
 }
 
 CallPlacer::Place CallPlacer::Believe(const Call& call, const AddressBook::Answer& answer,

@@ -75,6 +75,7 @@ class CallPlacer {
   struct Name {
     telemetry::StringId address = telemetry::kEmptyString;
     telemetry::EntityId home = telemetry::kNoEntity;
+    telemetry::EntityId anywhere = telemetry::kNoEntity;  // if nobody ever lived at `home`
   };
   struct Waiting {
     Call call;
@@ -86,6 +87,7 @@ class CallPlacer {
 
   AddressBook::Answer Resolve(const Call& call) const;
   telemetry::EntityId HomeOf(const Call& call) const;
+  telemetry::EntityId HomeOf(const Name& name) const;
   Place OfShared(const Call& call, const IsKnown& known) const;
   Place OfNobody(const Call& call, const IsKnown& known) const;
   Place Believe(const Call& call, const AddressBook::Answer& answer, const IsKnown& known) const;
