@@ -243,8 +243,8 @@ bool HopClocks::Takes(const CallRecord& record) {
          std::max(record.start, record.end) < kFarthest;
 }
 
-void HopClocks::Sent(const CallRecord& record) {
-  places_[record.service].sent.emplace_back(record.start, record.end);
+void HopClocks::Sent(const CallRecord& record, EntityId host) {
+  places_[record.service].sent.push_back({record.start, record.end, host});
 }
 
 void HopClocks::Received(const CallRecord& record, EntityId host) {
@@ -259,8 +259,7 @@ void HopClocks::Advance(Nanos until, const Placed& placed, const Unknown& unknow
       Judge(place.slots.begin()->first, &place, placed, unknown);
       place.slots.erase(place.slots.begin());
     }
-    std::erase_if(place.sent,
-                  [&](const auto& s) { return s.second < judged - kReach - kLookBack; });
+    std::erase_if(place.sent, [&](const auto& s) { return s.end < judged - kReach - kLookBack; });
     std::erase_if(place.clocks, [&](const auto& c) { return c.second.at < judged - kForgotten; });
     const bool idle = place.sent.empty() && place.slots.empty() && place.clocks.empty();
     at = idle ? places_.erase(at) : std::next(at);
@@ -271,9 +270,11 @@ void HopClocks::Advance(Nanos until, const Placed& placed, const Unknown& unknow
 void HopClocks::Judge(Nanos slot, Place* place, const Placed& placed, const Unknown& unknown) {
   const Nanos middle = slot + kSlot / 2;
   std::vector<CallTime> sent;
-  for (const auto& [start, end] : place->sent) {
-    if (end >= slot - kReach - kLookBack && end < slot + kSlot + kReach)
-      sent.push_back({ToSeconds(start - middle), ToSeconds(end - middle)});
+  EntityId sender = telemetry::kNoEntity;  // the host of all callers, if there is one
+  for (const auto& [start, end, host] : place->sent) {
+    if (end < slot - kReach - kLookBack || end >= slot + kSlot + kReach) continue;
+    sender = sent.empty() || sender == host ? host : telemetry::kNoEntity;
+    sent.push_back({ToSeconds(start - middle), ToSeconds(end - middle)});
   }
   std::sort(sent.begin(), sent.end(), [](const CallTime& a, const CallTime& b) {
     return std::tie(a.start, a.end) < std::tie(b.start, b.end);
@@ -282,6 +283,10 @@ void HopClocks::Judge(Nanos slot, Place* place, const Placed& placed, const Unkn
     std::sort(records.begin(), records.end(), [](const CallRecord& a, const CallRecord& b) {
       return std::tie(a.start, a.id) < std::tie(b.start, b.id);
     });
+    if (host == sender && host != telemetry::kNoEntity) {
+      for (const CallRecord& record : records) placed(record);
+      continue;
+    }
     Clock* clock = &place->clocks[host];
     clock->Predict(middle);
     JudgeHost(middle, sent, records, clock, placed, unknown);

@@ -4,7 +4,8 @@
 // The offset of a callee's host, and its drift, are followed from slot to slot of event time
 // (UnpairedOffset finds, a Kalman filter follows). A step shows as calls that none was sent for;
 // from then on another offset that explains them is looked for. What an offset does not explain,
-// with the calls beside it, is told as unknown: nothing can be said of who sent it.
+// with the calls beside it, is told as unknown: nothing can be said of who sent it. Callers on the
+// callee's own host go by its clock: there is nothing to find.
 //
 // These are guesses: nothing of it is a bound, and ClockModel never learns of it.
 //
@@ -33,8 +34,8 @@ class HopClocks {
 
   /// Times that differ by more than can be told are the linker's to refuse.
   static bool Takes(const linking::CallRecord& record);
-  /// A caller's side of a call into the hop that the record is of.
-  void Sent(const linking::CallRecord& record);
+  /// A caller's side of a call into the hop that the record is of, by the clock of `host`.
+  void Sent(const linking::CallRecord& record, telemetry::EntityId host);
   /// A callee's side, by the clock of `host`.
   void Received(const linking::CallRecord& record, telemetry::EntityId host);
   /// All that ended before `until` has been given. Every received record is placed or unknown.
@@ -68,8 +69,12 @@ class HopClocks {
     void Measure(double measured, double sigma);
     void Jump(double measured, double sigma);
   };
+  struct SentCall {
+    Nanos start, end;
+    telemetry::EntityId host;
+  };
   struct Place {
-    std::vector<std::pair<Nanos, Nanos>> sent;
+    std::vector<SentCall> sent;
     std::map<telemetry::EntityId, Clock> clocks;
     std::map<Nanos, std::map<telemetry::EntityId, std::vector<linking::CallRecord>>> slots;
   };

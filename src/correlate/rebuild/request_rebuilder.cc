@@ -144,7 +144,7 @@ struct RequestRebuilder::Impl {
   void Hand(const CallRecord& record, const Ref& made, EntityId host) {
     const bool sent = made.part == SpanPart::kSent, arrives = made.part == SpanPart::kArrived;
     const bool takes_times = HopClocks::Takes(record);
-    if (sent && takes_times) hop_clocks.Sent(record);
+    if (sent && takes_times) hop_clocks.Sent(record, host);
     if (arrives && takes_times) {
       hop_clocks.Received(record, host);
       return;
