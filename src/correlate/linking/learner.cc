@@ -20,7 +20,6 @@ namespace {
 constexpr int kRounds = 8;
 constexpr int kSweeps = 6;           // per round
 constexpr float kStrictOrder = -6;   // order weight to start from
-constexpr float kFaintOrder = -.2f;  // order weights above count as 0
 constexpr int kMostPerClass = 8;     // slots of one class in one request
 constexpr int kChainSlots = 3;       // a chain has as many densities as so many slots
 constexpr int kMostAlone = 4;        // classes of which each is tried as the only one handed off
@@ -214,12 +213,13 @@ class ServiceLearner {
     of_.chained.assign(of_.classes, false);
     of_.outlives.assign(of_.classes, false);
     FindAtHand();
+    all_in_view_ = AllInView();
     Attempt(From::kAnyOrder);
     const bool lost = RequestsAreLost();
     std::vector<bool> handed_off(of_.classes, false);
     if (hand_offs_) handed_off = Astray();
     const std::vector<bool> astray = handed_off;
-    if (QueuesAreInView()) Attempt(From::kFirstCome);
+    if (all_in_view_) Attempt(From::kFirstCome);
     if (lost) AttemptLost();
     while (Any(handed_off)) {
       SetOutlives(handed_off);
@@ -266,7 +266,7 @@ class ServiceLearner {
     Start(from);
     Rounds();
     if (WithoutOwnTime() != of_.outlives) return false;
-    if (MostlyAfter() != of_.outlives) return true;
+    if (all_in_view_ && MostlyAfter() != of_.outlives) return true;
     State state = Save();
     // More room can always take in some calls whose request is missing.
     const bool more_room = one_slot_left_ >= 0;
@@ -383,8 +383,9 @@ class ServiceLearner {
     return lost >= 3 && lost > kLost * all;
   }
 
-  /// Who came first is known only where nobody is left out of the candidates.
-  bool QueuesAreInView() const {
+  /// Who came first, and what came after what, is known only where nobody is left out of the
+  /// candidates.
+  bool AllInView() const {
     const ServiceRange& range = w_.services[service_];
     const auto limited =
         std::count_if(w_.calls.begin() + range.first_call, w_.calls.begin() + range.end_call,
@@ -588,6 +589,7 @@ class ServiceLearner {
   double one_slot_left_ = -1;     // calls without request in the best state, one slot a class
   std::vector<int> first_ones_;   // owners in that state
   double weight_ = 0;
+  bool all_in_view_ = true;
   std::vector<bool> at_hand_;        // per call
   std::vector<double> beyond_room_;  // calls per class that are more than all requests' first ones
   std::vector<double> left_over_, outside_, all_;  // calls per class

@@ -62,18 +62,22 @@ TEST(Learner, OneThreadThatWorksInOrderIsRecognised) {
 }
 
 TEST(Learner, IndependentRequestsKeepNoOrder) {
-  Service service;
-  Random random(2);
-  double now = 0;
-  for (int i = 0; i < 1'000; ++i) {
-    now += random.Exponential(1'000);
-    const double start = now + 500 * std::exp(random.Normal(0, .7));
-    service.Add(now, start + 2'000 + 300 * std::exp(random.Normal(0, .1)), start, start + 2'000);
+  double right = 0;  // the mean: one seed differs from another by .012
+  for (uint64_t seed = 2; seed < 10; ++seed) {
+    Service service;
+    Random random(seed);
+    double now = 0;
+    for (int i = 0; i < 1'000; ++i) {
+      now += random.Exponential(1'000);
+      const double start = now + 500 * std::exp(random.Normal(0, .7));
+      service.Add(now, start + 2'000 + 300 * std::exp(random.Normal(0, .1)), start, start + 2'000);
+    }
+    service.Learn();
+    EXPECT_GT(service.model.services[0].order_weight[0], -1) << seed;
+    EXPECT_FALSE(service.model.services[0].loses_requests) << seed;
+    right += service.Accuracy() / 8;
   }
-  service.Learn();
-  EXPECT_GT(service.model.services[0].order_weight[0], -1);
-  EXPECT_FALSE(service.model.services[0].loses_requests);
-  EXPECT_GE(service.Accuracy(), .95);
+  EXPECT_GE(right, .95);
 }
 
 TEST(Learner, CoarseClocksAreSeen) {
