@@ -5,6 +5,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/random.h"
 #include "normalize/schema/attribute_names.h"
@@ -13,6 +14,7 @@
 #include "normalize/schema/series_meaning.h"
 #include "normalize/schema/service_name.h"
 #include "normalize/schema/span_meaning.h"
+#include "telemetry/address.h"
 
 namespace tomograph::normalize {
 namespace {
@@ -161,24 +163,34 @@ class SpanNormalizer {
   }
 
   void NamePeer(size_t row, const Resource& caller) {
-    PeerFacts facts = meaning_.Peer();
-    facts.network = NetworkOf(row);
-    const std::string address = AddressOf(facts);
+    const PeerFacts facts = meaning_.Peer();
+    const std::string& address = SpeltAddress(facts, row);
     const StringId address_id = identities_->strings.Intern(address, caller.share);
     spans_->peer_address[row] = address_id;
-    const EntityId peer =
-        FindPeer(facts, identities_->strings.Get(caller.service_namespace), &identities_->entities);
+    const EntityId peer = FindPeer(
+        facts, address, identities_->strings.Get(caller.service_namespace), &identities_->entities);
     spans_->peer[row] = peer;
     sightings_->Add(peer, spans_->start_ns[row]);
   }
 
   /// As numbers: callers from all over the internet have more addresses than there is room for.
   void NameAddresses(size_t row) {
-    PeerFacts facts = meaning_.Own();
-    facts.network = NetworkOf(row);
-    if (const std::string own = AddressOf(facts); !own.empty())
+    if (const std::string& own = SpeltAddress(meaning_.Own(), row); !own.empty())
       spans_->own_address[row] = telemetry::AddressKey(own);
-    spans_->caller_address[row] = telemetry::HomeKey(meaning_.CallerAddress());
+    const std::string_view caller = meaning_.CallerAddress();
+    if (caller.empty()) return;
+    spans_->caller_address[row] =
+        homes_.Get(telemetry::FingerprintOf(caller).lo, [&] { return telemetry::HomeKey(caller); });
+  }
+
+  /// Valid until the next call.
+  const std::string& SpeltAddress(PeerFacts facts, size_t row) {
+    const uint64_t of_port = telemetry::FingerprintOf(facts.port).lo;
+    const uint64_t where = MixBits(of_port ^ static_cast<uint64_t>(spans_->resource[row]));
+    return spelt_.Get(telemetry::FingerprintOf(facts.address, where).lo, [&] {
+      facts.network = NetworkOf(row);
+      return AddressOf(facts);
+    });
   }
 
   std::string_view NetworkOf(size_t row) {
@@ -195,6 +207,9 @@ class SpanNormalizer {
   StringId take_connection_;
   RecentAnswers<StringId, StringId> templates_;
   RecentAnswers<StringId, Sampling> samplings_;
+  // By fingerprints of what is spelt, and where:
+  RecentAnswers<uint64_t, std::string> spelt_;
+  RecentAnswers<uint64_t, EntityId> homes_;
   ResourceId network_of_ = telemetry::kNoResource;  // of which it is:
   std::string network_;
 };
@@ -209,6 +224,21 @@ struct Normalizer::Impl {
     for (size_t row = 0; row < events->rows(); ++row) {
       const std::string_view name = identities->strings.Get(events->service[row]);
       if (!name.empty()) events->entity[row] = identities->entities.ServiceNamed(name);
+    }
+  }
+
+  /// Both directions of a connection, and all who tell of it, are to name its ends alike.
+  void NormalizeFlows(telemetry::FlowBatch* flows) const {
+    RecentAnswers<StringId, StringId> spelt;
+    for (std::vector<StringId>* column : {&flows->source_address, &flows->destination_address}) {
+      for (size_t row = 0; row < column->size(); ++row) {
+        StringId& address = (*column)[row];
+        address = spelt.Get(address, [&] {
+          return identities->strings.Intern(
+              telemetry::AddressOn(identities->strings.Get(address), {}),
+              identities->resources.Get(flows->resource[row]).share);
+        });
+      }
     }
   }
 
@@ -249,6 +279,7 @@ void Normalizer::Normalize(Batch* batch) const {
   batch->logs.corrected_ns = batch->logs.time_ns;
   batch->logs.clock_bound_ns.assign(batch->logs.rows(), telemetry::kUnknownBound);
   impl_->NormalizeEvents(&batch->events);
+  impl_->NormalizeFlows(&batch->flows);
   for (size_t row = 0; row < batch->samples.rows(); ++row) {
     const EntityId entity = impl_->identities->series.Get(batch->samples.series[row]).entity;
     sightings.Add(entity, batch->samples.time_ns[row]);

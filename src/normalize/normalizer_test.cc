@@ -6,6 +6,8 @@
 #include <map>
 #include <variant>
 
+#include "telemetry/address.h"
+
 namespace tomograph::normalize {
 namespace {
 
@@ -243,6 +245,49 @@ TEST_F(NormalizerTest, AHostLocalAddressGoesWithItsNetwork) {
   };
   EXPECT_EQ(peer("web-1"), telemetry::AddressKey("localhost:8080 on web-1"));
   EXPECT_EQ(peer("app-1"), telemetry::AddressKey("localhost:8080 on app-1"));
+}
+
+TEST_F(NormalizerTest, LoopbackIsNotTheAddressOfWhoIsCalledFromAnotherHost) {
+  const auto called_from = [&](const char* address, Attributes more = {}) {
+    more.insert(more.end(), {{"server.address", "localhost"},
+                             {"server.port", 15001},
+                             {"network.peer.address", address}});
+    AddSpan(SpanKind::kServer, "x", more);
+  };
+  called_from("10.0.0.7");
+  called_from("10.0.0.7", {{"network.local.address", "10.0.0.9"}, {"network.local.port", 8080}});
+  called_from("::ffff:127.0.0.1");
+  normalizer_.Normalize(&batch_);
+  const std::vector<EntityId>& own = batch_.spans.own_address;
+  EXPECT_EQ(own[0], telemetry::kNoEntity);
+  EXPECT_EQ(own[1], telemetry::AddressKey("10.0.0.9:8080"));
+  EXPECT_EQ(own[2], telemetry::AddressKey("localhost:15001"));
+}
+
+TEST_F(NormalizerTest, AnAddressHasOneSpelling) {
+  const Attributes stripe = {{"server.address", "API.Stripe.com."}, {"server.port", 443}};
+  const Attributes cache = {{"db.system", "redis"},
+                            {"server.address", "[0:0:0:0:0:FFFF:0A00:0001]"},
+                            {"server.port", 6379}};
+  AddSpan(SpanKind::kClient, "x", stripe);
+  AddSpan(SpanKind::kClient, "x", cache);
+  AddSpan(SpanKind::kClient, "x", {{"server.address", "::ffff:808:808"}});
+  telemetry::FlowBatch& flows = batch_.flows;
+  for (const char* address : {"2001:DB8::1", "2001:db8:0::1", "::ffff:10.0.0.1"}) {
+    flows.source_address.push_back(ids_.strings.Intern(address));
+    flows.destination_address.push_back(ids_.strings.Intern("10.0.0.1"));
+    flows.start_ns.push_back(0);
+    flows.end_ns.push_back(0);
+    flows.resource.push_back(telemetry::kNoResource);
+  }
+  normalizer_.Normalize(&batch_);
+  const std::vector<EntityId>& peer = batch_.spans.peer;
+  EXPECT_EQ(peer[0], MakeEntityId(EntityKind::kThirdParty, "", "api.stripe.com:443"));
+  EXPECT_EQ(peer[1], MakeEntityId(EntityKind::kCache, "", "redis 10.0.0.1:6379"));
+  EXPECT_EQ(peer[2], MakeEntityId(EntityKind::kThirdParty, "", "8.8.8.8"));
+  EXPECT_EQ(ids_.strings.Get(flows.source_address[0]), "2001:db8::1");
+  EXPECT_EQ(flows.source_address[1], flows.source_address[0]);
+  EXPECT_EQ(flows.source_address[2], flows.destination_address[0]);
 }
 
 TEST_F(NormalizerTest, WhoSendsLogsOrFlowsIsSeen) {

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/random.h"
+#include "telemetry/address.h"
 #include "telemetry/attributes.h"
 #include "telemetry/batch.h"
 #include "telemetry/ddsketch.h"
@@ -305,62 +306,6 @@ TEST(WindowSet, FindsByKey) {
   EXPECT_EQ(set.Find({EntityId{5}, kNoEntity}), nullptr);
 }
 
-TEST(Addresses, AHomeIsAnAddressThatOthersSeeToo) {
-  EXPECT_EQ(HomeKey("::ffff:10.0.0.7"), HomeKey("10.0.0.7"));
-  EXPECT_EQ(HomeKey("[fd00::7]"), HomeKey("fd00::7"));
-  EXPECT_NE(HomeKey("10.0.0.7"), HomeKey("10.0.0.8"));
-  EXPECT_NE(HomeKey("10.0.0.7"), AddressKey("10.0.0.7"));
-  for (const char* nobodys : {"", "127.0.0.1", "::1", "fe80::1", "169.254.1.1", "0.0.0.0", "cart",
-                              "10.0.0", "(too many distinct values)"})
-    EXPECT_EQ(HomeKey(nobodys), kNoEntity) << nobodys;
-  EXPECT_EQ(HostOfAddress("10.0.0.7:80"), "10.0.0.7");
-  EXPECT_EQ(HostOfAddress("[fd00::7]:80"), "fd00::7");
-  EXPECT_EQ(HostOfAddress("fd00::7"), "fd00::7");
-  EXPECT_EQ(HostOfAddress("cart"), "cart");
-}
-
-TEST(Addresses, AHostLocalAddressIsOneOfItsNetwork) {
-  for (const char* local : {"127.0.0.1",
-                            "127.0.0.1:80",
-                            "127.8.9.1:80",
-                            "0.0.0.0:80",
-                            "169.254.20.10:53",
-                            "::1",
-                            "[::1]:80",
-                            "0:0:0:0:0:0:0:1",
-                            "::",
-                            "[::]:80",
-                            "fe80::1",
-                            "[FE80::1%eth0]:80",
-                            "febf::2",
-                            "::ffff:127.0.0.1",
-                            "[::ffff:127.0.0.1]:80",
-                            "localhost",
-                            "LOCALHOST:80",
-                            "localhost.:80",
-                            "cart.localhost:80",
-                            "/run/cart.sock",
-                            "@cart",
-                            "unix:/run/cart.sock"}) {
-    EXPECT_TRUE(IsHostLocal(local)) << local;
-    EXPECT_EQ(HomeKey(local), kNoEntity) << local;
-    EXPECT_NE(AddressKey(AddressOn(local, "web-1")), AddressKey(AddressOn(local, "app-1")))
-        << local;
-    EXPECT_NE(AddressKey(AddressOn(local, "web-1")), AddressKey(AddressOn(local, ""))) << local;
-  }
-  for (const char* global :
-       {"", "10.0.0.7:80", "128.0.0.1", "12.7.0.0:80", "192.168.0.1", "[fd00::1]:80", "fec0::1",
-        "2001:db8::1", "1::1", "::1:1", "::10", "::ffff:10.0.0.7", "localhost.example.com",
-        "cart:80", "127.example.com", "notlocalhost"}) {
-    EXPECT_FALSE(IsHostLocal(global)) << global;
-    EXPECT_EQ(AddressOn(global, "web-1"), global);
-  }
-  EXPECT_EQ(AddressOn("127.0.0.1:80", "web-1"), "127.0.0.1:80 on web-1");
-  for (const char* local : {"127.0.0.1:80", "[::1]:80", "localhost"})
-    EXPECT_EQ(HostOfAddress(AddressOn(local, "web-1")), HostOfAddress(local));
-  EXPECT_EQ(HostKey(HostOfAddress(AddressOn("localhost", "web-1"))), kNoEntity);
-}
-
 TEST(Addresses, ANetworkIsAPodsElseAContainersElseAHosts) {
   Interner strings;
   const auto network = [&](std::vector<std::pair<const char*, const char*>> attributes) {
@@ -379,25 +324,6 @@ TEST(Addresses, ANetworkIsAPodsElseAContainersElseAHosts) {
   EXPECT_NE(network({{"k8s.namespace.name", "shop"}, {"k8s.pod.name", "cart-0"}}),
             network({{"k8s.namespace.name", "test"}, {"k8s.pod.name", "cart-0"}}));
   EXPECT_EQ(network({{"k8s.pod.uid", "u1"}, {"container.id", "c1"}}), "u1");
-}
-
-TEST(Addresses, AServiceIsCalledByItsHostsName) {
-  EXPECT_NE(HostKey("payment"), kNoEntity);
-  for (const char* same : {"Payment", "payment.svc"})
-    EXPECT_EQ(HostKey(same), HostKey("payment")) << same;
-  for (const char* same :
-       {"payment.shop.svc", "Payment.shop.svc.", "payment.shop.svc.cluster.local"}) {
-    EXPECT_EQ(HostKey(same), HostKey("payment", "shop")) << same;
-    EXPECT_EQ(HostKeyAnywhere(same), HostKeyAnywhere("payment")) << same;
-  }
-  EXPECT_NE(HostKey("payment.shop.svc"), HostKey("payment"));
-  EXPECT_NE(HostKey("payment.shop.svc"), HostKey("payment.test.svc"));
-  EXPECT_NE(HostKeyAnywhere("payment"), HostKey("payment"));
-  EXPECT_NE(HostKey("payment"), HostKey("cart"));
-  EXPECT_NE(HostKey("payment"), AddressKey("payment"));
-  for (const char* nobodys : {"", ".", ".svc", "localhost", "db.example.com", "payment.shop",
-                              "payment.svc.example.com", "10.0.0.7", "fd00::7"})
-    EXPECT_EQ(HostKey(nobodys), kNoEntity) << nobodys;
 }
 
 TEST(Addresses, AResourceSaysWhereItLives) {

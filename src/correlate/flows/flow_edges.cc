@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "telemetry/address.h"
+
 namespace tomograph::correlate {
 
 using telemetry::EntityId;
@@ -14,12 +16,6 @@ namespace {
 constexpr Nanos kPatience = 5 * kMinute;
 constexpr size_t kMaxWaiting = 100'000;
 constexpr double kOfItsHost = 0.8;  // who lives at a host answers at its ports, as far as one knows
-
-std::string TextOf(std::string_view ip, uint16_t port) {
-  const bool v6 = ip.find(':') != std::string_view::npos;
-  std::string text = v6 ? "[" + std::string(ip) + "]" : std::string(ip);
-  return text.append(":").append(std::to_string(port));
-}
 
 bool Owned(const AddressBook::Answer& a) {
   return a.certainty == Certainty::kKnown || a.certainty == Certainty::kBelieved;
@@ -45,7 +41,8 @@ telemetry::StringId FlowEdges::NetworkOf(telemetry::ResourceId reporter) {
 EntityId FlowEdges::KeyOf(const FlowReader::End& end) const {
   const telemetry::Interner& strings = identities_->strings;
   return telemetry::AddressKey(
-      telemetry::AddressOn(TextOf(strings.Get(end.address), end.port), strings.Get(end.network)));
+      telemetry::AddressOn(telemetry::WithPort(strings.Get(end.address), std::to_string(end.port)),
+                           strings.Get(end.network)));
 }
 
 void FlowEdges::Take(WindowBuilder* windows, Hearing* hearing) {

@@ -20,16 +20,17 @@ struct PeerFacts {
   std::string_view network;  // of who tells of it: telemetry::NetworkOf
 };
 
-/// "host:port", "host", or "[v6]:port", by a name that is the same for all (telemetry::AddressOn).
+/// Its address by a name that is the same for all (telemetry::AddressOn).
 std::string AddressOf(const PeerFacts& facts);
 
-/// Registers it; kNoEntity when nothing above fits. A named service is taken to be of the caller's
-/// namespace.
-telemetry::EntityId FindPeer(const PeerFacts& facts, std::string_view caller_namespace,
+/// Registers it; kNoEntity when nothing above fits. `address` is AddressOf(facts). A named service
+/// is taken to be of the caller's namespace.
+telemetry::EntityId FindPeer(const PeerFacts& facts, std::string_view address,
+                             std::string_view caller_namespace,
                              telemetry::EntityRegistry* entities);
 
-/// Is it surely outside: a public IP, or a host name with at least two labels that ends in a public
-/// top-level domain?
+/// Is it, as AddressOf has it, surely outside: a public IP, or a host name with at least two labels
+/// that ends in a public top-level domain?
 bool IsOutside(std::string_view address);
 
 }  // namespace tomograph::normalize

@@ -107,21 +107,44 @@ TEST(OperationTemplate, TakesIdsOutOfNames) {
 }
 
 TEST(Peer, KnowsInsideFromOutside) {
-  for (const char* outside :
-       {"api.stripe.com", "8.8.8.8", "example.io.", "2001:4860:4860::8888", "API.Example.COM"})
-    EXPECT_TRUE(IsOutside(outside)) << outside;
-  for (const char* inside :
-       {"", "localhost", "cart", "cart.shop.svc.cluster.local", "cart.shop", "127.0.0.1",
-        "10.1.2.3", "172.20.0.5", "192.168.1.1", "169.254.169.254", "100.64.0.1", "::1", "[::1]",
-        "fd00::1", "fe80::1", "db.internal", "1.2.3", "."})
-    EXPECT_FALSE(IsOutside(inside)) << inside;
-  EXPECT_TRUE(IsOutside("172.32.0.1"));
+  const auto is_outside = [](const char* host) {
+    PeerFacts facts;
+    facts.address = host;
+    return IsOutside(AddressOf(facts));
+  };
+  for (const char* outside : {"api.stripe.com", "8.8.8.8", "example.io.", "2001:4860:4860::8888",
+                              "API.Example.COM", "::ffff:8.8.8.8", "[2001:4860::1]"})
+    EXPECT_TRUE(is_outside(outside)) << outside;
+  for (const char* inside : {"",
+                             "localhost",
+                             "cart",
+                             "cart.shop.svc.cluster.local",
+                             "cart.shop",
+                             "127.0.0.1",
+                             "10.1.2.3",
+                             "172.20.0.5",
+                             "192.168.1.1",
+                             "169.254.169.254",
+                             "100.64.0.1",
+                             "::1",
+                             "[::1]",
+                             "fd00::1",
+                             "fe80::1",
+                             "db.internal",
+                             "1.2.3",
+                             ".",
+                             "::ffff:10.1.2.3",
+                             "::ffff:7f00:1"})
+    EXPECT_FALSE(is_outside(inside)) << inside;
+  EXPECT_TRUE(is_outside("172.32.0.1"));
+  EXPECT_TRUE(IsOutside("[2001:4860::1]:443"));
+  EXPECT_FALSE(IsOutside("127.0.0.1:80 on web-1.example.com"));
 }
 
 TEST(Peer, IsNamedByWhatItIs) {
   telemetry::EntityRegistry entities;
   const auto name_of = [&](const PeerFacts& facts) {
-    const telemetry::Entity e = entities.Get(FindPeer(facts, "shop", &entities));
+    const telemetry::Entity e = entities.Get(FindPeer(facts, AddressOf(facts), "shop", &entities));
     return e.id == telemetry::kNoEntity
                ? ""
                : std::string(telemetry::EntityKindName(e.kind)) + ":" + e.name;
@@ -147,7 +170,7 @@ TEST(Peer, IsNamedByWhatItIs) {
   service.peer_service = "payments";
   service.address = "api.example.com";
   EXPECT_EQ(name_of(service), "service:payments");
-  EXPECT_EQ(FindPeer(service, "shop", &entities),
+  EXPECT_EQ(FindPeer(service, AddressOf(service), "shop", &entities),
             MakeEntityId(EntityKind::kService, "shop", "payments"));
   service.peer_service = "";
   EXPECT_EQ(name_of(service), "third_party:api.example.com");

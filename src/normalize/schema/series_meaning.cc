@@ -153,10 +153,10 @@ void NameCallee(const Labels& labels, Identities* identities, Series* series) {
   const Resource& resource = identities->resources.Get(series->resource);
   const std::string network = telemetry::NetworkOf(resource, identities->strings);
   facts.network = network;
-  series->peer =
-      FindPeer(facts, identities->strings.Get(resource.service_namespace), &identities->entities);
-  if (series->peer != telemetry::kNoEntity) return;
   const std::string address = AddressOf(facts);
+  series->peer = FindPeer(facts, address, identities->strings.Get(resource.service_namespace),
+                          &identities->entities);
+  if (series->peer != telemetry::kNoEntity) return;
   series->peer_is_address = !address.empty();
   if (series->peer_is_address) series->peer = telemetry::AddressKey(address);
 }

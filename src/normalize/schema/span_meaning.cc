@@ -4,6 +4,8 @@
 #include <charconv>
 #include <iterator>
 
+#include "telemetry/address.h"
+
 namespace tomograph::normalize {
 namespace {
 
@@ -97,11 +99,19 @@ PeerFacts SpanMeaning::Peer() {
 
 PeerFacts SpanMeaning::Own() {
   PeerFacts facts;
-  const bool named = Has(Key::kServerAddress) && Has(Key::kServerPort);
+  const bool named = Has(Key::kServerAddress) && Has(Key::kServerPort) && !NamesAnothersLoopback();
   facts.address = Text(named ? Key::kServerAddress : Key::kNetworkLocalAddress);
   facts.port = Text(named ? Key::kServerPort : Key::kNetworkLocalPort, &port_digits_);
   if (facts.port.empty()) facts.address = {};
   return facts;
+}
+
+/// Who is reached from another host is not called at its own loopback: the caller's relay is, and
+/// the Host header says so.
+bool SpanMeaning::NamesAnothersLoopback() const {
+  const std::string_view from = Text(Key::kNetworkPeerAddress);
+  return !from.empty() && telemetry::StaysOnHost(Text(Key::kServerAddress)) &&
+         !telemetry::StaysOnHost(from);
 }
 
 SpanMeaning::Marks SpanMeaning::MarksOfCall() const {

@@ -47,6 +47,7 @@ class SpanMeaning {
   bool Failed() const;
 
  private:
+  bool NamesAnothersLoopback() const;
   bool Has(AttributeKey key) const { return at_[static_cast<size_t>(key)] != nullptr; }
   /// Empty when absent; numbers as text in `digits`.
   std::string_view Text(AttributeKey key, std::string* digits = nullptr) const;
