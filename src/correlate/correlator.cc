@@ -172,7 +172,11 @@ struct Correlator::Impl {
       }
       if (!closed_until)
         oldest = std::min(oldest, std::max(span.start, span.end - kLongestSilence));
-      if (!spans.resource.empty()) span.host = HostOf(spans.resource[i]);
+      if (!spans.resource.empty()) {
+        const Sender& sender = SenderOf(spans.resource[i]);
+        span.host = sender.host;
+        span.network = sender.network;
+      }
       SeeAddresses(spans, i, span);
       traces.Add(spans.trace_id[i], span);
       if (traces.open_spans() > options.max_open_spans) CloseOldest();
@@ -200,13 +204,21 @@ struct Correlator::Impl {
     for (const EntityId home : known->second) sights.Add(window, home, service, host, at);
   }
 
-  EntityId HostOf(telemetry::ResourceId resource) {
-    const auto [at, fresh] = hosts.try_emplace(resource, kNoEntity);
+  /// Where a resource is: whose clock it has, and the network (OpenSpan).
+  struct Sender {
+    EntityId host = kNoEntity;
+    uint32_t network = 0;
+  };
+  const Sender& SenderOf(telemetry::ResourceId resource) {
+    const auto [at, fresh] = senders.try_emplace(resource);
     if (!fresh) return at->second;
-    const std::string name =
-        telemetry::ClockHostOf(identities->resources.Get(resource), identities->strings);
-    at->second = telemetry::ClockHostId(name);
-    if (!name.empty()) clocks.Name(at->second, name);
+    const telemetry::Resource& said = identities->resources.Get(resource);
+    const std::string name = telemetry::ClockHostOf(said, identities->strings);
+    at->second.host = telemetry::ClockHostId(name);
+    if (!name.empty()) clocks.Name(at->second.host, name);
+    if (const std::string network = telemetry::NetworkOf(said, identities->strings);
+        !network.empty())
+      at->second.network = static_cast<uint32_t>(telemetry::FingerprintOf(network).lo) | 1;
     return at->second;
   }
 
@@ -525,7 +537,7 @@ struct Correlator::Impl {
   ClockModel clocks;
   MissingJoins missing_joins;
   RequestRebuilder requests;
-  std::unordered_map<telemetry::ResourceId, EntityId> hosts;  // as many as there are resources
+  std::unordered_map<telemetry::ResourceId, Sender> senders;  // as many as there are resources
   // At kMostBounds nothing is said of any service: a bound of some of its hosts would be too
   // narrow.
   static constexpr size_t kMostBounds = 50'000;

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/random.h"
+#include "telemetry/address.h"
 
 namespace tomograph::correlate {
 namespace {
@@ -40,6 +41,7 @@ struct Row {
   float weight = 1;
   telemetry::StringId address = telemetry::kEmptyString;
   telemetry::StringId operation = telemetry::kEmptyString;
+  telemetry::ResourceId resource = telemetry::kNoResource;
 };
 
 void Append(Batch* batch, const Row& r) {
@@ -55,6 +57,7 @@ void Append(Batch* batch, const Row& r) {
   s.peer.push_back(r.peer);
   s.peer_address.push_back(r.address);
   s.operation.push_back(r.operation);
+  s.resource.push_back(r.resource);
   s.failed.push_back(r.failed);
   s.weight.push_back(r.weight);
   s.weight_known.push_back(r.weight > 1);
@@ -729,8 +732,12 @@ TEST_F(CorrelatorTest, RecordsOfEveryKindCountForTheirSender) {
   };
   Batch b;
   for (const SpanKind kind : {SpanKind::kClient, SpanKind::kInternal}) {
-    Append(&b, {.id = b.spans.rows() + 1, .start_s = 1, .end_s = 2, .kind = kind, .service = web_});
-    b.spans.resource.push_back(web);
+    Append(&b, {.id = b.spans.rows() + 1,
+                .start_s = 1,
+                .end_s = 2,
+                .kind = kind,
+                .service = web_,
+                .resource = web});
   }
   const double stale = std::nan("");
   for (const auto& [id, value] :
@@ -887,22 +894,27 @@ class ClocksTest : public CorrelatorTest {
       const double there = 0.0005 + random.Exponential(0.0003);
       const double back = 0.0005 + random.Exponential(0.0003);
       const double server = t + 0.001 + there, end = server + 0.006 + back;
-      Append(&batch, {.trace = id, .id = id, .start_s = t, .end_s = end + 0.001, .service = web_});
+      Append(&batch, {.trace = id,
+                      .id = id,
+                      .start_s = t,
+                      .end_s = end + 0.001,
+                      .service = web_,
+                      .resource = On("node-1", web_)});
       Append(&batch, {.trace = id,
                       .id = id + 1,
                       .parent = id,
                       .start_s = t + 0.001,
                       .end_s = end,
                       .kind = SpanKind::kClient,
-                      .service = web_});
+                      .service = web_,
+                      .resource = On("node-1", web_)});
       Append(&batch, {.trace = id,
                       .id = id + 2,
                       .parent = id + 1,
                       .start_s = server + ToSeconds(ahead),
                       .end_s = server + 0.006 + ToSeconds(ahead),
-                      .service = cart_});
-      for (int i = 0; i < 2; ++i) batch.spans.resource.push_back(On("node-1", web_));
-      batch.spans.resource.push_back(On("node-2", cart_));
+                      .service = cart_,
+                      .resource = On("node-2", cart_)});
     }
     return batch;
   }
@@ -1032,7 +1044,91 @@ class TopologyTest : public CorrelatorTest {
                      .service = caller,
                      .address = address});
   }
+  telemetry::ResourceId On(const std::string& host) {
+    return ids_.resources.FindOrAdd(telemetry::FingerprintOf(host), [&] {
+      telemetry::Resource resource;
+      resource.host = ids_.strings.Intern(host);
+      return resource;
+    });
+  }
 };
+
+/// Every service calls through the sidecar of its host, which passes calls on to any other, one of
+/// the same host among them; the calls of some carry ids.
+TEST_F(TopologyTest, WhatARelayPassesOnWithoutIdsIsNoServicesCall) {
+  const EntityId batch = Service("batch"), report = Service("report"), tax = Service("tax");
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    for (const char* sidecar : {"127.0.0.1:15001", "[::1]:80", "localhost:9", "/run/proxy.sock"}) {
+      Random random(seed);
+      std::vector<Row> rows;
+      std::set<std::pair<EntityId, EntityId>> traced;
+      uint64_t trace = 0;
+      const auto address = ids_.strings.Intern(telemetry::AddressOn(sidecar, "web-1"));
+      // At first all are passed on to one service.
+      for (double t = 0; t < 120; t += random.Exponential(0.1)) {
+        const bool to_cart = t < 30 || random.Uniform() < .9;
+        if (random.Uniform() < .6) {
+          const EntityId callee = to_cart ? cart_ : random.Uniform() < .5 ? pay_ : tax;
+          Joined(++trace, t, web_, callee, address, &rows);
+          rows.back().resource = On(callee == pay_ ? "web-1" : "app-1");
+          rows[rows.size() - 2].resource = On("web-1");
+          traced.emplace(web_, callee);
+        } else {
+          Alone(++trace, t, random.Uniform() < .5 ? batch : report, address, &rows);
+          rows.back().resource = On("web-1");
+        }
+      }
+      Correlator c({}, &ids_);
+      Add(&c, rows);
+      Finish(&c);
+      for (const telemetry::Edge& e : c.Edges()) {
+        if (e.caller == web_) {
+          EXPECT_EQ(traced.erase({e.caller, e.callee}), 1u) << ids_.entities.Name(e.callee);
+          for (const auto& source : e.sources)
+            for (const auto& stretch : source.stretches)
+              EXPECT_NE(stretch.then, telemetry::EdgeState::kStopped);
+        } else {
+          EXPECT_EQ(ids_.entities.Name(e.callee), ids_.strings.Get(address)) << seed;
+        }
+      }
+      EXPECT_TRUE(traced.empty());
+      EXPECT_THAT(c.Edges(), SizeIs(5));
+    }
+  }
+}
+
+TEST_F(TopologyTest, AnAddressIsNoRelaysWhereItsOwnHostAnswersOrHostsAreNotTold) {
+  const EntityId batch = Service("batch");
+  const auto callee_of_batch = [&](const char* text, const char* caller_host,
+                                   const char* callee_host) {
+    const auto resource = [&](const char* host) {
+      return *host == 0 ? telemetry::kNoResource : On(host);
+    };
+    const auto address = ids_.strings.Intern(telemetry::AddressOn(text, caller_host));
+    std::vector<Row> rows;
+    for (uint64_t i = 1; i <= 60; ++i) {
+      const double t = 0.5 * static_cast<double>(i);
+      Joined(2 * i, t, web_, cart_, address, &rows);
+      rows.back().resource = resource(callee_host);
+      rows[rows.size() - 2].resource = resource(caller_host);
+      Alone(2 * i + 1, t + .2, batch, address, &rows);
+      rows.back().resource = resource(caller_host);
+    }
+    Correlator c({}, &ids_);
+    Add(&c, rows);
+    Finish(&c);
+    for (const telemetry::Edge& e : c.Edges())
+      if (e.caller == batch) return ids_.entities.Name(e.callee);
+    return std::string();
+  };
+  EXPECT_EQ(callee_of_batch("127.0.0.1:80", "web-1", "web-1"), "cart");
+  EXPECT_EQ(callee_of_batch("127.0.0.1:80", "web-1", ""), "cart") << "it may be the same host";
+  EXPECT_EQ(callee_of_batch("127.0.0.1:80", "", "app-1"), "cart");
+  EXPECT_EQ(callee_of_batch("127.0.0.1:80", "", ""), "cart");
+  EXPECT_EQ(callee_of_batch("10.0.0.1:80", "web-1", "app-1"), "cart");
+  EXPECT_EQ(callee_of_batch("169.254.1.1:80", "web-1", "app-1"), "cart") << "a neighbour's";
+  EXPECT_EQ(callee_of_batch("127.0.0.1:80", "web-1", "app-1"), "127.0.0.1:80 on web-1");
+}
 
 /// Addresses wander between services at random; some callers' calls are answered by nobody's span.
 /// Whatever the schedule, no edge is drawn between two that never talked.

@@ -20,7 +20,8 @@ class Normalizer {
   /// What the series measures (see schema/metric_meaning.h), whose it is, and its scale to base
   /// units.
   void CompleteSeries(telemetry::Series* series) const;
-  /// Fills the columns that batch.h marks "by normalize/". Call once a batch.
+  /// Fills the columns that batch.h marks "by normalize/", and spells the addresses of flows alike
+  /// (telemetry/address.h). Call once a batch.
   void Normalize(telemetry::Batch* batch) const;
 
  private:

@@ -10,9 +10,9 @@ using telemetry::kNoEntity;
 
 namespace {
 
-constexpr size_t kMaxRuns = 4;    // of an address
-constexpr size_t kMaxOwners = 8;  // of a shared run
-constexpr double kMemory = 200;   // calls and windows: more do not make an owner harder to replace
+constexpr size_t kMaxRuns = 4;     // of an address
+constexpr size_t kMaxOwners = 32;  // of a shared run
+constexpr double kMemory = 200;    // calls and windows: more do not make an owner harder to replace
 constexpr double kClearMajority = 0.95;
 constexpr double kUnlikely = 0.05;
 constexpr double kPriorLife_s = 86'400;   // a day, for one change
@@ -40,6 +40,13 @@ void AddressBook::Observe(EntityId address, EntityId service, Nanos first, Nanos
   sight.times += times;
 }
 
+void AddressBook::ObserveRelayed(EntityId address, EntityId service, Nanos first, Nanos last,
+                                 double times) {
+  Observe(address, service, first, last, times);
+  const auto sight = fresh_.find({address, service});
+  if (sight != fresh_.end()) sight->second.relayed = true;
+}
+
 void AddressBook::Settle() {
   for (auto at = fresh_.begin(); at != fresh_.end();) {
     const EntityId address = at->first.first;
@@ -65,9 +72,18 @@ AddressBook::Run AddressBook::NewRun(EntityId owner, const Sight& sight) {
   return run;
 }
 
-void AddressBook::Apply(const Sights& sights, Runs* runs) {
-  for (const auto& [owner, sight] : sights) Take(owner, sight, runs);
-  if (runs->back().owners.size() > 1) {
+void AddressBook::Apply(const Sights& sights, Tenancy* tenancy) {
+  Runs* const runs = &tenancy->runs;
+  tenancy->relay = tenancy->relay || std::any_of(sights.begin(), sights.end(),
+                                                 [](const auto& s) { return s.second.relayed; });
+  for (const auto& [owner, sight] : sights) {
+    if (tenancy->relay && !runs->empty()) {
+      Share(owner, sight, &runs->back());
+    } else {
+      Take(owner, sight, runs);
+    }
+  }
+  if (!tenancy->relay && runs->back().owners.size() > 1) {
     CountWindow(sights, &runs->back());
     SeparateRow(runs);
   }
@@ -177,7 +193,8 @@ AddressBook::Answer AddressBook::OfRun(const Run& run, Certainty certainty, Nano
 AddressBook::Answer AddressBook::Resolve(EntityId address, Nanos at) const {
   const auto found = known_.find(address);
   if (found == known_.end()) return {};
-  const Runs& runs = found->second;
+  if (found->second.relay) return {kNoEntity, 0, Certainty::kRelayed, false};
+  const Runs& runs = found->second.runs;
   const auto answer = [&](const Run& run, Certainty certainty, Nanos gap) {
     Answer a = OfRun(run, certainty, gap);
     a.sole = runs.size() == 1 && run.owners.size() == 1;
@@ -198,14 +215,15 @@ AddressBook::Answer AddressBook::Resolve(EntityId address, Nanos from, Nanos to)
   if (found == known_.end()) return {};
   // Each end may lie within a run, before the first or after the last; the worse of the two counts.
   const Answer at_first = Resolve(address, from);
-  if (to <= from) return at_first;
+  if (to <= from || at_first.certainty == Certainty::kRelayed) return at_first;
   const Answer at_last = Resolve(address, to);
   if (at_first.entity != at_last.entity) {
     const bool shared =
         at_first.certainty == Certainty::kShared || at_last.certainty == Certainty::kShared;
     return {kNoEntity, 0, shared ? Certainty::kShared : Certainty::kUnknown, false};
   }
-  const bool moved = std::count_if(found->second.begin(), found->second.end(), [&](const Run& run) {
+  const Runs& runs = found->second.runs;
+  const bool moved = std::count_if(runs.begin(), runs.end(), [&](const Run& run) {
                        return run.last >= from && run.first <= to;
                      }) > 1;
   if (moved) return {kNoEntity, 0, Certainty::kUnknown, false};
@@ -216,7 +234,7 @@ std::vector<std::pair<EntityId, double>> AddressBook::Owners(EntityId address, N
   std::vector<std::pair<EntityId, double>> owners;
   const auto found = known_.find(address);
   if (found == known_.end()) return owners;
-  const Runs& runs = found->second;
+  const Runs& runs = found->second.runs;
   const Run* run = at > runs.back().last ? &runs.back() : nullptr;
   for (const Run& r : runs)
     if (at <= r.last && (at >= r.first || &r == &runs.front())) run = &r;
@@ -228,13 +246,14 @@ std::vector<std::pair<EntityId, double>> AddressBook::Owners(EntityId address, N
 
 bool AddressBook::Shared(EntityId address) const {
   const auto found = known_.find(address);
-  return found != known_.end() && found->second.back().owners.size() > 1;
+  return found != known_.end() && !found->second.relay &&
+         found->second.runs.back().owners.size() > 1;
 }
 
 bool AddressBook::Answered(EntityId address, EntityId service) const {
   const auto found = known_.find(address);
   if (found == known_.end()) return false;
-  for (const Run& run : found->second) {
+  for (const Run& run : found->second.runs) {
     for (const Owner& o : run.owners) {
       if (o.entity == service) return true;
     }
@@ -248,7 +267,8 @@ bool AddressBook::MakeRoom() {
   for (const auto& [sight, times] : fresh_) newest = std::max(newest, times.last);
   if (made_room_ != INT64_MIN && newest < made_room_ + kMinute) return false;  // no more than then
   made_room_ = newest;
-  std::erase_if(known_, [&](const auto& k) { return k.second.back().last < newest - kForgotten; });
+  std::erase_if(known_,
+                [&](const auto& k) { return k.second.runs.back().last < newest - kForgotten; });
   return known_.size() < max_addresses_;
 }
 

@@ -13,9 +13,14 @@
 //     Beta(1/2, 1/2) predictive of windows in which one was seen alone).
 // A sight counts n calls, and an owner's claim from n calls is (n + 1) / (n + 2).
 //
+// At a relay's address, a sidecar's on loopback say, what listens passes calls on. Whom it passed
+// some on to says nothing of where others go: it is nobody's, whoever was seen to answer, until it
+// is forgotten.
+//
 // Wrong when an address changes hands and back between two sights of its owner, and when sights
 // carry times of clocks that disagree by more than a change takes (it is then taken for shared, and
-// nothing is said, until the test above separates it).
+// nothing is said, until the test above separates it). What was a relay's and is a service's own
+// now stays nobody's.
 //
 // Bounded: `max_addresses`, of each the last few runs. Not thread-safe. The sights of a window may
 // come in any order; Settle makes them count.
@@ -38,11 +43,12 @@ class AddressBook {
     kNobody,    // nobody was ever seen to answer there
     kUnknown,   // between two owners
     kShared,    // several answer there
+    kRelayed,   // calls to it are passed on: to whom says nothing of the next
     kBelieved,  // the last owner's, as far as anybody saw
     kKnown,     // seen to be the owner's before and after
   };
   struct Answer {
-    telemetry::EntityId entity = telemetry::kNoEntity;  // none when unknown or shared
+    telemetry::EntityId entity = telemetry::kNoEntity;  // none when unknown, shared or relayed
     double confidence = 0;
     Certainty certainty = Certainty::kNobody;
     bool sole = false;  // nobody else was ever seen there
@@ -53,6 +59,9 @@ class AddressBook {
   /// `service` was seen to answer at `address`, `times` times between `first` and `last`.
   void Observe(telemetry::EntityId address, telemetry::EntityId service, Nanos first, Nanos last,
                double times = 1);
+  /// Likewise, but what answered had the call from a relay that listens there.
+  void ObserveRelayed(telemetry::EntityId address, telemetry::EntityId service, Nanos first,
+                      Nanos last, double times = 1);
   /// A window has passed: what was observed since the last one counts.
   void Settle();
   /// Who answered there at `at`?
@@ -60,7 +69,7 @@ class AddressBook {
   /// Who answered there all the time between `from` and `to`?
   Answer Resolve(telemetry::EntityId address, Nanos from, Nanos to) const;
   /// The owner at `at`; `address` itself when nobody was ever seen there (a name stands for
-  /// itself); none when it is unknown or shared.
+  /// itself); none when it is unknown, shared or relayed.
   telemetry::EntityId OwnerOrSelf(telemetry::EntityId address, Nanos at) const {
     const Answer answer = Resolve(address, at);
     return answer.certainty == Certainty::kNobody ? address : answer.entity;
@@ -69,7 +78,7 @@ class AddressBook {
   /// not known.
   std::vector<std::pair<telemetry::EntityId, double>> Owners(telemetry::EntityId address,
                                                              Nanos at) const;
-  /// Do several answer there now?
+  /// Do several answer there now, and it is no relay's?
   bool Shared(telemetry::EntityId address) const;
   /// Has this one ever been seen to answer there (and is not forgotten)?
   bool Answered(telemetry::EntityId address, telemetry::EntityId service) const;
@@ -81,6 +90,7 @@ class AddressBook {
     Nanos first = INT64_MAX;
     Nanos last = INT64_MIN;
     double times = 0;
+    bool relayed = false;
   };
   struct Owner {
     telemetry::EntityId entity = telemetry::kNoEntity;
@@ -97,9 +107,13 @@ class AddressBook {
     Sight row_sight;
   };
   using Runs = std::vector<Run>;  // by time
+  struct Tenancy {
+    Runs runs;
+    bool relay = false;
+  };
   using Sights = std::vector<std::pair<telemetry::EntityId, Sight>>;
 
-  void Apply(const Sights& sights, Runs* runs);
+  void Apply(const Sights& sights, Tenancy* tenancy);
   void Take(telemetry::EntityId owner, const Sight& sight, Runs* runs);
   void Share(telemetry::EntityId owner, const Sight& sight, Run* run);
   void CountWindow(const Sights& sights, Run* run) const;
@@ -114,7 +128,7 @@ class AddressBook {
   Nanos made_room_ = INT64_MIN;
   double changes_ = 0;
   double observed_s_ = 0;
-  std::unordered_map<telemetry::EntityId, Runs> known_;
+  std::unordered_map<telemetry::EntityId, Tenancy> known_;
   std::map<std::pair<telemetry::EntityId, telemetry::EntityId>, Sight> fresh_;
 };
 

@@ -63,6 +63,43 @@ TEST(AddressBook, SharedIsNobodysAndBecomesOnesAgain) {
   EXPECT_EQ(At(book, 30), Certainty::kShared) << "what was, was";
 }
 
+TEST(AddressBook, ARelaysIsNobodysWhoeverAnswers) {
+  AddressBook book;
+  See(&book, kA, 0, 30);  // on the host itself, and then another one
+  See(&book, kB, 33, 40);
+  EXPECT_EQ(OwnerAt(book, 40), kB);
+  book.ObserveRelayed(kAddress, kB, 42 * kSecond, 42 * kSecond);
+  book.Settle();
+  See(&book, kA, 50, 600);
+  for (const int s : {10, 35, 42, 55, 599, 3600}) {
+    EXPECT_EQ(At(book, s), Certainty::kRelayed) << s;
+    EXPECT_EQ(OwnerAt(book, s), kNoEntity) << s;
+    EXPECT_EQ(book.OwnerOrSelf(kAddress, s * kSecond), kNoEntity) << s;
+  }
+  EXPECT_EQ(book.Resolve(kAddress, kSecond, 45 * kSecond).certainty, Certainty::kRelayed);
+  EXPECT_FALSE(book.Shared(kAddress)) << "operations tell nothing either";
+  EXPECT_EQ(book.Owners(kAddress, 100 * kSecond).size(), 2u) << "who may be meant";
+}
+
+TEST(AddressBook, WhomARelayTurnsToIsNoChangeOfHands) {
+  const auto confidence_elsewhere = [](bool relayed) {
+    AddressBook book;
+    book.Observe(EntityId{200}, kA, 0, 0, 100);
+    for (int s = 0; s < 1000; ++s) {
+      const EntityId turn{static_cast<uint64_t>(1000 + s)};
+      if (relayed) {
+        book.ObserveRelayed(kAddress, turn, s * kSecond, s * kSecond);
+      } else {
+        book.Observe(kAddress, turn, s * kSecond, s * kSecond);
+      }
+      book.Settle();
+    }
+    return book.Resolve(EntityId{200}, kHour).confidence;
+  };
+  EXPECT_GT(confidence_elsewhere(true), 0.9);
+  EXPECT_LT(confidence_elsewhere(false), 0.1);
+}
+
 TEST(AddressBook, WhoComesBackSoonSharedAndWhoComesBackLateMovedInAgain) {
   const auto returned_after = [](int s) {
     AddressBook book;

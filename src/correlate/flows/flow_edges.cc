@@ -120,7 +120,8 @@ bool FlowEdges::Decide(const Key& key, Waiting* w, Nanos now) {
   } else if (!waited) {
     // A host may be told of later than the first connection to it.
     const auto settled = [](const AddressBook::Answer& a) {
-      return a.certainty == Certainty::kUnknown || a.certainty == Certainty::kShared;
+      return a.certainty == Certainty::kUnknown || a.certainty == Certainty::kShared ||
+             a.certainty == Certainty::kRelayed;
     };
     if (!settled(client) && !settled(server)) return false;
   }

@@ -67,17 +67,7 @@ CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addre
     hearing->Add(w.key.entity, EdgeWitness::kSpans, static_cast<double>(w.spans.seen),
                  w.spans.calls);
   }
-  // Only now is it known who answers where, whatever the order of the traces.
-  for (const auto& [who, pair] : pairs_) {
-    const auto& [address, operation, service] = who;
-    addresses->Observe(address, service, pair.first, pair.last, pair.times);
-  }
-  addresses->Settle();
-  for (const auto& [who, pair] : pairs_) {
-    const auto& [address, operation, service] = who;
-    placer->ObserveShared(address, operation, service, pair.first, pair.last, pair.times);
-  }
-  addresses->Settle();
+  LearnAddresses(addresses, placer);
   CountUnanswered(placer);
   steps_.Finish(windows);
   for (const auto& [service, records] : sent_) {
@@ -188,6 +178,8 @@ void CallCounter::CountOutgoing(const JoinedTrace& trace, size_t i) {
     pair.first = std::min(pair.first, call.start);
     pair.last = std::max(pair.last, call.start);
     ++pair.times;
+    const bool told = call.network != 0 && answer->network != 0;
+    pair.elsewhere = pair.elsewhere || (told && call.network != answer->network);
   }
   const Nanos wait = (call.end - call.start) - (answer->end - answer->start);
   if (call.kind == telemetry::SpanKind::kClient && wait >= 0) windows_->AddWait(cell, call, wait);
@@ -215,6 +207,25 @@ void CallCounter::CountTaking(const JoinedTrace& trace, size_t i) {
   if (parent != nullptr && parent->takes_connection) return;
   if (WindowBuilder::Cell* cell = windows_->At(WindowKey{span.service, kNoEntity}))
     windows_->AddTaking(cell, span, SelfTime(trace, i, {windows_->start(), windows_->end()}));
+}
+
+/// Only now is it known who answers where, whatever the order of the traces.
+void CallCounter::LearnAddresses(AddressBook* addresses, CallPlacer* placer) const {
+  for (const auto& [who, pair] : pairs_) {
+    const auto& [address, operation, service] = who;
+    // From an address that does not leave the host to another host: by way of a relay.
+    if (pair.elsewhere && placer->StaysOnHost(address)) {
+      addresses->ObserveRelayed(address, service, pair.first, pair.last, pair.times);
+    } else {
+      addresses->Observe(address, service, pair.first, pair.last, pair.times);
+    }
+  }
+  addresses->Settle();
+  for (const auto& [who, pair] : pairs_) {
+    const auto& [address, operation, service] = who;
+    placer->ObserveShared(address, operation, service, pair.first, pair.last, pair.times);
+  }
+  addresses->Settle();
 }
 
 void CallCounter::CountUnanswered(CallPlacer* placer) {

@@ -50,6 +50,7 @@ class CallCounter {
   struct Pair {
     Nanos first = INT64_MAX, last = INT64_MIN;
     double times = 0;
+    bool elsewhere = false;  // answered in another network than the caller's
   };
   void CountTrace(const JoinedTrace& trace);
   void CountJobs();
@@ -58,6 +59,7 @@ class CallCounter {
   void CountLateAnswer(const OpenSpan& call, const OpenSpan& answer);
   void CountExclusive(const JoinedTrace& trace, size_t i);
   void CountTaking(const JoinedTrace& trace, size_t i);
+  void LearnAddresses(AddressBook* addresses, CallPlacer* placer) const;
   void CountUnanswered(CallPlacer* placer);
   void CountOneSided(const OpenSpan& call, CallPlacer* placer);
   void CountMissingJoins(const JoinedTrace& trace, size_t i);

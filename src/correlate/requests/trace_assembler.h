@@ -44,6 +44,9 @@ struct OpenSpan {
   // Evidence for joins without ids; 0: not known.
   uint32_t connection = 0;  // the port from which the call came
   uint32_t worker = 0;      // process and thread
+  // In which its host-local addresses mean something (telemetry::NetworkOf), as a hash; 0: not
+  // known.
+  uint32_t network = 0;
   float bytes_in = 0, bytes_out = 0;
 
   static constexpr uint8_t kNotCounted = 0;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/random.h"
+#include "telemetry/address.h"
 
 namespace tomograph::correlate {
 
@@ -37,11 +38,17 @@ EntityId CallPlacer::KeyOf(StringId address) {
     keys_.emplace(address, key);
     const std::string_view host = telemetry::HostOfAddress(text);
     const EntityId by_ip = telemetry::HomeKey(host);
-    names_.emplace(key, by_ip != kNoEntity ? Name{address, by_ip, kNoEntity}
+    const bool stays = telemetry::StaysOnHost(text);
+    names_.emplace(key, by_ip != kNoEntity ? Name{address, by_ip, kNoEntity, stays}
                                            : Name{address, telemetry::HostKey(host),
-                                                  telemetry::HostKeyAnywhere(host)});
+                                                  telemetry::HostKeyAnywhere(host), stays});
   }
   return key;
+}
+
+bool CallPlacer::StaysOnHost(EntityId address) const {
+  const auto name = names_.find(address);
+  return name != names_.end() && name->second.stays_on_host;
 }
 
 CallPlacer::Place CallPlacer::Find(const Call& call, const IsKnown& known) const {
@@ -53,6 +60,8 @@ CallPlacer::Place CallPlacer::Find(const Call& call, const IsKnown& known) const
       return Believe(call, answer, known);
     case Certainty::kShared:
       return OfShared(call, known);
+    case Certainty::kRelayed:
+      return OfAddress(call);
     case Certainty::kNobody:
       return OfNobody(call, known);
     case Certainty::kUnknown:
@@ -64,9 +73,8 @@ CallPlacer::Place CallPlacer::Find(const Call& call, const IsKnown& known) const
 std::vector<std::pair<EntityId, double>> CallPlacer::Others(const Call& call,
                                                             const Place& place) const {
   auto others = addresses_->Owners(call.other, call.from);
-  if (others.size() < 2) return {};
   std::erase_if(others, [&](const auto& o) { return o.first == place.entity; });
-  if (place.entity != call.other) others.emplace_back(call.other, 1);
+  if (!others.empty() && place.entity != call.other) others.emplace_back(call.other, 1);
   return others;
 }
 
@@ -118,6 +126,13 @@ CallPlacer::Place CallPlacer::OfShared(const Call& call, const IsKnown& known) c
       addresses_->Resolve(KeyOfOperation(call.other, call.operation), call.from, call.to);
   if (answer.certainty == Certainty::kKnown) return {answer.entity, answer.confidence};
   if (answer.certainty == Certainty::kBelieved) return Believe(call, answer, known);
+  return OfAddress(call);
+}
+
+/// As an entity of its own.
+CallPlacer::Place CallPlacer::OfAddress(const Call& call) const {
+  if (!call.by_address) return {call.other, kOwnName};
+  if (call.incoming) return {};
   const auto name = names_.find(call.other);
   if (name == names_.end()) return {};
   const EntityId entity = identities_->entities.FindOrAdd(

@@ -6,8 +6,9 @@
 // a call waits (`Later`) until the next sight of the address confirms it or contradicts it. When
 // none comes for five minutes and nobody else was ever seen there, the belief is all there is, and
 // the edge is drawn with its confidence. What is shared is told apart by the operation where every
-// operation has its own owner, and else goes to an entity that stands for the address. What was
-// between two owners goes nowhere. Bounded; what no edge is drawn for is counted. Not thread-safe.
+// operation has its own owner, and else goes to an entity that stands for the address; so does all
+// that a relay passes on. What was between two owners goes nowhere. Bounded; what no edge is drawn
+// for is counted. Not thread-safe.
 #pragma once
 
 #include <functional>
@@ -49,15 +50,18 @@ class CallPlacer {
 
   /// The key of an address, which from now on can be named.
   telemetry::EntityId KeyOf(telemetry::StringId address);
+  /// Is it an address at which only a process of the caller's own host can be reached?
+  bool StaysOnHost(telemetry::EntityId address) const;
 
   Place Find(const Call& call, const IsKnown& known) const;
-  /// Who else than `place` may be meant by a call to an address that several share, with the share
-  /// of the calls there: its other owners, and the entity that stands for it.
+  /// Who else than `place` may be meant by a call to an address that several share or that is a
+  /// relay's, with the share of the calls there: its other owners, and the entity that stands for
+  /// it.
   std::vector<std::pair<telemetry::EntityId, double>> Others(const Call& call,
                                                              const Place& place) const;
   /// Whom an outgoing span that nobody's span answers may have called: whom it names, who answers
   /// at the address that it names, else who lives at that host. No word on whether there is an
-  /// edge: a candidate. None when it is unknown or shared.
+  /// edge: a candidate. None when it is unknown, shared or relayed.
   telemetry::EntityId CalleeOf(const OpenSpan& call) const;
   /// Takes a call of the window [from, to) that has to wait.
   void Later(const Call& call, EdgeWitness by, const EdgeSight& sight, TimeRange window);
@@ -76,6 +80,7 @@ class CallPlacer {
     telemetry::StringId address = telemetry::kEmptyString;
     telemetry::EntityId home = telemetry::kNoEntity;
     telemetry::EntityId anywhere = telemetry::kNoEntity;  // if nobody ever lived at `home`
+    bool stays_on_host = false;
   };
   struct Waiting {
     Call call;
@@ -89,6 +94,7 @@ class CallPlacer {
   telemetry::EntityId HomeOf(const Call& call) const;
   telemetry::EntityId HomeOf(const Name& name) const;
   Place OfShared(const Call& call, const IsKnown& known) const;
+  Place OfAddress(const Call& call) const;
   Place OfNobody(const Call& call, const IsKnown& known) const;
   Place Believe(const Call& call, const AddressBook::Answer& answer, const IsKnown& known) const;
 
