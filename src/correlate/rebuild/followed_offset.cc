@@ -193,11 +193,17 @@ void FollowedOffset::Searched(bool found) {
   pause_ = found ? 0 : std::min(fruitless_, kLongestPause);
 }
 
-void FollowedOffset::ToLine() {
-  line_ = {offset_, drift_, Tolerance(sigma()), room_, share_, line_.chance};
-}
-
 void FollowedOffset::Predict(Nanos to) {
+  if (known_ && to - confirmed_ > telemetry::kClockMemory) {
+    known_ = false;
+    pause_ = fruitless_ = 0;
+  }
+  if (!known_) {
+    at_ = std::max(at_, to);
+    drift_ = covariance_[0] = covariance_[1] = 0;
+    covariance_[2] = kFirstDrift * kFirstDrift;
+    return;
+  }
   const double dt = std::max(0.0, ToSeconds(to - at_));
   const double wander = kDriftWander * kDriftWander;
   offset_ += drift_ * dt;
@@ -205,8 +211,7 @@ void FollowedOffset::Predict(Nanos to) {
   covariance_[1] += dt * covariance_[2] + wander * dt * dt / 2;
   covariance_[2] += wander * dt;
   at_ = std::max(at_, to);
-  if (known_ && to - confirmed_ > telemetry::kClockMemory) known_ = false;
-  if (known_) ToLine();
+  line_ = {offset_, drift_, Tolerance(sigma()), room_, share_, line_.chance};
 }
 
 void FollowedOffset::Measure(double measured, double sigma) {
@@ -227,7 +232,6 @@ void FollowedOffset::Jump(double measured, double sigma) {
   const double rate = drift_ + by / ToSeconds(kSlot);
   const bool again = known_ && at_ - jumped_at_ <= kSlot && by * jumped_by_ > 0;
   if (again && std::abs(rate) <= kMostDrift) drift_ = rate;
-  if (!known_) drift_ = 0;
   covariance_[2] = std::max(covariance_[2], kFirstDrift * kFirstDrift);
   jumped_at_ = at_;
   jumped_by_ = by;
@@ -243,9 +247,22 @@ FollowedOffset::Reading FollowedOffset::Read(std::span<const CallTime> sent,
                                              const Expected& expected) {
   const Slot slot(at_, known_ ? drift_ : 0, sent, received);
   pause_ = std::max(0, pause_ - 1);
-  Reading reading = known_ ? ReadKnown(slot) : ReadUnknown(slot, some_sent, expected);
+  Reading reading = known_ ? ReadKnown(slot, some_sent) : ReadUnknown(slot, some_sent, expected);
   Learn(slot, &reading);
   return reading;
+}
+
+UnpairedOffset::Posterior FollowedOffset::SearchAll(const Slot& slot,
+                                                    std::span<const CallTime> some_sent,
+                                                    const std::vector<CallTime>& received,
+                                                    const UnpairedOffset::Prior& prior,
+                                                    double* room) {
+  auto found = slot.Search(received, 0, kReach_s, prior, room);
+  plausible_ = found.expected >= kPlausible;
+  if (!found.found && !some_sent.empty())
+    found = Slot::Search(some_sent, received, 0, kReach_s, prior, room);
+  Searched(found.found);
+  return found;
 }
 
 FollowedOffset::Reading FollowedOffset::ReadUnknown(const Slot& slot,
@@ -255,12 +272,7 @@ FollowedOffset::Reading FollowedOffset::ReadUnknown(const Slot& slot,
   if (pause_ == 0) {
     const UnpairedOffset::Prior prior{expected.offset, expected.sigma};
     double room = 0;
-    const auto received = slot.With(astray_, 0);
-    reading.moved = slot.Search(received, 0, kReach_s, prior, &room);
-    plausible_ = reading.moved.expected >= kPlausible;
-    if (!reading.moved.found && !some_sent.empty())
-      reading.moved = Slot::Search(some_sent, received, 0, kReach_s, prior, &room);
-    Searched(reading.moved.found);
+    reading.moved = SearchAll(slot, some_sent, slot.With(astray_, 0), prior, &room);
     if (reading.moved.found) {
       const auto& at = reading.moved;
       reading.lines = {{at.offset, 0, Tolerance(at.sigma), room, at.share, at.chance}};
@@ -271,7 +283,8 @@ FollowedOffset::Reading FollowedOffset::ReadUnknown(const Slot& slot,
   return reading;
 }
 
-FollowedOffset::Reading FollowedOffset::ReadKnown(const Slot& slot) {
+FollowedOffset::Reading FollowedOffset::ReadKnown(const Slot& slot,
+                                                  std::span<const CallTime> some_sent) {
   Reading reading;
   double room = room_;
   const double sigma = this->sigma(), reach = std::max(kNearby, 6 * sigma);
@@ -300,8 +313,7 @@ FollowedOffset::Reading FollowedOffset::ReadKnown(const Slot& slot) {
     }
   }
   if (!reading.moved.found && from < n && pause_ == 0) {
-    reading.moved = slot.Search(slot.With(astray_, from), 0, kReach_s, {}, &room);
-    Searched(reading.moved.found);
+    reading.moved = SearchAll(slot, some_sent, slot.With(astray_, from), {}, &room);
   }
   if (!reading.moved.found) return reading;
   const auto& at = reading.moved;

@@ -66,7 +66,7 @@ class FollowedOffset {
   /// It was once more than what clocks in sync are.
   bool off() const { return off_; }
   /// `sent` (in order of start) are those within reach of the last minute and of the slot. Where
-  /// nothing is known and they tell nothing together, `some_sent`, if there are any, are asked.
+  /// they tell nothing together, `some_sent`, if there are any, are asked.
   Reading Read(std::span<const CallTime> sent, std::span<const CallTime> some_sent,
                std::span<const CallTime> received, const Expected& expected);
 
@@ -78,10 +78,12 @@ class FollowedOffset {
   void Searched(bool found);
   void Measure(double measured, double sigma);
   void Jump(double measured, double sigma);
-  void ToLine();
   Reading ReadUnknown(const Slot& slot, std::span<const CallTime> some_sent,
                       const Expected& expected);
-  Reading ReadKnown(const Slot& slot);
+  Reading ReadKnown(const Slot& slot, std::span<const CallTime> some_sent);
+  UnpairedOffset::Posterior SearchAll(const Slot& slot, std::span<const CallTime> some_sent,
+                                      const std::vector<CallTime>& received,
+                                      const UnpairedOffset::Prior& prior, double* room);
   /// What the next slot is to know.
   void Learn(const Slot& slot, Reading* reading);
 

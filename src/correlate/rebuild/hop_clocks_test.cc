@@ -451,6 +451,33 @@ TEST_F(HopClocksTest, CallersAndHostsOfTheCalleeMayAllDiffer) {
   ExpectHonest();
 }
 
+TEST_F(HopClocksTest, CallersDifferBesideRequestsThatNobodyTraced) {
+  Make({.seconds = 300,
+        .per_s = 10,
+        .outside = .3,
+        .others = {{.share = .4, .offset = .04, .step = -.3, .step_at = 150}}});
+  Run(60);
+  PrintBySender("30 % from outside, one 40 ms ahead that steps by -300 ms at 150 s", 2);
+  Print("");
+  for (size_t k = 0; k < 2; ++k) {
+    EXPECT_GT(RightBy(k, 1, 2), .95);
+    EXPECT_GT(RightBy(k, 3, 5), .95);
+  }
+  ExpectHonest();
+}
+
+TEST_F(HopClocksTest, SlowWaysBlurTheJoinsOfCallersThatDiffer) {
+  Make({.seconds = 300, .per_s = 10, .way = .02, .others = {{.share = .5, .offset = 0}}});
+  Run(60);
+  PrintBySender("each way takes 20 ms, in sync", 2);
+  const double in_sync = Of(1, 5).RightOf(Sent(1, 5));
+  Make({.seconds = 300, .per_s = 10, .way = .02, .others = {{.share = .5, .offset = .3}}});
+  Run(60);
+  PrintBySender("each way takes 20 ms, 300 ms apart", 2);
+  for (size_t k = 0; k < 2; ++k) EXPECT_GT(RightBy(k, 1, 5), in_sync - .05);
+  ExpectHonest();
+}
+
 TEST_F(HopClocksTest, AClockThatRunsAtAnotherRateForAWhileIsFollowed) {
   Make({.drift = 500e-6});
   Run(120);
@@ -460,10 +487,13 @@ TEST_F(HopClocksTest, AClockThatRunsAtAnotherRateForAWhileIsFollowed) {
 }
 
 TEST_F(HopClocksTest, ChunksChangeNothing) {
-  Make({.seconds = 200, .step = .03, .step_at = 100, .outside = .1});
-  Run();
-  EXPECT_GT(Of(0, 3).joins, Sent(0, 3) * 8 / 10);
-  ChunksChangeNothing();
+  for (const std::vector<Other>& others :
+       {std::vector<Other>{}, {{.share = .4, .offset = .04, .step = -.1, .step_at = 100}}}) {
+    Make({.seconds = 200, .step = .03, .step_at = 100, .outside = .1, .others = others});
+    Run();
+    EXPECT_GT(Of(0, 3).joins, Sent(0, 3) * 8 / 10);
+    ChunksChangeNothing();
+  }
 }
 
 /// Whatever times come: each received call is placed or unknown, once; no sent one is told twice.
