@@ -20,10 +20,11 @@ constexpr size_t kMostBands = 16;
 // Evidence counts half, as calls come in bursts.
 constexpr double kApart = 9, kInDoubt = 2, kMostDoubt = 12;
 constexpr double kTemper = .5;
-constexpr double kLeastChance = .01;
+constexpr double kLeastChance = .01, kMostShare = .98;
 constexpr double kTells = .2;  // the least that shares differ, to tell who belongs to a band
 // What calls meet at offsets that are none is chance.
 constexpr double kDecoys[] = {-.53, -.37, -.23, -.11, .11, .23, .37, .53};  // s
+constexpr double kPerDecoy = 1. / std::size(kDecoys);
 
 Nanos SlotOf(Nanos t) {
   const Nanos into = t % HopClocks::kSlot;
@@ -68,6 +69,7 @@ class HopClocks::Judge {
  private:
   struct BandReading {
     FollowedOffset::Reading reading;
+    bool on_the_same_host = false;
     double expected = 0;
     std::vector<size_t> calls;  // of the host's, that were read
     std::vector<size_t> lines;  // by call of the host: that it goes by; kNoLine: none
@@ -76,6 +78,8 @@ class HopClocks::Judge {
     OffsetLine First() const { return reading.lines.empty() ? Expected() : reading.first(); }
     OffsetLine Last() const { return reading.lines.empty() ? Expected() : reading.last(); }
     OffsetLine Expected() const { return {expected, 0, 0, 0, 0, 0}; }
+    /// More than held to be so as long as nothing speaks against it.
+    bool proved() const { return on_the_same_host || !reading.lines.empty(); }
     bool told() const { return !reading.lines.empty() && !reading.jumped; }
   };
   struct Hosted {
@@ -182,7 +186,7 @@ class HopClocks::Judge {
         FollowedOffset& offset = band.offsets[hosted.host];
         offset.Predict(middle_);
         if (offset.line() == nullptr || place_.bands.size() == 1) continue;
-        all.Add(SupportOf(sent_[id], {{offset.line(), &hosted.received}}));
+        all.Add(SupportOf(sent_[id], *offset.line(), hosted));
       }
       order.emplace_back(all.sent > 0 ? all.share() : 2 + 1. / (1. + sent_[id].size()), id);
     }
@@ -192,27 +196,18 @@ class HopClocks::Judge {
     return bands;
   }
 
-  using LinesAndReceived = std::vector<std::pair<const OffsetLine*, const std::vector<CallTime>*>>;
-
-  /// Of the calls that should have ended within the slot by the first of the lines.
-  Support SupportOf(const std::vector<CallTime>& sent, const LinesAndReceived& lines) const {
+  /// Of the calls that should have ended within the slot.
+  static Support SupportOf(const std::vector<CallTime>& sent, const OffsetLine& line,
+                           const Hosted& hosted) {
     Support support;
-    if (lines.empty()) return support;
     const double half = ToSeconds(kSlot) / 2;
-    const OffsetLine& main = *lines.front().first;
-    const auto meets = [&](const CallTime& s, double decoy) {
-      return std::any_of(lines.begin(), lines.end(), [&](const auto& l) {
-        return l.first->HasReceiver(s, *l.second, decoy);
-      });
-    };
     for (const CallTime& s : sent) {
-      const double end = s.end + main.At(s.end);
+      const double end = s.end + line.At(s.end);
       if (end < -half || end >= half) continue;
       ++support.sent;
-      support.met += meets(s, 0);
-      int decoys = 0;
-      for (const double decoy : kDecoys) decoys += meets(s, decoy);
-      support.by_chance += static_cast<double>(decoys) / std::size(kDecoys);
+      support.met += line.HasReceiver(s, hosted.received);
+      for (const double decoy : kDecoys)
+        support.by_chance += line.HasReceiver(s, hosted.received, decoy) * kPerDecoy;
     }
     return support;
   }
@@ -226,7 +221,7 @@ class HopClocks::Judge {
       if (place_.bands.size() > 1 && !Near(id)) continue;
       BandReading& by = hosted.by_band[id];
       if (OnTheSameHost(id, hosted.host)) {
-        by.reading.as_expected = true;
+        by.on_the_same_host = by.reading.as_expected = true;
         continue;
       }
       std::vector<CallTime> received;
@@ -288,15 +283,65 @@ class HopClocks::Judge {
 
   /// Callers that do not belong to their band leave it. The new band, if there is one.
   std::optional<int> SetApart() {
-    std::vector<EntityId> leave;
     for (const auto& [id, band] : place_.bands) {
-      if (tested_.insert(id).second) Test(id, &leave);
+      if (!tested_.insert(id).second) continue;
+      // Hosts may have fallen in with different callers of the band: one of them is believed.
+      for (const Hosted& hosted : hosts_) Test(id, hosted);
+      for (const Hosted& hosted : hosts_) {
+        const std::vector<EntityId> leave = LeaversOf(id, hosted.host);
+        if (!leave.empty()) return Leave(id, hosted, leave);
+      }
     }
-    if (leave.empty()) return std::nullopt;
+    return std::nullopt;
+  }
+
+  static const BandReading* ToldBy(int band, const Hosted& hosted) {
+    const auto by = hosted.by_band.find(band);
+    return by != hosted.by_band.end() && by->second.told() ? &by->second : nullptr;
+  }
+
+  void Test(int band, const Hosted& hosted) {
+    const BandReading* by = ToldBy(band, hosted);
+    if (by == nullptr) return;
+    std::map<EntityId, Support> supports;
+    Support all;
+    double share = 0;
+    for (const auto& [host, sender] : senders_) {
+      if (BandOf(host) != band) continue;
+      const Support support = SupportOf(sender.sent, by->First(), hosted);
+      all.Add(supports[host] = support);
+      if (support.sent > 0) share = std::max(share, support.share());
+    }
+    if (supports.size() < 2 || all.sent == 0) return;
+    const double chance = std::max(all.by_chance / all.sent, kLeastChance);
+    share = std::min(share, kMostShare);
+    if (share < chance + kTells * (1 - chance)) return;
+    for (const auto& [host, support] : supports) {
+      const double odds = (support.sent - support.met) * std::log((1 - chance) / (1 - share)) +
+                          support.met * std::log(chance / share);
+      double& doubt = place_.callers.at(host).doubts[hosted.host];
+      doubt = std::clamp(doubt + kTemper * odds, 0., kMostDoubt);
+    }
+  }
+
+  std::vector<EntityId> LeaversOf(int band, EntityId host) const {
+    std::vector<EntityId> leave;
+    for (const auto& [caller, sender] : senders_)
+      if (BandOf(caller) == band && DoubtOf(caller, host) > kApart) leave.push_back(caller);
+    return leave;
+  }
+
+  double DoubtOf(EntityId caller, EntityId host) const {
+    const auto& doubts = place_.callers.at(caller).doubts;
+    const auto at = doubts.find(host);
+    return at == doubts.end() ? 0 : at->second;
+  }
+
+  std::optional<int> Leave(int band, const Hosted& hosted, const std::vector<EntityId>& leave) {
     std::optional<int> fresh;
     for (const EntityId host : leave) {
       Caller& caller = place_.callers.at(host);
-      const std::optional<int> other = BandThatExplains(host, caller.band);
+      const std::optional<int> other = BandThatExplains(host, hosted);
       if (!other && !fresh) {
         if (place_.bands.size() >= kMostBands) continue;
         fresh = place_.bands.rbegin()->first + 1;
@@ -304,63 +349,25 @@ class HopClocks::Judge {
         place_.bands[*fresh].position.MoveTo(middle_);
       }
       caller.band = other ? *other : *fresh;
-      caller.doubt = 0;
+      caller.doubts.clear();
     }
-    for (auto& [id, band] : place_.bands) sent_[id] = SentBy(id);
-    if (fresh) {
-      for (const Hosted& hosted : hosts_)
-        place_.bands[*fresh].offsets[hosted.host].Predict(middle_);
-    }
+    for (auto& [host, caller] : place_.callers)
+      if (caller.band == band) caller.doubts.clear();
+    for (auto& [id, of] : place_.bands) sent_[id] = SentBy(id);
+    if (!fresh) return fresh;
+    for (const Hosted& at : hosts_) place_.bands[*fresh].offsets[at.host].Predict(middle_);
     return fresh;
   }
 
-  LinesAndReceived LinesOf(int band) const {
-    LinesAndReceived lines;
-    for (const Hosted& hosted : hosts_) {
-      const auto by = hosted.by_band.find(band);
-      if (by != hosted.by_band.end() && by->second.told())
-        lines.emplace_back(&by->second.reading.first(), &hosted.received);
-    }
-    return lines;
-  }
-
-  void Test(int band, std::vector<EntityId>* leave) {
-    const LinesAndReceived lines = LinesOf(band);
-    std::map<EntityId, Support> supports;
-    Support all;
-    double share = 0;
-    for (const auto& [host, sender] : senders_) {
-      if (BandOf(host) != band) continue;
-      const Support support = SupportOf(sender.sent, lines);
-      all.Add(supports[host] = support);
-      if (support.sent > 0) share = std::max(share, support.share());
-    }
-    if (supports.size() < 2) {
-      for (const auto& [host, support] : supports) place_.callers.at(host).doubt = 0;
-      return;
-    }
-    if (all.sent == 0) return;
-    const double chance = std::max(all.by_chance / all.sent, kLeastChance);
-    share = std::min(share, .98);
-    if (share < chance + kTells * (1 - chance)) return;
-    share_[band] = share;
-    chance_[band] = chance;
-    for (const auto& [host, support] : supports) {
-      const double odds = (support.sent - support.met) * std::log((1 - chance) / (1 - share)) +
-                          support.met * std::log(chance / share);
-      double& doubt = place_.callers.at(host).doubt;
-      doubt = std::clamp(doubt + kTemper * odds, 0., kMostDoubt);
-      if (doubt > kApart) leave->push_back(host);
-    }
-  }
-
-  std::optional<int> BandThatExplains(EntityId caller, int than) const {
+  std::optional<int> BandThatExplains(EntityId caller, const Hosted& hosted) const {
     constexpr int kEnough = 5;
     for (const auto& [id, band] : place_.bands) {
-      if (id == than) continue;
-      const Support support = SupportOf(senders_.at(caller).sent, LinesOf(id));
+      const BandReading* by = ToldBy(id, hosted);
+      if (by == nullptr || id == BandOf(caller)) continue;
+      const Support support = SupportOf(senders_.at(caller).sent, by->First(), hosted);
+      const Support own = SupportOf(sent_.at(id), by->First(), hosted);
       if (support.sent >= kEnough &&
-          support.share() > (share_.at(than) + support.by_chance / support.sent) / 2)
+          2 * support.share() > own.share() + support.by_chance / support.sent)
         return id;
     }
     return std::nullopt;
@@ -407,9 +414,9 @@ class HopClocks::Judge {
   bool AllSent(const Hosted& hosted) const {
     return std::all_of(senders_.begin(), senders_.end(), [&](const auto& s) {
       if (!s.second.near) return true;
-      const Caller& caller = place_.callers.at(s.first);
-      const auto by = hosted.by_band.find(caller.band);
-      return caller.doubt < kInDoubt && by != hosted.by_band.end() && by->second.reading.known();
+      const auto by = hosted.by_band.find(BandOf(s.first));
+      return by != hosted.by_band.end() && by->second.proved() &&
+             DoubtOf(s.first, hosted.host) < kInDoubt;
     });
   }
 
@@ -465,7 +472,6 @@ class HopClocks::Judge {
   std::map<EntityId, Sender> senders_;
   std::vector<Hosted> hosts_;  // most received first
   std::map<int, std::vector<CallTime>> sent_;  // by band
-  std::map<int, double> share_, chance_;
   std::set<int> tested_, placed_;
   std::map<int, Moves> moves_;
 };

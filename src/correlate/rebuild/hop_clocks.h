@@ -66,7 +66,8 @@ class HopClocks {
   };
   struct Caller {
     int band = 0;
-    double doubt = 0;  // log odds that it does not belong to its band (Page's statistic)
+    // By callee's host, log odds that it does not belong to its band (Page's statistic).
+    std::map<telemetry::EntityId, double> doubts;
     Nanos seen = 0;
   };
   struct Band {
