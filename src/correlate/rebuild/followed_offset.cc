@@ -307,8 +307,7 @@ FollowedOffset::Reading FollowedOffset::ReadKnown(const Slot& slot,
     confirmed_ = slot.middle();
     share_ += .2 * (slot.ShareOf(line_) - share_);
     if (n >= kFew) {
-      const auto again =
-          slot.Search(slot.received(), offset_, reach, {offset_, sigma}, &room);
+      const auto again = slot.Search(slot.received(), offset_, reach, {offset_, sigma}, &room);
       if (std::exchange(room_, room) != room) share_ = again.share;
     }
   }

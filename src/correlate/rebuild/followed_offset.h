@@ -35,8 +35,8 @@ class FollowedOffset {
  public:
   static constexpr Nanos kSlot = 5 * kSecond;
   static constexpr Nanos kReach = 2 * kSecond;  // offsets that are looked for
-  static constexpr double kInSync = 1e-3;      // s: that clocks are off that are held to agree
-  static constexpr Nanos kLookBack = kMinute;  // what is searched where calls are few
+  static constexpr double kInSync = 1e-3;       // s: that clocks are off that are held to agree
+  static constexpr Nanos kLookBack = kMinute;   // what is searched where calls are few
 
   struct Expected {
     double offset = 0;
@@ -44,11 +44,11 @@ class FollowedOffset {
   };
   /// What the calls of a slot go by.
   struct Reading {
-    std::vector<OffsetLine> lines;            // the one that was known, if it was, then a new one
+    std::vector<OffsetLine> lines;             // the one that was known, if it was, then a new one
     std::vector<std::vector<double>> goes_by;  // by call and line, the last: by none of them
-    UnpairedOffset::Posterior moved;          // the new one, if it was found
-    bool as_expected = false;                 // no line, and nothing speaks against what was expected
-    bool jumped = false;                      // from the first line to the second
+    UnpairedOffset::Posterior moved;           // the new one, if it was found
+    bool as_expected = false;  // no line, and nothing speaks against what was expected
+    bool jumped = false;       // from the first line to the second
 
     bool known() const { return as_expected || !lines.empty(); }
     /// The line that call i goes by; lines.size(): none.

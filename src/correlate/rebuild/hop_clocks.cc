@@ -147,9 +147,8 @@ class HopClocks::Judge {
   int BandOf(EntityId caller) const { return place_.callers.at(caller).band; }
 
   bool Near(int band) const {
-    return std::any_of(senders_.begin(), senders_.end(), [&](const auto& s) {
-      return s.second.near && BandOf(s.first) == band;
-    });
+    return std::any_of(senders_.begin(), senders_.end(),
+                       [&](const auto& s) { return s.second.near && BandOf(s.first) == band; });
   }
 
   std::vector<CallTime> SentBy(int band) const {
@@ -248,9 +247,8 @@ class HopClocks::Judge {
   /// All of the band's callers are.
   bool OnTheSameHost(int band, EntityId host) const {
     if (host == kNoEntity || sent_.at(band).empty()) return false;
-    return std::all_of(senders_.begin(), senders_.end(), [&](const auto& s) {
-      return s.first == host || BandOf(s.first) != band;
-    });
+    return std::all_of(senders_.begin(), senders_.end(),
+                       [&](const auto& s) { return s.first == host || BandOf(s.first) != band; });
   }
 
   /// No other band's offset explains it, or this one's does as well.
@@ -348,6 +346,7 @@ class HopClocks::Judge {
         place_.bands[*fresh].apart = true;
         place_.bands[*fresh].position.MoveTo(middle_);
       }
+      changed_ = true;
       caller.band = other ? *other : *fresh;
       caller.doubts.clear();
     }
@@ -411,12 +410,20 @@ class HopClocks::Judge {
     }
   }
 
+  size_t CallersOf(int band) const {
+    return static_cast<size_t>(std::count_if(
+        senders_.begin(), senders_.end(), [&](const auto& s) { return BandOf(s.first) == band; }));
+  }
+
   bool AllSent(const Hosted& hosted) const {
+    if (changed_) return false;
     return std::all_of(senders_.begin(), senders_.end(), [&](const auto& s) {
       if (!s.second.near) return true;
       const auto by = hosted.by_band.find(BandOf(s.first));
-      return by != hosted.by_band.end() && by->second.proved() &&
-             DoubtOf(s.first, hosted.host) < kInDoubt;
+      if (by == hosted.by_band.end() || !by->second.proved()) return false;
+      // Of several callers, it may be one alone whose clock jumped.
+      if (by->second.reading.jumped && CallersOf(BandOf(s.first)) > 1) return false;
+      return DoubtOf(s.first, hosted.host) < kInDoubt;
     });
   }
 
@@ -470,9 +477,10 @@ class HopClocks::Judge {
   Place& place_;
   SlotRecords* records_ = nullptr;
   std::map<EntityId, Sender> senders_;
-  std::vector<Hosted> hosts_;  // most received first
+  std::vector<Hosted> hosts_;                  // most received first
   std::map<int, std::vector<CallTime>> sent_;  // by band
   std::set<int> tested_, placed_;
+  bool changed_ = false;  // callers left their band, by which some was read already
   std::map<int, Moves> moves_;
 };
 
@@ -508,19 +516,17 @@ void HopClocks::Advance(Nanos until, const Sinks& sinks) {
       place.slots.erase(place.slots.begin());
     }
     Forget(judged, &place);
-    const bool idle = place.sent.empty() && place.slots.empty() && place.callers.empty() &&
-                      place.bands.empty();
+    const bool idle =
+        place.sent.empty() && place.slots.empty() && place.callers.empty() && place.bands.empty();
     at = idle ? places_.erase(at) : std::next(at);
   }
   placed_until_ = std::max(placed_until_, judged);
 }
 
 void HopClocks::Forget(Nanos before, Place* place) {
-  std::erase_if(place->sent, [&](const auto& s) {
-    return s.end < before - kReach - FollowedOffset::kLookBack;
-  });
-  std::erase_if(place->callers,
-                [&](const auto& c) { return c.second.seen < before - kForgotten; });
+  std::erase_if(place->sent,
+                [&](const auto& s) { return s.end < before - kReach - FollowedOffset::kLookBack; });
+  std::erase_if(place->callers, [&](const auto& c) { return c.second.seen < before - kForgotten; });
   std::set<int> used;
   for (const auto& [host, caller] : place->callers) used.insert(caller.band);
   for (auto& [id, band] : place->bands)
@@ -542,7 +548,8 @@ size_t HopClocks::bytes() const {
     total += place.callers.size() * (sizeof(Caller) + 64);
     for (const auto& [band, b] : place.bands)
       total += sizeof(Band) + b.offsets.size() * (sizeof(FollowedOffset) + 64);
-    for (const auto& [slot, records] : place.slots) total += of(records.sent) + of(records.received);
+    for (const auto& [slot, records] : place.slots)
+      total += of(records.sent) + of(records.received);
   }
   return total;
 }

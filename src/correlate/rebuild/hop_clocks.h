@@ -2,7 +2,8 @@
 // and so nothing else tells how the clocks of their hosts differ (docs/models/requests.md).
 //
 //   callers' hosts   a1 a2 | a3      Hosts of callers whose clocks agree are a band: one offset is
-//                      \ |  /|       followed for each band and callee's host (FollowedOffset), from
+//                      \ |  /|       followed for each band and callee's host (FollowedOffset),
+//                      from
 //   callees' hosts      h1  h2       what the band sent and what no other band's offset explains.
 //
 // All hosts of callers are held to agree until their calls say otherwise: one whose calls have
@@ -72,7 +73,7 @@ class HopClocks {
   };
   struct Band {
     Position position;
-    bool apart = false;                                    // its clock was found to differ
+    bool apart = false;                                     // its clock was found to differ
     std::map<telemetry::EntityId, FollowedOffset> offsets;  // by callee's host
   };
   struct SentCall {

@@ -168,8 +168,10 @@ class HopClocksTest : public Rebuilding {
     return Of(from, to, sender).RightOf(SentBy(sender, from, to));
   }
   void PrintBySender(const char* what, size_t senders) const {
-    std::printf("%s\n sender  calls right of the first minute, of the rest, said, sure&wrong; "
-                "nobody sure&wrong\n", what);
+    std::printf(
+        "%s\n sender  calls right of the first minute, of the rest, said, sure&wrong; "
+        "nobody sure&wrong\n",
+        what);
     for (size_t k = 0; k < senders; ++k) {
       const Share s = Of(1, minutes(), k), all = Of(0, minutes(), k);
       std::printf("%7zu %6zu %4.3f %4.3f %4.3f %zu; %zu %zu\n", k, SentBy(k, 0, minutes()),
@@ -197,9 +199,9 @@ class HopClocksTest : public Rebuilding {
     for (size_t m = 0; m < minutes(); ++m) {
       const Share s = Of(m, m + 1);
       std::printf("%7zu %7zu %6zu %5.3f %4.3f %10zu %6zu %4.3f %zu\n", m, sent_[m], s.joins,
-                  s.RightOf(sent_[m]),
-                  s.said / static_cast<double>(std::max<size_t>(s.joins, 1)), s.wrong_and_sure,
-                  s.nobody, s.nobody_said / static_cast<double>(std::max<size_t>(s.nobody, 1)),
+                  s.RightOf(sent_[m]), s.said / static_cast<double>(std::max<size_t>(s.joins, 1)),
+                  s.wrong_and_sure, s.nobody,
+                  s.nobody_said / static_cast<double>(std::max<size_t>(s.nobody, 1)),
                   s.nobody_wrong_and_sure);
     }
   }
@@ -441,10 +443,7 @@ TEST_F(HopClocksTest, ServicesOnOneHostHaveOneClock) {
 }
 
 TEST_F(HopClocksTest, CallersAndHostsOfTheCalleeMayAllDiffer) {
-  Make({.seconds = 300,
-        .per_s = 20,
-        .two_hosts = true,
-        .others = {{.share = .5, .offset = .04}}});
+  Make({.seconds = 300, .per_s = 20, .two_hosts = true, .others = {{.share = .5, .offset = .04}}});
   Run(60);
   PrintBySender("callers 40 ms apart, callees 100 ms", 2);
   for (size_t k = 0; k < 2; ++k) EXPECT_GT(RightBy(k, 1, 5), .95);
@@ -501,10 +500,9 @@ TEST(HopClocks, NothingIsLostWhateverTheTimes) {
   Random random(3);
   HopClocks clocks;
   std::map<uint64_t, int> told, sent_told;
-  const HopClocks::Sinks sinks{
-      .sent = [&](const linking::CallRecord& r) { ++sent_told[r.id]; },
-      .placed = [&](const linking::CallRecord& r, bool) { ++told[r.id]; },
-      .unknown = [&](uint64_t id) { ++told[id]; }};
+  const HopClocks::Sinks sinks{.sent = [&](const linking::CallRecord& r) { ++sent_told[r.id]; },
+                               .placed = [&](const linking::CallRecord& r, bool) { ++told[r.id]; },
+                               .unknown = [&](uint64_t id) { ++told[id]; }};
   constexpr Nanos kOdd[] = {0, -1, kSecond, (Nanos{1} << 62) - 1, -(Nanos{1} << 62) + 1, kT0};
   uint64_t received = 0, sent = 0;
   for (int i = 0; i < 4'000; ++i) {

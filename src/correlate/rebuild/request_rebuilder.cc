@@ -280,20 +280,22 @@ struct RequestRebuilder::Impl {
   }
 
   void PlaceHops(Nanos until) {
-    hop_clocks.Advance(
-        until, {.sent = [&](const CallRecord& record) { hops.Add({&record, 1}); },
-                .placed =
-                    [&](const CallRecord& record, bool all_sent) {
-                      const auto at = refs.find(record.id);
-                      if (at != refs.end()) at->second.all_sent = all_sent;
-                      hops.Add({&record, 1});
-                    },
-                .unknown =
-                    [&](uint64_t arrived) {
-                      Link link;  // of which nothing is likely
-                      link.call = arrived;
-                      DecideHop(link);
-                    }});
+    hop_clocks.Advance(until, {.sent =
+                                   [&](const CallRecord& record) {
+                                     hops.Add({&record, 1});
+                                   },
+                               .placed =
+                                   [&](const CallRecord& record, bool all_sent) {
+                                     const auto at = refs.find(record.id);
+                                     if (at != refs.end()) at->second.all_sent = all_sent;
+                                     hops.Add({&record, 1});
+                                   },
+                               .unknown =
+                                   [&](uint64_t arrived) {
+                                     Link link;  // of which nothing is likely
+                                     link.call = arrived;
+                                     DecideHop(link);
+                                   }});
   }
 
   void Advance(Nanos until) {
