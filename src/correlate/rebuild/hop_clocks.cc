@@ -531,6 +531,10 @@ void HopClocks::Forget(Nanos before, Place* place) {
   for (const auto& [host, caller] : place->callers) used.insert(caller.band);
   for (auto& [id, band] : place->bands)
     std::erase_if(band.offsets, [&](const auto& o) { return o.second.at() < before - kForgotten; });
+  for (auto& [host, caller] : place->callers) {
+    const auto& known = place->bands[caller.band].offsets;
+    std::erase_if(caller.doubts, [&](const auto& d) { return known.count(d.first) == 0; });
+  }
   std::erase_if(place->bands, [&](const auto& b) {
     return used.count(b.first) == 0 && (b.first != 0 || b.second.offsets.empty());
   });
