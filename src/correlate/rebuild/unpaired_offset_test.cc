@@ -23,6 +23,7 @@ struct Traffic {
   double unsent = 0;   // share of what was received that nothing was sent of
   double takes = .05;  // mean beyond 10 ms
   double way = .0006;  // mean of each, beyond .2 ms
+  double back = 0;     // s that the way back takes more
 };
 
 void Sort(std::vector<CallTime>* calls) {
@@ -39,7 +40,7 @@ Sides Make(const Traffic& traffic, Random* random) {
   };
   for (double t = wait() - kReach; t < traffic.seconds + kReach; t += wait()) {
     const double came = t + way(), left = came + .01 + random->Exponential(traffic.takes);
-    if (random->Uniform() >= traffic.unsent) sides.sent.push_back({t, left + way()});
+    if (random->Uniform() >= traffic.unsent) sides.sent.push_back({t, left + way() + traffic.back});
     if (came >= 0 && came < traffic.seconds)
       sides.received.push_back({came + traffic.offset, left + traffic.offset});
   }
@@ -68,6 +69,20 @@ TEST(UnpairedOffset, FindsTheOffsetAndSaysHowFarItMayBeOff) {
       // The ways there and back are alike, so that the middle of what is allowed is the truth.
       EXPECT_GE(within, 15) << per_s << " " << offset;
     }
+  }
+}
+
+TEST(UnpairedOffset, WaysThatDifferAreWithinWhatItSays) {
+  for (const double back : {0., .0005, .001}) {
+    int within = 0;
+    for (uint64_t seed = 1; seed <= 20; ++seed) {
+      Random random(seed);
+      const auto at = Search(Make({.per_s = 30, .offset = .3, .back = back}, &random));
+      ASSERT_TRUE(at.found);
+      within += std::abs(at.offset - .3) < 2 * at.sigma;
+      EXPECT_LT(at.sigma, .0002 + back) << back;
+    }
+    EXPECT_GE(within, 19) << back;  // 95 of 100
   }
 }
 
