@@ -2,405 +2,558 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <numeric>
+#include <optional>
+#include <set>
 #include <tuple>
 #include <utility>
-
-#include "telemetry/host_clock.h"
 
 namespace tomograph::correlate {
 namespace {
 
 using linking::CallRecord;
 using telemetry::EntityId;
+using telemetry::kNoEntity;
 
-const double kReach_s = ToSeconds(HopClocks::kReach);
-constexpr double kInSync = 1e-3;       // s: that clocks are off, as long as nothing says otherwise
-constexpr double kSurelyOff = 2e-3;    // s
-constexpr double kNearby = .02;        // s: what is looked at around a known offset
-constexpr double kFirstDrift = 30e-6;  // s a second, as of quartz
-constexpr double kMostDrift = 500e-6;  // as steep as a clock is slewed
-constexpr double kDriftWander = 5e-8;  // s a second, a square root of a second
-constexpr double kFinest = 5e-6;       // s: of a measured offset
-constexpr double kJump = 5;            // standard deviations
-constexpr double kChange = 1e-3;       // that from one call to the next the clock jumps
-constexpr double kBelieved = .9;       // that a call goes by an offset, to place it by that
-constexpr double kRooms[] = {.001, .003, .01, .03, .1, .3};  // s
-constexpr double kPlausible = .9;                            // that clocks are in sync, to go by it
-constexpr int kLongestPause = 12;  // slots without a search, after searches without result
 constexpr Nanos kForgotten = kHour;
-// Where calls are few, those of the slots before are searched as well.
-constexpr size_t kFew = 32;
-constexpr Nanos kLookBack = kMinute;
+constexpr size_t kMostBands = 16;
+// Log odds that a caller's clock is not that of its band: to set it apart, to have it in doubt.
+// Evidence counts half, as calls come in bursts.
+constexpr double kApart = 9, kInDoubt = 2, kMostDoubt = 12;
+constexpr double kTemper = .5;
+constexpr double kLeastChance = .01, kMostShare = .98;
+constexpr double kTells = .2;  // the least that shares differ, to tell who belongs to a band
+// What calls meet at offsets that are none is chance.
+constexpr double kDecoys[] = {-.53, -.37, -.23, -.11, .11, .23, .37, .53};  // s
+constexpr double kPerDecoy = 1. / std::size(kDecoys);
 
 Nanos SlotOf(Nanos t) {
   const Nanos into = t % HopClocks::kSlot;
   return t - (into < 0 ? into + HopClocks::kSlot : into);
 }
 
-/// An offset that the calls of a slot may go by.
-struct Line {
-  double offset = 0, tolerance = 0;
-  double room = 0, share = 0, chance = 0;
-};
+void Move(double by, CallRecord* record) {
+  record->start -= FromSeconds(by);
+  record->end -= FromSeconds(by);
+}
 
-using Shares = std::vector<double>;  // by line, the last is of none
+/// How many of a caller's calls have one received within them.
+struct Support {
+  int sent = 0, met = 0;
+  double by_chance = 0;
+  double share() const { return (met + .5) / (sent + 1); }
+  void Add(const Support& other) {
+    sent += other.sent;
+    met += other.met;
+    by_chance += other.by_chance;
+  }
+};
 
 }  // namespace
 
-/// The calls of one host in one slot; times since its middle, without the clock's drift.
-class HopClocks::Slot {
+/// One slot of one place.
+class HopClocks::Judge {
  public:
-  Slot(Nanos middle, double drift, std::span<const CallTime> sent,
-       std::span<const CallRecord> records)
-      : middle_(middle), drift_(drift), sent_(sent), records_(records) {
-    for (const CallRecord& r : records) received_.push_back(TimeOf(r.start, r.end));
+  Judge(Nanos slot, Place* place) : middle_(slot + kSlot / 2), place_(*place) {
+    Gather(slot, &place->slots.at(slot));
   }
 
-  Nanos middle() const { return middle_; }
-  std::span<const CallRecord> records() const { return records_; }
-  std::span<const CallTime> received() const { return received_; }
-
-  CallTime TimeOf(Nanos from, Nanos to) const {
-    const double start = ToSeconds(from - middle_);
-    return {start - drift_ * start, ToSeconds(to - middle_) - drift_ * start};
-  }
-
-  /// On the time of the callers.
-  CallRecord Moved(size_t i, double offset) const {
-    CallRecord r = records_[i];
-    const Nanos shift = FromSeconds(offset + drift_ * ToSeconds(r.start - middle_));
-    r.start -= shift;
-    r.end -= shift;
-    return r;
-  }
-
-  /// Those from `from` on, after those of the slots before that nothing explained.
-  std::vector<CallTime> WithAstray(const Clock& clock, size_t from) const {
-    std::vector<CallTime> calls;
-    for (const auto& [start, end] : clock.astray) calls.push_back(TimeOf(start, end));
-    calls.insert(calls.end(), received_.begin() + static_cast<std::ptrdiff_t>(from),
-                 received_.end());
-    return calls;
-  }
-
-  UnpairedOffset::Posterior Around(double offset, double reach, double room,
-                                   const UnpairedOffset::Prior& prior) const {
-    return UnpairedOffset(sent_, received_, offset, reach, room).Given(prior);
-  }
-
-  /// With the room that tells most.
-  UnpairedOffset::Posterior Search(std::span<const CallTime> received, double around, double reach,
-                                   const UnpairedOffset::Prior& prior, double* room) const {
-    UnpairedOffset::Posterior best;
-    best.evidence = -std::numeric_limits<double>::infinity();
-    for (const double r : kRooms) {
-      const auto found = UnpairedOffset(sent_, received, around, reach, r).Given(prior);
-      if (found.evidence <= best.evidence) continue;
-      best = found;
-      *room = r;
-    }
-    return best;
-  }
-
-  /// By call and line the probability that it goes by that; what is left goes by none. A hidden
-  /// Markov chain, forward and backward: calls go on by what those before them went by, but for a
-  /// jump. `before` is what the last call before the slot went by.
-  std::vector<Shares> Assign(const std::vector<Line>& lines, const Shares& before) const {
-    const size_t n = received_.size(), states = lines.size() + 1;
-    std::vector<Shares> forward(n), fit(n);
-    Shares last = before;
-    for (size_t i = 0; i < n; ++i) {
-      fit[i] = Fit(received_[i], lines);
-      forward[i] = Changed(last);
-      for (size_t k = 0; k < states; ++k) forward[i][k] *= fit[i][k];
-      Normalize(&forward[i]);
-      last = forward[i];
-    }
-    Shares after(states, 1);
-    for (size_t i = n; i-- > 0;) {
-      for (size_t k = 0; k < states; ++k) {
-        forward[i][k] *= after[k];
-        after[k] *= fit[i][k];
-      }
-      Normalize(&forward[i]);
-      after = Changed(after);
-      Normalize(&after);
-    }
-    return forward;
-  }
-
-  double ShareOf(const Line& line) const {
-    const auto hits = std::count_if(received_.begin(), received_.end(),
-                                    [&](const CallTime& r) { return Hit(r, line); });
-    return static_cast<double>(hits) / static_cast<double>(std::max<size_t>(received_.size(), 1));
+  void Run(const Sinks& sinks) {
+    for (const int band : InOrder()) Read(band);
+    while (const std::optional<int> fresh = SetApart()) Read(*fresh);
+    for (Hosted& hosted : hosts_) PutInPlace(&hosted);
+    LoseUnknown();
+    for (const Hosted& hosted : hosts_) TellReceived(hosted, sinks);
+    TellSent(sinks);
   }
 
  private:
-  bool Hit(const CallTime& received, const Line& line) const {
-    return HasSentAround(sent_, received, line.room, line.offset, line.tolerance);
+  struct BandReading {
+    FollowedOffset::Reading reading;
+    bool on_the_same_host = false;
+    double expected = 0;
+    std::vector<size_t> calls;  // of the host's, that were read
+    std::vector<size_t> lines;  // by call of the host: that it goes by; kNoLine: none
+    double from = 0;            // what is received from here on goes by the last line
+
+    OffsetLine First() const { return reading.lines.empty() ? Expected() : reading.first(); }
+    OffsetLine Last() const { return reading.lines.empty() ? Expected() : reading.last(); }
+    OffsetLine Expected() const { return {expected, 0, 0, 0, 0, 0}; }
+    /// More than held to be so as long as nothing speaks against it.
+    bool proved() const { return on_the_same_host || !reading.lines.empty(); }
+    bool told() const { return !reading.lines.empty() && !reading.jumped; }
+  };
+  struct Hosted {
+    EntityId host;
+    std::vector<CallRecord>* records;
+    std::vector<CallTime> received;
+    std::map<int, BandReading> by_band;
+    int reference = -1;  // the band that the host is placed by
+  };
+  struct Sender {
+    std::vector<CallTime> sent;
+    bool near = false;  // to the slot
+  };
+  struct Moves {
+    double first = 0, last = 0, drift = 0;
+    double from = -1e18;  // what is sent from here on moves by the last
+  };
+  static constexpr size_t kNoLine = SIZE_MAX;
+
+  CallTime TimeOf(Nanos start, Nanos end) const {
+    return {ToSeconds(start - middle_), ToSeconds(end - middle_)};
   }
 
-  /// How well each line explains a call, and none.
-  Shares Fit(const CallTime& received, const std::vector<Line>& lines) const {
-    Shares fit(lines.size() + 1, 1);
-    for (size_t k = 0; k < lines.size(); ++k) {
-      const Line& line = lines[k];
-      const double chance = line.chance;
-      const double share =
-          std::clamp(line.share, chance + (1 - chance) * .01, chance + (1 - chance) * .99);
-      fit[k] = Hit(received, line) ? share / chance : (1 - share) / (1 - chance);
+  void Gather(Nanos slot, SlotRecords* records) {
+    records_ = records;
+    const int home = Largest();
+    for (const auto& [start, end, host] : place_.sent) {
+      if (end < slot - kReach - FollowedOffset::kLookBack || end >= slot + kSlot + kReach) continue;
+      Sender& sender = senders_[host];
+      sender.sent.push_back(TimeOf(start, end));
+      sender.near = sender.near || end >= slot - kReach;
+      const auto [at, fresh] = place_.callers.try_emplace(host);
+      if (fresh) at->second.band = home;
+      at->second.seen = std::max(at->second.seen, end);
     }
-    return fit;
+    for (auto& [host, sender] : senders_) std::sort(sender.sent.begin(), sender.sent.end(), Before);
+    for (auto& [host, received] : records->received) {
+      std::sort(received.begin(), received.end(), [](const CallRecord& a, const CallRecord& b) {
+        return std::tie(a.start, a.id) < std::tie(b.start, b.id);
+      });
+      Hosted& hosted = hosts_.emplace_back(Hosted{host, &received, {}, {}});
+      for (const CallRecord& r : received) hosted.received.push_back(TimeOf(r.start, r.end));
+    }
+    std::stable_sort(hosts_.begin(), hosts_.end(), [](const Hosted& a, const Hosted& b) {
+      return a.received.size() > b.received.size();
+    });
+    if (place_.bands.empty()) place_.bands[home].position.known = true;
+    for (auto& [id, band] : place_.bands) band.position.MoveTo(middle_);
   }
 
-  static Shares Changed(const Shares& from) {
-    const double all = std::accumulate(from.begin(), from.end(), 0.0);
-    Shares to;
-    for (const double p : from)
-      to.push_back(p * (1 - kChange) + all * kChange / static_cast<double>(from.size()));
-    return to;
-  }
-  static void Normalize(Shares* p) {
-    const double all = std::accumulate(p->begin(), p->end(), 0.0);
-    for (double& x : *p) x /= all;
+  static bool Before(const CallTime& a, const CallTime& b) {
+    return std::tie(a.start, a.end) < std::tie(b.start, b.end);
   }
 
-  Nanos middle_;
-  double drift_;
-  std::span<const CallTime> sent_;
-  std::span<const CallRecord> records_;
-  std::vector<CallTime> received_;
+  /// The band of most callers: who comes anew is held to be of it.
+  int Largest() const {
+    std::map<int, int> members;
+    for (const auto& [host, caller] : place_.callers) ++members[caller.band];
+    int largest = 0, most = 0;
+    for (const auto& [band, n] : members)
+      if (n > most) largest = band, most = n;
+    return largest;
+  }
+
+  int BandOf(EntityId caller) const { return place_.callers.at(caller).band; }
+
+  bool Near(int band) const {
+    return std::any_of(senders_.begin(), senders_.end(),
+                       [&](const auto& s) { return s.second.near && BandOf(s.first) == band; });
+  }
+
+  std::vector<CallTime> SentBy(int band) const {
+    std::vector<CallTime> sent;
+    for (const auto& [host, sender] : senders_) {
+      if (BandOf(host) != band) continue;
+      const auto middle = static_cast<std::ptrdiff_t>(sent.size());
+      sent.insert(sent.end(), sender.sent.begin(), sender.sent.end());
+      std::inplace_merge(sent.begin(), sent.begin() + middle, sent.end(), Before);
+    }
+    return sent;
+  }
+
+  /// Of the caller with most calls, if there are several.
+  std::vector<CallTime> SentByOneOf(int band) const {
+    const Sender* most = nullptr;
+    size_t callers = 0;
+    for (const auto& [host, sender] : senders_) {
+      if (BandOf(host) != band) continue;
+      ++callers;
+      if (most == nullptr || sender.sent.size() > most->sent.size()) most = &sender;
+    }
+    return callers < 2 ? std::vector<CallTime>{} : most->sent;
+  }
+
+  /// Whose offset is known and explains least goes first, since what it does not explain is what
+  /// misleads the others; then those whose offset is to be found, who sent most first.
+  std::vector<int> InOrder() {
+    std::vector<std::tuple<double, int>> order;
+    for (auto& [id, band] : place_.bands) {
+      sent_[id] = SentBy(id);
+      Support all;
+      for (Hosted& hosted : hosts_) {
+        FollowedOffset& offset = band.offsets[hosted.host];
+        offset.Predict(middle_);
+        if (offset.line() == nullptr || place_.bands.size() == 1) continue;
+        all.Add(SupportOf(sent_[id], *offset.line(), hosted));
+      }
+      order.emplace_back(all.sent > 0 ? all.share() : 2 + 1. / (1. + sent_[id].size()), id);
+    }
+    std::sort(order.begin(), order.end());
+    std::vector<int> bands;
+    for (const auto& [first, id] : order) bands.push_back(id);
+    return bands;
+  }
+
+  /// Of the calls that should have ended within the slot.
+  static Support SupportOf(const std::vector<CallTime>& sent, const OffsetLine& line,
+                           const Hosted& hosted) {
+    Support support;
+    const double half = ToSeconds(kSlot) / 2;
+    for (const CallTime& s : sent) {
+      const double end = s.end + line.At(s.end);
+      if (end < -half || end >= half) continue;
+      ++support.sent;
+      support.met += line.HasReceiver(s, hosted.received);
+      for (const double decoy : kDecoys)
+        support.by_chance += line.HasReceiver(s, hosted.received, decoy) * kPerDecoy;
+    }
+    return support;
+  }
+
+  void Read(int id) {
+    Band& band = place_.bands[id];
+    const std::vector<CallTime>& sent = sent_[id];
+    const std::vector<CallTime> some = SentByOneOf(id);
+    for (Hosted& hosted : hosts_) {
+      FollowedOffset& offset = band.offsets[hosted.host];
+      if (place_.bands.size() > 1 && !Near(id)) continue;
+      BandReading& by = hosted.by_band[id];
+      if (OnTheSameHost(id, hosted.host)) {
+        by.on_the_same_host = by.reading.as_expected = true;
+        continue;
+      }
+      std::vector<CallTime> received;
+      for (size_t i = 0; i < hosted.received.size(); ++i) {
+        if (!MayBeOf(id, hosted, hosted.received[i])) continue;
+        by.calls.push_back(i);
+        received.push_back(hosted.received[i]);
+      }
+      const FollowedOffset::Expected expected = ExpectedOf(id, hosted);
+      by.expected = expected.offset;
+      by.reading = offset.Read(sent, some, received, expected);
+      const auto& reading = by.reading;
+      by.lines.assign(hosted.received.size(), kNoLine);
+      by.from = reading.jumped ? 1e18 : -1e18;
+      for (size_t k = 0; k < received.size() && !reading.lines.empty(); ++k) {
+        const size_t line = reading.LineOf(k);
+        if (line == reading.lines.size()) continue;
+        by.lines[by.calls[k]] = line;
+        if (reading.jumped && line == 1) by.from = std::min(by.from, received[k].start);
+      }
+    }
+  }
+
+  /// All of the band's callers are.
+  bool OnTheSameHost(int band, EntityId host) const {
+    if (host == kNoEntity || sent_.at(band).empty()) return false;
+    return std::all_of(senders_.begin(), senders_.end(),
+                       [&](const auto& s) { return s.first == host || BandOf(s.first) != band; });
+  }
+
+  /// No other band's offset explains it, or this one's does as well.
+  bool MayBeOf(int id, const Hosted& hosted, CallTime received) {
+    const OffsetLine* own = place_.bands[id].offsets[hosted.host].line();
+    if (own != nullptr && own->HasSender(sent_[id], received)) return true;
+    for (auto& [other, band] : place_.bands) {
+      if (other == id) continue;
+      if (const auto read = hosted.by_band.find(other); read != hosted.by_band.end()) {
+        for (const OffsetLine& line : read->second.reading.lines)
+          if (line.HasSender(sent_[other], received)) return false;
+      } else if (const OffsetLine* line = band.offsets[hosted.host].line(); line != nullptr) {
+        if (line->HasSender(sent_[other], received)) return false;
+      }
+    }
+    return true;
+  }
+
+  /// What other bands tell of the host, or, until it is disproved, that clocks are in sync.
+  FollowedOffset::Expected ExpectedOf(int id, const Hosted& hosted) {
+    const Band& band = place_.bands[id];
+    for (const auto& [other, by] : hosted.by_band) {
+      const Position& position = place_.bands[other].position;
+      if (other == id || !by.told() || !position.known || !band.position.known) continue;
+      return {by.Last().offset + position.offset - band.position.offset, FollowedOffset::kInSync};
+    }
+    if (band.apart || place_.bands[id].offsets[hosted.host].off()) return {};
+    return {0, FollowedOffset::kInSync};
+  }
+
+  /// Callers that do not belong to their band leave it. The new band, if there is one.
+  std::optional<int> SetApart() {
+    for (const auto& [id, band] : place_.bands) {
+      if (!tested_.insert(id).second) continue;
+      // Hosts may have fallen in with different callers of the band: one of them is believed.
+      for (const Hosted& hosted : hosts_) Test(id, hosted);
+      for (const Hosted& hosted : hosts_) {
+        const std::vector<EntityId> leave = LeaversOf(id, hosted.host);
+        if (!leave.empty()) return Leave(id, hosted, leave);
+      }
+    }
+    return std::nullopt;
+  }
+
+  static const BandReading* ToldBy(int band, const Hosted& hosted) {
+    const auto by = hosted.by_band.find(band);
+    return by != hosted.by_band.end() && by->second.told() ? &by->second : nullptr;
+  }
+
+  void Test(int band, const Hosted& hosted) {
+    const BandReading* by = ToldBy(band, hosted);
+    if (by == nullptr) return;
+    std::map<EntityId, Support> supports;
+    Support all;
+    double share = 0;
+    for (const auto& [host, sender] : senders_) {
+      if (BandOf(host) != band) continue;
+      const Support support = SupportOf(sender.sent, by->First(), hosted);
+      all.Add(supports[host] = support);
+      if (support.sent > 0) share = std::max(share, support.share());
+    }
+    if (supports.size() < 2 || all.sent == 0) return;
+    const double chance = std::max(all.by_chance / all.sent, kLeastChance);
+    share = std::min(share, kMostShare);
+    if (share < chance + kTells * (1 - chance)) return;
+    for (const auto& [host, support] : supports) {
+      const double odds = (support.sent - support.met) * std::log((1 - chance) / (1 - share)) +
+                          support.met * std::log(chance / share);
+      double& doubt = place_.callers.at(host).doubts[hosted.host];
+      doubt = std::clamp(doubt + kTemper * odds, 0., kMostDoubt);
+    }
+  }
+
+  std::vector<EntityId> LeaversOf(int band, EntityId host) const {
+    std::vector<EntityId> leave;
+    for (const auto& [caller, sender] : senders_)
+      if (BandOf(caller) == band && DoubtOf(caller, host) > kApart) leave.push_back(caller);
+    return leave;
+  }
+
+  double DoubtOf(EntityId caller, EntityId host) const {
+    const auto& doubts = place_.callers.at(caller).doubts;
+    const auto at = doubts.find(host);
+    return at == doubts.end() ? 0 : at->second;
+  }
+
+  std::optional<int> Leave(int band, const Hosted& hosted, const std::vector<EntityId>& leave) {
+    std::optional<int> fresh;
+    for (const EntityId host : leave) {
+      Caller& caller = place_.callers.at(host);
+      const std::optional<int> other = BandThatExplains(host, hosted);
+      if (!other && !fresh) {
+        if (place_.bands.size() >= kMostBands) continue;
+        fresh = place_.bands.rbegin()->first + 1;
+        place_.bands[*fresh].apart = true;
+        place_.bands[*fresh].position.MoveTo(middle_);
+      }
+      changed_ = true;
+      caller.band = other ? *other : *fresh;
+      caller.doubts.clear();
+    }
+    for (auto& [host, caller] : place_.callers)
+      if (caller.band == band) caller.doubts.clear();
+    for (auto& [id, of] : place_.bands) sent_[id] = SentBy(id);
+    if (!fresh) return fresh;
+    for (const Hosted& at : hosts_) place_.bands[*fresh].offsets[at.host].Predict(middle_);
+    return fresh;
+  }
+
+  std::optional<int> BandThatExplains(EntityId caller, const Hosted& hosted) const {
+    constexpr int kEnough = 5;
+    for (const auto& [id, band] : place_.bands) {
+      const BandReading* by = ToldBy(id, hosted);
+      if (by == nullptr || id == BandOf(caller)) continue;
+      const Support support = SupportOf(senders_.at(caller).sent, by->First(), hosted);
+      const Support own = SupportOf(sent_.at(id), by->First(), hosted);
+      if (support.sent >= kEnough &&
+          2 * support.share() > own.share() + support.by_chance / support.sent)
+        return id;
+    }
+    return std::nullopt;
+  }
+
+  /// By the band that goes on as it did; if none does, it is the host's clock that jumped.
+  void PutInPlace(Hosted* hosted) {
+    int best = 4;
+    for (const auto& [id, by] : hosted->by_band) {
+      if (!by.reading.known()) continue;
+      const bool was_known = by.reading.as_expected || by.reading.jumped || !by.reading.moved.found;
+      const int rank = !place_.bands[id].position.known ? 3
+                       : !was_known                     ? 2
+                       : by.reading.jumped              ? 1
+                                                        : 0;
+      if (rank < best) best = rank, hosted->reference = id;
+    }
+    if (hosted->reference < 0) return;
+    const BandReading& by = hosted->by_band.at(hosted->reference);
+    Position& of = place_.bands[hosted->reference].position;
+    of.known = true;
+    const double first = by.First().offset + of.offset, last = by.Last().offset + of.offset;
+    const double drift = by.Last().drift + of.drift;
+    for (const auto& [id, other] : hosted->by_band) {
+      if (!other.reading.known() || !placed_.insert(id).second || id == hosted->reference) continue;
+      Position& position = place_.bands[id].position;
+      position.known = true;
+      position.offset = last - other.Last().offset;
+      position.drift = drift - other.Last().drift;
+      moves_[id] = {first - other.First().offset, position.offset, position.drift,
+                    other.from - other.Last().offset};
+    }
+  }
+
+  /// A band of whose clock nothing is known, while others' are, has no place among them.
+  void LoseUnknown() {
+    if (placed_.empty()) return;
+    for (auto& [id, band] : place_.bands) {
+      if (placed_.count(id) == 0 && Near(id)) band.position.known = false;
+      if (std::abs(band.position.offset) > ToSeconds(kFarthest)) band.position = {};
+    }
+  }
+
+  size_t CallersOf(int band) const {
+    return static_cast<size_t>(std::count_if(
+        senders_.begin(), senders_.end(), [&](const auto& s) { return BandOf(s.first) == band; }));
+  }
+
+  bool AllSent(const Hosted& hosted) const {
+    if (changed_) return false;
+    return std::all_of(senders_.begin(), senders_.end(), [&](const auto& s) {
+      if (!s.second.near) return true;
+      const auto by = hosted.by_band.find(BandOf(s.first));
+      if (by == hosted.by_band.end() || !by->second.proved()) return false;
+      // Of several callers, it may be one alone whose clock jumped.
+      if (by->second.reading.jumped && CallersOf(BandOf(s.first)) > 1) return false;
+      return DoubtOf(s.first, hosted.host) < kInDoubt;
+    });
+  }
+
+  void TellReceived(const Hosted& hosted, const Sinks& sinks) const {
+    const bool all_sent = AllSent(hosted);
+    const auto reference = hosted.by_band.find(hosted.reference);
+    for (size_t i = 0; i < hosted.received.size(); ++i) {
+      CallRecord record = (*hosted.records)[i];
+      const bool explained =
+          std::any_of(hosted.by_band.begin(), hosted.by_band.end(), [&](const auto& b) {
+            return b.second.reading.as_expected ||
+                   (!b.second.lines.empty() && b.second.lines[i] != kNoLine);
+          });
+      if (!explained && record.known_parent == 0) {
+        sinks.unknown(record.id);
+        continue;
+      }
+      if (reference != hosted.by_band.end()) {
+        const BandReading& by = reference->second;
+        const double at = hosted.received[i].start;
+        const bool goes_by_one = !by.lines.empty() && by.lines[i] != kNoLine;
+        const OffsetLine line = goes_by_one     ? by.reading.lines[by.lines[i]]
+                                : at >= by.from ? by.Last()
+                                                : by.First();
+        const Position& of = place_.bands.at(hosted.reference).position;
+        Move(line.At(at) + of.offset + of.drift * at, &record);
+      }
+      sinks.placed(record, all_sent);
+    }
+  }
+
+  void TellSent(const Sinks& sinks) const {
+    for (const auto& [host, records] : records_->sent) {
+      const auto caller = place_.callers.find(host);
+      const int band = caller == place_.callers.end() ? 0 : caller->second.band;
+      const auto known = place_.bands.find(band);
+      if (known != place_.bands.end() && !known->second.position.known) continue;
+      const Position position = known == place_.bands.end() ? Position{} : known->second.position;
+      const auto moves = moves_.find(band);
+      for (CallRecord record : records) {
+        const double at = ToSeconds(record.start - middle_);
+        double offset = position.offset;
+        if (moves != moves_.end() && at < moves->second.from) offset = moves->second.first;
+        Move(offset + position.drift * at, &record);
+        sinks.sent(record);
+      }
+    }
+  }
+
+  const Nanos middle_;
+  Place& place_;
+  SlotRecords* records_ = nullptr;
+  std::map<EntityId, Sender> senders_;
+  std::vector<Hosted> hosts_;                  // most received first
+  std::map<int, std::vector<CallTime>> sent_;  // by band
+  std::set<int> tested_, placed_;
+  bool changed_ = false;  // callers left their band, by which some was read already
+  std::map<int, Moves> moves_;
 };
 
-struct HopClocks::Explained {
-  std::vector<Line> lines;          // the known one, if there is, then the found one
-  std::vector<Shares> goes_by;      // by call
-  UnpairedOffset::Posterior moved;  // where the clock went, if it did
-  double room = 0;                  // by which that was found
-
-  /// The line that call i goes by; lines.size(): none.
-  size_t LineOf(size_t i) const {
-    size_t k = 0;
-    while (k < lines.size() && goes_by[i][k] < kBelieved) ++k;
-    return k;
-  }
-};
-
-double HopClocks::Clock::sigma() const { return std::sqrt(covariance[0]); }
-
-double HopClocks::Clock::Tolerance(double offset_sigma) const {
-  return 3 * offset_sigma + std::sqrt(covariance[2]) * ToSeconds(kSlot) / 2;
-}
-
-void HopClocks::Clock::Searched(bool found) {
-  fruitless = found ? 0 : fruitless + 1;
-  pause = found ? 0 : std::min(fruitless, kLongestPause);
-}
-
-void HopClocks::Clock::Predict(Nanos to) {
-  const double dt = std::max(0.0, ToSeconds(to - at));
-  const double wander = kDriftWander * kDriftWander;
-  offset += drift * dt;
-  covariance[0] += dt * (2 * covariance[1] + dt * covariance[2]) + wander * dt * dt * dt / 3;
-  covariance[1] += dt * covariance[2] + wander * dt * dt / 2;
-  covariance[2] += wander * dt;
-  at = std::max(at, to);
-}
-
-void HopClocks::Clock::Measure(double measured, double sigma) {
-  const double variance = std::max(sigma, kFinest) * std::max(sigma, kFinest);
-  const double surprise = measured - offset;
-  const double gain = covariance[0] / (covariance[0] + variance);
-  const double drift_gain = covariance[1] / (covariance[0] + variance);
-  offset += gain * surprise;
-  drift += drift_gain * surprise;
-  covariance[2] -= drift_gain * covariance[1];
-  covariance[1] *= 1 - gain;
-  covariance[0] *= 1 - gain;
-}
-
-void HopClocks::Clock::Jump(double measured, double sigma) {
-  const double by = measured - offset;
-  // A second one in a row to the same side: the clock runs at another rate, if one may.
-  const double rate = drift + by / ToSeconds(kSlot);
-  const bool again = known && at - jumped_at <= kSlot && by * jumped_by > 0;
-  if (again && std::abs(rate) <= kMostDrift) drift = rate;
-  if (!known) drift = 0;
-  covariance[2] = std::max(covariance[2], kFirstDrift * kFirstDrift);
-  jumped_at = at;
-  jumped_by = by;
-  offset = measured;
-  covariance[0] = std::max(sigma, kFinest) * std::max(sigma, kFinest);
-  covariance[1] = 0;
-  known = true;
+void HopClocks::Position::MoveTo(Nanos to) {
+  if (known) offset += drift * (ToSeconds(to) - ToSeconds(at));
+  at = to;
 }
 
 bool HopClocks::Takes(const CallRecord& record) {
-  constexpr Nanos kFarthest = Nanos{1} << 62;
-  return std::min(record.start, record.end) > -kFarthest &&
-         std::max(record.start, record.end) < kFarthest;
+  constexpr Nanos kFarthestTime = Nanos{1} << 62;
+  return std::min(record.start, record.end) > -kFarthestTime &&
+         std::max(record.start, record.end) < kFarthestTime;
 }
 
 void HopClocks::Sent(const CallRecord& record, EntityId host) {
-  places_[record.service].sent.push_back({record.start, record.end, host});
+  Place& place = places_[record.service];
+  place.sent.push_back({record.start, record.end, host});
+  place.slots[SlotOf(record.end)].sent[host].push_back(record);
 }
 
 void HopClocks::Received(const CallRecord& record, EntityId host) {
-  places_[record.service].slots[SlotOf(record.end)][host].push_back(record);
+  places_[record.service].slots[SlotOf(record.end)].received[host].push_back(record);
 }
 
-void HopClocks::Advance(Nanos until, const Placed& placed, const Unknown& unknown) {
+void HopClocks::Advance(Nanos until, const Sinks& sinks) {
   const Nanos judged = SlotOf(until - kSlot - kReach) + kSlot;  // slots before this are
   for (auto at = places_.begin(); at != places_.end();) {
     Place& place = at->second;
     while (!place.slots.empty() && place.slots.begin()->first < judged) {
-      Judge(place.slots.begin()->first, &place, placed, unknown);
+      const Nanos slot = place.slots.begin()->first;
+      Forget(slot, &place);
+      Judge(slot, &place).Run(sinks);
       place.slots.erase(place.slots.begin());
     }
-    std::erase_if(place.sent, [&](const auto& s) { return s.end < judged - kReach - kLookBack; });
-    std::erase_if(place.clocks, [&](const auto& c) { return c.second.at < judged - kForgotten; });
-    const bool idle = place.sent.empty() && place.slots.empty() && place.clocks.empty();
+    Forget(judged, &place);
+    const bool idle =
+        place.sent.empty() && place.slots.empty() && place.callers.empty() && place.bands.empty();
     at = idle ? places_.erase(at) : std::next(at);
   }
   placed_until_ = std::max(placed_until_, judged);
 }
 
-void HopClocks::Judge(Nanos slot, Place* place, const Placed& placed, const Unknown& unknown) {
-  const Nanos middle = slot + kSlot / 2;
-  std::vector<CallTime> sent;
-  EntityId sender = telemetry::kNoEntity;  // the host of all callers, if there is one
-  for (const auto& [start, end, host] : place->sent) {
-    if (end < slot - kReach - kLookBack || end >= slot + kSlot + kReach) continue;
-    sender = sent.empty() || sender == host ? host : telemetry::kNoEntity;
-    sent.push_back({ToSeconds(start - middle), ToSeconds(end - middle)});
+void HopClocks::Forget(Nanos before, Place* place) {
+  std::erase_if(place->sent,
+                [&](const auto& s) { return s.end < before - kReach - FollowedOffset::kLookBack; });
+  std::erase_if(place->callers, [&](const auto& c) { return c.second.seen < before - kForgotten; });
+  std::set<int> used;
+  for (const auto& [host, caller] : place->callers) used.insert(caller.band);
+  for (auto& [id, band] : place->bands)
+    std::erase_if(band.offsets, [&](const auto& o) { return o.second.at() < before - kForgotten; });
+  for (auto& [host, caller] : place->callers) {
+    const auto& known = place->bands[caller.band].offsets;
+    std::erase_if(caller.doubts, [&](const auto& d) { return known.count(d.first) == 0; });
   }
-  std::sort(sent.begin(), sent.end(), [](const CallTime& a, const CallTime& b) {
-    return std::tie(a.start, a.end) < std::tie(b.start, b.end);
+  std::erase_if(place->bands, [&](const auto& b) {
+    return used.count(b.first) == 0 && (b.first != 0 || b.second.offsets.empty());
   });
-  for (auto& [host, records] : place->slots.begin()->second) {
-    std::sort(records.begin(), records.end(), [](const CallRecord& a, const CallRecord& b) {
-      return std::tie(a.start, a.id) < std::tie(b.start, b.id);
-    });
-    if (host == sender && host != telemetry::kNoEntity) {
-      for (const CallRecord& record : records) placed(record);
-      continue;
-    }
-    Clock* clock = &place->clocks[host];
-    clock->Predict(middle);
-    JudgeHost(middle, sent, records, clock, placed, unknown);
-  }
-}
-
-void HopClocks::JudgeHost(Nanos middle, std::span<const CallTime> sent,
-                          std::span<const CallRecord> records, Clock* clock, const Placed& placed,
-                          const Unknown& unknown) {
-  if (clock->known && middle - clock->confirmed > telemetry::kClockMemory) clock->known = false;
-  const Slot slot(middle, clock->known ? clock->drift : 0, sent, records);
-  clock->pause = std::max(0, clock->pause - 1);
-  const Explained by = clock->known ? ExplainByKnown(slot, clock) : Explain(slot, clock);
-  for (size_t i = 0; i < records.size(); ++i) {
-    const size_t line = by.LineOf(i);
-    if (line < by.lines.size()) {
-      placed(slot.Moved(i, by.lines[line].offset));
-    } else if (by.lines.empty() && clock->plausible) {
-      placed(records[i]);
-    } else if (records[i].known_parent != 0) {
-      placed(slot.Moved(i, by.lines.empty() ? 0 : by.lines.back().offset));  // an id tells
-    } else {
-      unknown(records[i].id);
-    }
-  }
-  Learn(slot, by, clock);
-}
-
-HopClocks::Explained HopClocks::Explain(const Slot& slot, Clock* clock) {
-  Explained by;
-  if (clock->pause > 0) return by;
-  UnpairedOffset::Prior prior;
-  if (!clock->off) prior.sigma = kInSync;
-  by.moved = slot.Search(slot.WithAstray(*clock, 0), 0, kReach_s, prior, &by.room);
-  clock->plausible = by.moved.expected >= kPlausible;
-  clock->Searched(by.moved.found);
-  if (!by.moved.found) return by;
-  by.lines = {{by.moved.offset, clock->Tolerance(by.moved.sigma), by.room, by.moved.share,
-               by.moved.chance}};
-  by.goes_by = slot.Assign(by.lines, {.5, .5});
-  return by;
-}
-
-HopClocks::Explained HopClocks::ExplainByKnown(const Slot& slot, Clock* clock) {
-  Explained by;
-  by.room = clock->room;
-  const double sigma = clock->sigma(), reach = std::max(kNearby, 6 * sigma);
-  const auto here =
-      slot.Around(clock->offset, reach, clock->room, {clock->offset, sigma, clock->share});
-  const double surprise = std::abs(here.offset - clock->offset);
-  const bool as_expected =
-      here.found && surprise <= kJump * std::sqrt(sigma * sigma + here.sigma * here.sigma);
-  if (as_expected) clock->Measure(here.offset, here.sigma);
-  if (here.found && !as_expected) by.moved = here;
-  const double tolerance = clock->Tolerance(clock->sigma());
-  by.lines = {{clock->offset, tolerance, clock->room, clock->share, here.chance}};
-  by.goes_by = slot.Assign(by.lines, {clock->holds, 1 - clock->holds});
-  // A jump shows as calls at the end that do not go by it.
-  const size_t n = slot.records().size();
-  size_t from = n;
-  while (from > 0 && by.LineOf(from - 1) != 0) --from;
-  if (as_expected && from == n) {
-    clock->confirmed = slot.middle();
-    clock->share += .2 * (slot.ShareOf(by.lines[0]) - clock->share);
-    if (n >= kFew) {
-      double room = clock->room;
-      const auto again =
-          slot.Search(slot.received(), clock->offset, reach, {clock->offset, sigma}, &room);
-      if (std::exchange(clock->room, room) != room) clock->share = again.share;
-    }
-  }
-  if (!by.moved.found && from < n && clock->pause == 0) {
-    by.moved = slot.Search(slot.WithAstray(*clock, from), 0, kReach_s, {}, &by.room);
-    clock->Searched(by.moved.found);
-  }
-  if (!by.moved.found) return by;
-  by.lines.push_back({by.moved.offset, clock->Tolerance(by.moved.sigma), by.room, by.moved.share,
-                      by.moved.chance});
-  by.goes_by = slot.Assign(by.lines, {clock->holds, 0, 1 - clock->holds});
-  return by;
-}
-
-void HopClocks::Learn(const Slot& slot, const Explained& by, Clock* clock) {
-  auto& astray = clock->astray;
-  if (by.moved.found) astray.clear();
-  const auto records = slot.records();
-  for (size_t i = 0; i < records.size() && records.size() < kFew; ++i) {
-    if (by.lines.empty() || by.goes_by[i].back() > 1 - kBelieved)
-      astray.emplace_back(records[i].start, records[i].end);
-  }
-  std::erase_if(astray, [&](const auto& a) { return a.first < slot.middle() - kLookBack; });
-  if (astray.size() > kFew)
-    astray.erase(astray.begin(), astray.end() - static_cast<std::ptrdiff_t>(kFew));
-  if (by.lines.empty()) return;
-  // What the last calls go by is what the next ones are expected to go by.
-  const Shares& last = by.goes_by.back();
-  const size_t found = by.lines.size() - 1;
-  clock->holds = last[0];
-  if (!by.moved.found || (found > 0 && last[found] <= last[0])) return;
-  clock->Jump(by.moved.offset, by.moved.sigma);
-  clock->room = by.room;
-  clock->share = by.moved.share;
-  clock->holds = last[found];
-  clock->confirmed = slot.middle();
-  clock->off = clock->off || std::abs(by.moved.offset) > kSurelyOff;
 }
 
 size_t HopClocks::bytes() const {
+  const auto of = [](const auto& hosts) {
+    size_t total = 0;
+    for (const auto& [host, records] : hosts) total += records.capacity() * sizeof(CallRecord);
+    return total;
+  };
   size_t total = 0;
   for (const auto& [id, place] : places_) {
     total += place.sent.capacity() * sizeof(place.sent[0]);
-    total += place.clocks.size() * (sizeof(Clock) + 64);
-    for (const auto& [slot, hosts] : place.slots)
-      for (const auto& [host, records] : hosts) total += records.capacity() * sizeof(CallRecord);
+    total += place.callers.size() * (sizeof(Caller) + 64);
+    for (const auto& [band, b] : place.bands)
+      total += sizeof(Band) + b.offsets.size() * (sizeof(FollowedOffset) + 64);
+    for (const auto& [slot, records] : place.slots)
+      total += of(records.sent) + of(records.received);
   }
   return total;
 }

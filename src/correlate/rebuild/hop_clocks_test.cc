@@ -8,6 +8,14 @@ namespace {
 /// web on one host calls pay on another one, whose clock goes wrong and which no id ever reaches.
 class HopClocksTest : public Rebuilding {
  protected:
+  struct Other {
+    double share;                    // of the calls
+    double offset;                   // s: what its clock is ahead of web's
+    double drift = 0;                // s a second
+    double step = 0, step_at = 1e9;  // s
+    const char* host = "";           // its own, if it is not said
+    double AheadAt(double t) const { return offset + drift * t + (t < step_at ? 0 : step); }
+  };
   struct Load {
     double seconds = 600;
     double per_s = 15;
@@ -19,12 +27,14 @@ class HopClocksTest : public Rebuilding {
     double varies = .06;             // s: mean of what the callee takes beyond 10 ms
     double way = .0006;              // s: mean of each way, beyond .2 ms
     double silent_from = 1e9, silent_to = 1e9;  // s: no calls
-    double other_caller = 0, other_offset = 0;  // share of another caller, what its clock is ahead
     bool two_hosts = false;                     // pay's second one is 100 ms behind the first
+    std::vector<Other> others = {};             // that call pay beside web
   };
   struct Share {
     size_t joins = 0, right = 0, wrong_and_sure = 0;
     double said = 0;
+    size_t nobody = 0, nobody_right = 0, nobody_wrong_and_sure = 0;  // calls that nobody sent
+    double nobody_said = 0;
     double RightOf(size_t all) const {
       return static_cast<double>(right) / static_cast<double>(std::max<size_t>(all, 1));
     }
@@ -33,7 +43,7 @@ class HopClocksTest : public Rebuilding {
   void SetUp() override { senders_named_ = true; }
 
   void Make(const Load& load) {
-    made_.clear(), parent_of_.clear(), minute_of_.clear();
+    made_.clear(), parent_of_.clear(), minute_of_.clear(), sender_of_.clear(), sent_by_.clear();
     sent_.assign(static_cast<size_t>(load.seconds / 60) + 2, 0);
     const auto wait = [&] {
       return load.period > 0 ? load.period : random_.Exponential(1 / load.per_s);
@@ -59,9 +69,11 @@ class HopClocksTest : public Rebuilding {
     ++traces_;
     if (!outside) {
       const uint64_t web = NewId();
-      const bool other = load.other_caller > 0 && random_.Uniform() < load.other_caller;
-      const EntityId caller = other ? shop_ : web_;
-      const Nanos off = other ? FromSeconds(load.other_offset) : 0;
+      const size_t sender = DrawSender(load);
+      const Other* other = sender == 0 ? nullptr : &load.others[sender - 1];
+      const EntityId caller = other == nullptr ? web_ : others_[sender - 1];
+      const char* host = other == nullptr ? "" : other->host;
+      const Nanos off = other == nullptr ? 0 : FromSeconds(other->AheadAt(t));
       Put({{1, traces_},
            web,
            0,
@@ -70,7 +82,10 @@ class HopClocksTest : public Rebuilding {
            SpanKind::kServer,
            caller,
            kNoEntity,
-           "GET"});
+           "GET",
+           false,
+           "",
+           host});
       Put({{1, traces_},
            call,
            web,
@@ -79,9 +94,14 @@ class HopClocksTest : public Rebuilding {
            SpanKind::kClient,
            caller,
            pay_,
-           "POST"});
+           "POST",
+           false,
+           "",
+           host});
       parent_of_[pay] = call;
+      sender_of_[pay] = sender;
       ++sent_[static_cast<size_t>(t / 60)];
+      ++sent_by_[{static_cast<size_t>(t / 60), sender}];
     }
     Put({{2, traces_},
          pay,
@@ -98,14 +118,33 @@ class HopClocksTest : public Rebuilding {
     minute_of_[pay] = static_cast<size_t>(t / 60);
   }
 
-  /// Of the calls that began in these minutes.
-  Share Of(size_t from, size_t to) const {
+  /// 0: web.
+  size_t DrawSender(const Load& load) {
+    if (load.others.empty()) return 0;
+    double left = random_.Uniform();
+    for (size_t k = 0; k < load.others.size(); ++k)
+      if ((left -= load.others[k].share) < 0) return k + 1;
+    return 0;
+  }
+
+  static constexpr size_t kAll = SIZE_MAX;
+  /// Of the calls that began in these minutes, those of one sender or all.
+  Share Of(size_t from, size_t to, size_t sender = kAll) const {
     Share share;
     for (const auto& [span, join] : joins_) {
       const auto minute = minute_of_.find(span);
       if (minute == minute_of_.end() || minute->second < from || minute->second >= to) continue;
-      if (join.parent_span == 0) continue;
+      const auto sent_by = sender_of_.find(span);
+      if (sender != kAll && (sent_by == sender_of_.end() || sent_by->second != sender)) continue;
       const auto truth = parent_of_.find(span);
+      if (join.parent_span == 0 && join.none > 0) {
+        const bool right = truth == parent_of_.end();
+        ++share.nobody;
+        share.nobody_right += right;
+        share.nobody_said += join.none;
+        share.nobody_wrong_and_sure += !right && join.none > .9;
+      }
+      if (join.parent_span == 0) continue;
       const bool right = truth != parent_of_.end() && join.parent_span == truth->second;
       ++share.joins;
       share.right += right;
@@ -119,6 +158,28 @@ class HopClocksTest : public Rebuilding {
     for (size_t m = from; m < to; ++m) all += sent_[m];
     return all;
   }
+  size_t SentBy(size_t sender, size_t from, size_t to) const {
+    size_t all = 0;
+    for (const auto& [at, n] : sent_by_)
+      if (at.second == sender && at.first >= from && at.first < to) all += n;
+    return all;
+  }
+  double RightBy(size_t sender, size_t from, size_t to) const {
+    return Of(from, to, sender).RightOf(SentBy(sender, from, to));
+  }
+  void PrintBySender(const char* what, size_t senders) const {
+    std::printf(
+        "%s\n sender  calls right of the first minute, of the rest, said, sure&wrong; "
+        "nobody sure&wrong\n",
+        what);
+    for (size_t k = 0; k < senders; ++k) {
+      const Share s = Of(1, minutes(), k), all = Of(0, minutes(), k);
+      std::printf("%7zu %6zu %4.3f %4.3f %4.3f %zu; %zu %zu\n", k, SentBy(k, 0, minutes()),
+                  RightBy(k, 0, 1), RightBy(k, 1, minutes()),
+                  s.said / static_cast<double>(std::max<size_t>(s.joins, 1)), all.wrong_and_sure,
+                  all.nobody, all.nobody_wrong_and_sure);
+    }
+  }
   /// As many of the joins are wrong as are said to be.
   void ExpectHonest() const {
     const Share all = Of(0, minutes());
@@ -126,19 +187,29 @@ class HopClocksTest : public Rebuilding {
     const double said = static_cast<double>(all.joins) - all.said;
     EXPECT_LE(wrong, 1.5 * said + .003 * static_cast<double>(Sent(0, minutes())) + 3);
     EXPECT_LE(all.wrong_and_sure, Sent(0, minutes()) / 200);
+    // So it is where it says that nobody sent them.
+    const auto sent = static_cast<double>(all.nobody - all.nobody_right);
+    const double doubted = static_cast<double>(all.nobody) - all.nobody_said;
+    EXPECT_LE(sent, 1.5 * doubted + .003 * static_cast<double>(Sent(0, minutes())) + 3);
+    EXPECT_LE(all.nobody_wrong_and_sure, Sent(0, minutes()) / 200);
   }
   size_t minutes() const { return sent_.size() - 2; }
   void Print(const char* what) const {
-    std::printf("%s\n minute   calls joined right said sure&wrong\n", what);
+    std::printf("%s\n minute   calls joined right said sure&wrong nobody said sure&wrong\n", what);
     for (size_t m = 0; m < minutes(); ++m) {
       const Share s = Of(m, m + 1);
-      std::printf("%7zu %7zu %6zu %5.3f %4.3f %zu\n", m, sent_[m], s.joins, s.RightOf(sent_[m]),
-                  s.said / static_cast<double>(std::max<size_t>(s.joins, 1)), s.wrong_and_sure);
+      std::printf("%7zu %7zu %6zu %5.3f %4.3f %10zu %6zu %4.3f %zu\n", m, sent_[m], s.joins,
+                  s.RightOf(sent_[m]), s.said / static_cast<double>(std::max<size_t>(s.joins, 1)),
+                  s.wrong_and_sure, s.nobody,
+                  s.nobody_said / static_cast<double>(std::max<size_t>(s.nobody, 1)),
+                  s.nobody_wrong_and_sure);
     }
   }
 
-  std::map<uint64_t, size_t> minute_of_;
-  std::vector<size_t> sent_;  // by minute
+  const EntityId others_[3] = {shop_, Service("cart"), Service("ads")};
+  std::map<uint64_t, size_t> minute_of_, sender_of_;
+  std::vector<size_t> sent_;                             // by minute
+  std::map<std::pair<size_t, size_t>, size_t> sent_by_;  // by minute and sender
 };
 
 TEST_F(HopClocksTest, AClockThatNoIdReachesIsFollowedAsItDriftsAndSteps) {
@@ -236,8 +307,12 @@ TEST_F(HopClocksTest, OnOneHostNoClockIsLookedFor) {
       clocks.Received(r, EntityId{7});
     }
   }
-  clocks.Advance(
-      INT64_MAX, [&](const linking::CallRecord&) { ++placed; }, [&](uint64_t) { ++unknown; });
+  size_t sent = 0;
+  clocks.Advance(INT64_MAX,
+                 {.sent = [&](const linking::CallRecord&) { ++sent; },
+                  .placed = [&](const linking::CallRecord&, bool all_sent) { placed += all_sent; },
+                  .unknown = [&](uint64_t) { ++unknown; }});
+  EXPECT_EQ(sent, 2'000u);
   EXPECT_EQ(placed, 2'000u);
   EXPECT_EQ(unknown, 0u);
 }
@@ -277,13 +352,128 @@ TEST_F(HopClocksTest, EachHostOfACalleeHasAClock) {
 }
 
 TEST_F(HopClocksTest, CallersWhoseClocksDifferAreNotMixedUp) {
-  Make({.other_caller = .5, .other_offset = .05});
+  Make({.others = {{.share = .5, .offset = .05}}});
   Run(120);
-  Print("two callers whose clocks are 50 ms apart");
+  PrintBySender("two callers whose clocks are 50 ms apart", 2);
   ExpectHonest();
-  Make({.other_caller = .2, .other_offset = .05});
+  Make({.others = {{.share = .2, .offset = .05}}});
   Run(120);
-  Print("a fifth of the calls from one whose clock is 50 ms ahead");
+  PrintBySender("a fifth of the calls from one whose clock is 50 ms ahead", 2);
+  ExpectHonest();
+}
+
+TEST_F(HopClocksTest, EachCallerIsJoinedAtItsOwnOffset) {
+  for (const double offset : {0., .007, .04, 2.}) {
+    for (const double per_s : {1., 5., 30.}) {
+      Make({.seconds = 300, .per_s = 2 * per_s, .others = {{.share = .5, .offset = offset}}});
+      Run(60);
+      std::printf("%.0f ms apart, %.0f calls a second each\n", offset * 1e3, per_s);
+      PrintBySender("", 2);
+      for (size_t k = 0; k < 2; ++k) EXPECT_GT(RightBy(k, 1, 5), .95) << offset << " " << per_s;
+      ExpectHonest();
+    }
+  }
+}
+
+TEST_F(HopClocksTest, ACallerOfFewCallsIsFoundBesideOneOfMany) {
+  for (const double offset : {.007, .04, 2.}) {
+    Make({.seconds = 300, .per_s = 32, .others = {{.share = 1. / 16, .offset = offset}}});
+    Run(60);
+    std::printf("%.0f ms apart, 30 and 2 calls a second\n", offset * 1e3);
+    PrintBySender("", 2);
+    for (size_t k = 0; k < 2; ++k) EXPECT_GT(RightBy(k, 1, 5), .95) << offset;
+    ExpectHonest();
+  }
+}
+
+TEST_F(HopClocksTest, ThreeCallersHaveThreeOffsets) {
+  for (const double per_s : {1., 5., 30.}) {
+    Make({.seconds = 300,
+          .per_s = 3 * per_s,
+          .others = {{.share = 1. / 3, .offset = .007}, {.share = 1. / 3, .offset = -.04}}});
+    Run(60);
+    std::printf("7 ms ahead, 40 ms behind, %.0f calls a second each\n", per_s);
+    PrintBySender("", 3);
+    for (size_t k = 0; k < 3; ++k) EXPECT_GT(RightBy(k, 1, 5), .95) << per_s;
+    ExpectHonest();
+  }
+}
+
+TEST_F(HopClocksTest, ACallersClockMayDriftAndStepAlone) {
+  Make({.per_s = 10, .others = {{.share = .5, .offset = 0, .drift = 40e-6}}});
+  Run(120);
+  PrintBySender("in sync at first, one gains 40 ppm", 2);
+  Print("");
+  for (size_t k = 0; k < 2; ++k) EXPECT_GT(RightBy(k, 0, 10), .95);
+  ExpectHonest();
+  for (const double offset : {0., .04}) {
+    Make({.seconds = 300,
+          .per_s = 10,
+          .others = {{.share = .5, .offset = offset, .step = .03, .step_at = 150}}});
+    Run(60);
+    PrintBySender("one steps by 30 ms at 150 s", 2);
+    Print("");
+    for (size_t k = 0; k < 2; ++k) {
+      EXPECT_GT(RightBy(k, 3, 5), .98) << offset;
+      EXPECT_GT(RightBy(k, 2, 3), .75) << offset;
+    }
+    ExpectHonest();
+  }
+}
+
+TEST_F(HopClocksTest, ACallerOutOfReachIsUnknown) {
+  Make({.seconds = 300, .per_s = 10, .others = {{.share = .5, .offset = -5}}});
+  Run(60);
+  PrintBySender("one is 5 s behind", 2);
+  EXPECT_GT(RightBy(0, 1, 5), .95);
+  EXPECT_LT(Of(1, 5, 1).joins, SentBy(1, 1, 5) / 20);
+  EXPECT_LT(Of(1, 5, 1).nobody, SentBy(1, 1, 5) / 20);
+  ExpectHonest();
+}
+
+TEST_F(HopClocksTest, ServicesOnOneHostHaveOneClock) {
+  Make({.seconds = 300,
+        .per_s = 10,
+        .others = {{.share = .1, .offset = .04, .host = "node-2"},
+                   {.share = .4, .offset = .04, .host = "node-2"}}});
+  Run(60);
+  PrintBySender("two services on a host that is 40 ms ahead, 1 and 4 calls a second", 3);
+  for (size_t k = 0; k < 3; ++k) EXPECT_GT(RightBy(k, 1, 5), .95);
+  ExpectHonest();
+}
+
+TEST_F(HopClocksTest, CallersAndHostsOfTheCalleeMayAllDiffer) {
+  Make({.seconds = 300, .per_s = 20, .two_hosts = true, .others = {{.share = .5, .offset = .04}}});
+  Run(60);
+  PrintBySender("callers 40 ms apart, callees 100 ms", 2);
+  for (size_t k = 0; k < 2; ++k) EXPECT_GT(RightBy(k, 1, 5), .95);
+  ExpectHonest();
+}
+
+TEST_F(HopClocksTest, CallersDifferBesideRequestsThatNobodyTraced) {
+  Make({.seconds = 300,
+        .per_s = 10,
+        .outside = .3,
+        .others = {{.share = .4, .offset = .04, .step = -.3, .step_at = 150}}});
+  Run(60);
+  PrintBySender("30 % from outside, one 40 ms ahead that steps by -300 ms at 150 s", 2);
+  Print("");
+  for (size_t k = 0; k < 2; ++k) {
+    EXPECT_GT(RightBy(k, 1, 2), .95);
+    EXPECT_GT(RightBy(k, 3, 5), .95);
+  }
+  ExpectHonest();
+}
+
+TEST_F(HopClocksTest, SlowWaysBlurTheJoinsOfCallersThatDiffer) {
+  Make({.seconds = 300, .per_s = 10, .way = .02, .others = {{.share = .5, .offset = 0}}});
+  Run(60);
+  PrintBySender("each way takes 20 ms, in sync", 2);
+  const double in_sync = Of(1, 5).RightOf(Sent(1, 5));
+  Make({.seconds = 300, .per_s = 10, .way = .02, .others = {{.share = .5, .offset = .3}}});
+  Run(60);
+  PrintBySender("each way takes 20 ms, 300 ms apart", 2);
+  for (size_t k = 0; k < 2; ++k) EXPECT_GT(RightBy(k, 1, 5), in_sync - .05);
   ExpectHonest();
 }
 
@@ -296,21 +486,25 @@ TEST_F(HopClocksTest, AClockThatRunsAtAnotherRateForAWhileIsFollowed) {
 }
 
 TEST_F(HopClocksTest, ChunksChangeNothing) {
-  Make({.seconds = 200, .step = .03, .step_at = 100, .outside = .1});
-  Run();
-  EXPECT_GT(Of(0, 3).joins, Sent(0, 3) * 8 / 10);
-  ChunksChangeNothing();
+  for (const std::vector<Other>& others :
+       {std::vector<Other>{}, {{.share = .4, .offset = .04, .step = -.1, .step_at = 100}}}) {
+    Make({.seconds = 200, .step = .03, .step_at = 100, .outside = .1, .others = others});
+    Run();
+    EXPECT_GT(Of(0, 3).joins, Sent(0, 3) * 8 / 10);
+    ChunksChangeNothing();
+  }
 }
 
-/// Whatever times come: each received call is placed or unknown, once.
+/// Whatever times come: each received call is placed or unknown, once; no sent one is told twice.
 TEST(HopClocks, NothingIsLostWhateverTheTimes) {
   Random random(3);
   HopClocks clocks;
-  std::map<uint64_t, int> told;
-  const auto placed = [&](const linking::CallRecord& r) { ++told[r.id]; };
-  const auto unknown = [&](uint64_t id) { ++told[id]; };
+  std::map<uint64_t, int> told, sent_told;
+  const HopClocks::Sinks sinks{.sent = [&](const linking::CallRecord& r) { ++sent_told[r.id]; },
+                               .placed = [&](const linking::CallRecord& r, bool) { ++told[r.id]; },
+                               .unknown = [&](uint64_t id) { ++told[id]; }};
   constexpr Nanos kOdd[] = {0, -1, kSecond, (Nanos{1} << 62) - 1, -(Nanos{1} << 62) + 1, kT0};
-  uint64_t received = 0;
+  uint64_t received = 0, sent = 0;
   for (int i = 0; i < 4'000; ++i) {
     linking::CallRecord r;
     r.service = EntityId{1 + random.Below(2)};
@@ -320,16 +514,18 @@ TEST(HopClocks, NothingIsLostWhateverTheTimes) {
                                  : r.start + static_cast<Nanos>(random.Below(3)) * kMillisecond;
     if (!HopClocks::Takes(r)) continue;
     if (random.Below(2) == 0) {
+      r.id = ++sent;
       clocks.Sent(r, EntityId{3 + random.Below(2)});
     } else {
       r.id = ++received;
       clocks.Received(r, EntityId{random.Below(3)});
     }
-    if (i % 500 == 0) clocks.Advance(kT0 + i * 10 * kMillisecond, placed, unknown);
+    if (i % 500 == 0) clocks.Advance(kT0 + i * 10 * kMillisecond, sinks);
   }
-  clocks.Advance(INT64_MAX, placed, unknown);
+  clocks.Advance(INT64_MAX, sinks);
   EXPECT_EQ(told.size(), received);
   for (const auto& [id, times] : told) EXPECT_EQ(times, 1) << id;
+  for (const auto& [id, times] : sent_told) EXPECT_EQ(times, 1) << id;
 }
 
 }  // namespace

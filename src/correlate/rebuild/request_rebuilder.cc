@@ -86,6 +86,7 @@ struct RequestRebuilder::Impl {
     EntityId address = kNoEntity;
     Nanos start = 0;
     bool undecided = false;
+    bool all_sent = true;  // whoever may have sent it is known to the linker
 
     /// What it may be joined to may end by its own clock as early as this.
     Nanos earliest() const {
@@ -136,23 +137,22 @@ struct RequestRebuilder::Impl {
   static Ref RefTo(const LeavingTrace& trace, const MadeRecord& made) {
     const OpenSpan& span = trace.joined.spans()[made.span];
     const SpanRef top{trace.id, trace.joined.spans()[made.top].id};
-    return {{trace.id, span.id}, top,        made.part,     span.service,
-            made.address,        span.start, made.undecided};
+    return {{trace.id, span.id}, top,        made.part,      span.service,
+            made.address,        span.start, made.undecided, true};
   }
 
   /// A request of which it is still to be told who sent it waits for that.
   void Hand(const CallRecord& record, const Ref& made, EntityId host) {
     const bool sent = made.part == SpanPart::kSent, arrives = made.part == SpanPart::kArrived;
     const bool takes_times = HopClocks::Takes(record);
-    if (sent && takes_times) hop_clocks.Sent(record, host);
-    if (arrives && takes_times) {
+    if (sent && takes_times) {
+      hop_clocks.Sent(record, host);
+    } else if (arrives && takes_times) {
       hop_clocks.Received(record, host);
-      return;
-    }
-    if (sent || arrives) {
+    } else if (sent || arrives) {
       hops.Add({&record, 1});
-      return;
     }
+    if (sent || arrives) return;
     const uint64_t arrived = RecordId(made.span.trace, made.span.span, SpanPart::kArrived);
     const auto hop = refs.find(arrived);
     if (made.part == SpanPart::kReceived && hop != refs.end() && hop->second.undecided &&
@@ -219,6 +219,11 @@ struct RequestRebuilder::Impl {
     join.trace = call.span.trace;
     join.span = call.span.span;
     const auto request = refs.find(link.request);
+    // "Nobody" is none of those that the linker was told of.
+    if (!call.all_sent && link.request == 0) {
+      if (on_join) on_join(join);
+      return;
+    }
     if (link.request == 0 || request == refs.end() ||
         !Somebody(call, request->second, link, &join)) {
       join.none = link.request == 0 ? link.posterior : 1;
@@ -244,7 +249,7 @@ struct RequestRebuilder::Impl {
       if (other.posterior <= 0) break;
       const auto ref = refs.find(other.request);
       if (other.request == 0) {
-        above.none = other.posterior;
+        above.none = call.all_sent ? other.posterior : 0;
       } else if (above.runner_up.span == 0 && ref != refs.end()) {
         above.runner_up = ref->second.span;
         above.runner_up_posterior = other.posterior;
@@ -274,22 +279,28 @@ struct RequestRebuilder::Impl {
     return true;
   }
 
-  void PlaceArrivals(Nanos until) {
-    hop_clocks.Advance(
-        until,
-        [&](const CallRecord& record) {
-          hops.Add({&record, 1});
-        },
-        [&](uint64_t arrived) {
-          Link link;  // of which nothing is likely
-          link.call = arrived;
-          DecideHop(link);
-        });
+  void PlaceHops(Nanos until) {
+    hop_clocks.Advance(until, {.sent =
+                                   [&](const CallRecord& record) {
+                                     hops.Add({&record, 1});
+                                   },
+                               .placed =
+                                   [&](const CallRecord& record, bool all_sent) {
+                                     const auto at = refs.find(record.id);
+                                     if (at != refs.end()) at->second.all_sent = all_sent;
+                                     hops.Add({&record, 1});
+                                   },
+                               .unknown =
+                                   [&](uint64_t arrived) {
+                                     Link link;  // of which nothing is likely
+                                     link.call = arrived;
+                                     DecideHop(link);
+                                   }});
   }
 
   void Advance(Nanos until) {
-    PlaceArrivals(until);
-    hops.Advance(hop_clocks.placed_until() - HopClocks::kReach,
+    PlaceHops(until);
+    hops.Advance(hop_clocks.placed_until() - HopClocks::kFarthest,
                  [&](const Link& link) { DecideHop(link); });
     const Nanos whole = held_ends.empty() ? until : std::min(until, *held_ends.begin());
     within.Advance(whole, [&](const Link& link) { Decide(Likeliest(link)); });
@@ -297,7 +308,7 @@ struct RequestRebuilder::Impl {
   }
 
   void Finish() {
-    PlaceArrivals(INT64_MAX);
+    PlaceHops(INT64_MAX);
     hops.Finish([&](const Link& link) { DecideHop(link); });
     within.Finish([&](const Link& link) { Decide(Likeliest(link)); });
     Settle(INT64_MAX);

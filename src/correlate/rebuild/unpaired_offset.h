@@ -49,8 +49,9 @@ class UnpairedOffset {
     double evidence = 0;  // log odds of that offset against none, priors and all
   };
 
-  /// `sent` in order of start. Offsets within `reach` of `around` are looked at; fewer, and not all
-  /// of `received`, where there would be too many pairs.
+  /// `sent` in order of start: all that lie within `reach` of what was received, since a received
+  /// call without one counts against an offset. Offsets within `reach` of `around` are looked at;
+  /// fewer, and not all of `received`, where there would be too many pairs.
   UnpairedOffset(std::span<const CallTime> sent, std::span<const CallTime> received, double around,
                  double reach, double room);
   Posterior Given(const Prior& prior) const;
