@@ -42,10 +42,10 @@ Status SomethingWasKept(const telemetry::LossLedger& ledger, const std::string& 
     why += (why.empty() ? "" : "; ") + std::to_string(n) +
            " dropped: " + std::string(telemetry::ReasonSentence(reason));
   }
-  for (const auto* files : {&troubles.broken_off, &troubles.damaged}) {
-    for (const std::string& file : *files) why += "; " + file;
-  }
-  return Status::InvalidArgument(path + ": nothing in it can be kept (" + why + ")");
+  for (const std::string& file : troubles.broken_off) why += "; " + file;
+  std::string message = path + ": nothing in it can be kept (" + why + ")";
+  for (const std::string& file : troubles.damaged) message += "; " + file;
+  return Status::InvalidArgument(std::move(message));
 }
 
 }  // namespace

@@ -414,10 +414,15 @@ class Terminal {
     if (p.inferred > 0)
       text +=
           ", " + share(p.inferred) + " inferred (mean posterior " + Percent(r.mean_posterior) + ")";
-    if (p.unknown() > 0)
-      text += ", " + share(p.unknown()) + " unknown (" + std::to_string(p.lost) +
-              " named and never came, " + std::to_string(p.not_found) + " not found, " +
-              std::to_string(p.sender_unknown) + " whose sender the clocks do not tell)";
+    std::string why;
+    const std::pair<uint64_t, const char*> unknown[] = {
+        {p.lost, " named and never came"},
+        {p.not_found, " not found"},
+        {p.sender_unknown, " whose sender the clocks do not tell"}};
+    for (const auto& [n, what] : unknown) {
+      if (n > 0) why += (why.empty() ? "" : ", ") + std::to_string(n) + what;
+    }
+    if (!why.empty()) text += ", " + share(p.unknown()) + " unknown (" + why + ")";
     text += ".";
     if (r.refused > 0)
       text += " " + std::to_string(r.refused) + " beyond the limits: not answered.";

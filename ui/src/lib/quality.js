@@ -35,6 +35,8 @@ export function findings(picture) {
   for (const [name, say] of Object.entries(ownLosses)) {
     if (status.self[name] > 0) out.push({ bad: true, what: say(status.self[name]) });
   }
+  const orphans = status.parents.lost;
+  if (orphans > 0) out.push({ bad: true, what: `${many(orphans, 'span names', 'spans name')} a parent that never came` });
   const unseen = missingSpans(picture.estimates);
   if (unseen) out.push({ bad: true, what: unseen });
   return out;
