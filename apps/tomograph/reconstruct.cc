@@ -2,7 +2,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -15,6 +17,7 @@
 #include "engine/related_lines.h"
 #include "net/http_server.h"
 #include "progress_bar.h"
+#include "publish/api.h"
 #include "publish/publisher.h"
 #include "publish/report.h"
 #include "publish/request_json.h"
@@ -48,9 +51,12 @@ void WaitForCtrlC() {
 }
 
 /// The page of --serve. Listens from the start, so that a busy address is said before the work and
-/// not after it; until there is a result it says that there is none yet.
+/// not after it. Until there is a result the page says how much has been read, and what asks the
+/// API for more is told to come again.
 class Page {
  public:
+  explicit Page(std::string source) : source_(std::move(source)) {}
+
   Status Listen(const std::string& address) {
     const auto parsed = engine::ParseAddress(address);
     if (!parsed.ok()) return parsed.status();
@@ -60,15 +66,26 @@ class Page {
         [this](net::HttpRequest&& request, std::shared_ptr<net::Responder> responder) {
           if (publish::Publisher* publisher = shown_.load())
             return publisher->HandleHttp(std::move(request), std::move(responder));
-          net::HttpResponse wait;
-          wait.status = 503;
-          wait.headers = {{"Retry-After", "1"}};
-          wait.body = "the recording is still being read\n";
+          if (TellsOfReading(request.path))
+            return reading_.HandleHttp(std::move(request), std::move(responder));
+          net::HttpResponse wait = publish::ErrorResponse(503, "unavailable", kStillReading);
+          wait.headers.emplace_back("Retry-After", "1");
           responder->Respond(std::move(wait));
         });
     if (!server.ok()) return server.status();
     server_ = std::move(server).value();
+    reading_.SetReady(false, kStillReading);
+    Tell(0);
     return Status::Ok();
+  }
+
+  /// How much of the recording has been read. At most one picture for each hundredth of it.
+  void Read(uint64_t done, uint64_t total) {
+    if (server_ == nullptr || total == 0) return;
+    const double percent =
+        std::floor(100.0 * static_cast<double>(done) / static_cast<double>(total));
+    // When all is read the last windows are still to be reconstructed.
+    if (percent > told_percent_) Tell(std::min(percent, 99.0));
   }
 
   /// Until Ctrl-C.
@@ -78,6 +95,7 @@ class Page {
     publisher_->Publish(result.picture);
     publisher_->SetReady(true);
     shown_ = publisher_.get();
+    reading_.Publish(result.picture);  // tells those who wait that there is something to fetch
     std::printf("\nThe page: http://%s:%u/   (Ctrl-C ends it)\n", host_.c_str(), server_->port());
     std::fflush(stdout);
     WaitForCtrlC();
@@ -86,7 +104,26 @@ class Page {
   }
 
  private:
+  static constexpr const char* kStillReading = "the recording is still being read";
+
+  static bool TellsOfReading(std::string_view path) {
+    return path == "/" || path == "/index.html" || path == "/api/v1/picture" ||
+           path == "/api/v1/stream" || path == "/api/v1/status" || path.starts_with("/-/");
+  }
+
+  void Tell(double percent) {
+    told_percent_ = percent;
+    auto picture = std::make_shared<telemetry::Picture>();
+    picture->source = source_;
+    picture->read = percent / 100;
+    reading_.Publish(std::move(picture));
+  }
+
+  const std::string source_;
   std::string host_;
+  double told_percent_ = 0;
+  telemetry::Identities none_;
+  publish::Publisher reading_{nullptr, &none_};
   std::unique_ptr<publish::Publisher> publisher_;
   std::atomic<publish::Publisher*> shown_{nullptr};
   std::unique_ptr<net::HttpServer> server_;
@@ -178,7 +215,7 @@ int Reconstruct(const Options& options) {
       return Fail(opened.message());
     run.on_join = [&](const telemetry::InferredJoin& join) { links.Write(join); };
   }
-  Page page;
+  Page page(options.path);
   if (!options.serve.empty()) {
     if (const Status listening = page.Listen(options.serve); !listening.ok())
       return Fail(listening.message());
@@ -187,6 +224,7 @@ int Reconstruct(const Options& options) {
     ProgressBar bar(!options.quiet);
     return engine::ReconstructRecording(options.path, run, [&](uint64_t done, uint64_t total) {
       bar.Update(done, total, 1e6, "MB");
+      page.Read(done, total);
     });
   }();
   if (!result.ok()) return Fail(result.status().message());
@@ -201,8 +239,11 @@ int Reconstruct(const Options& options) {
       std::printf("not telemetry, left out: %s\n", path.c_str());
   }
   // Beside the JSON, not in it: what reads it looks into the ledger.
-  for (const std::string& file : result->broken_off)
-    std::fprintf(options.json ? stderr : stdout, "broken off: %s\n", file.c_str());
+  FILE* const beside = options.json ? stderr : stdout;
+  for (const std::string& file : result->troubles.broken_off)
+    std::fprintf(beside, "broken off: %s\n", file.c_str());
+  for (const std::string& file : result->troubles.damaged)
+    std::fprintf(beside, "damaged: %s\n", file.c_str());
   if (!options.report.empty()) {
     if (const Status written = report.Write(publish::HtmlReport(picture)); !written.ok())
       return Fail(written.message());

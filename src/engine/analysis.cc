@@ -147,7 +147,10 @@ void Analysis::Close(WindowSet&& windows) {
   diagnoser_.SetClockBounds(correlator_.ClockBounds());
   diagnoser_.Update(windows, estimates, correlator_.Edges());
   AddToLines(windows);
+  units_.Read(identities_->series);
   joined_and_orphans_.emplace_back(windows.spans_joined, windows.orphans);
+  all_joined_ += windows.spans_joined;
+  all_orphans_ += windows.orphans;
   fresh_estimates_.insert(fresh_estimates_.end(), estimates.begin(), estimates.end());
   estimate_count_ += estimates.size();
   estimates_.push_back(std::move(estimates));
@@ -203,7 +206,10 @@ void Analysis::Fill(telemetry::Picture* picture) const {
   picture->clock_findings = correlator_.clocks().Findings();
   picture->requests = correlator_.requests().Recent();
   picture->rebuilding = correlator_.requests().stats();
+  picture->parents = {all_joined_, picture->rebuilding.inferred, all_orphans_,
+                      picture->rebuilding.not_found, picture->rebuilding.sender_unknown};
   picture->clock_bounds = correlator_.ClockBounds();
+  picture->mixed_units = units_.Mixed(identities_->strings);
   picture->window_starts.assign(window_starts_.begin(), window_starts_.end());
   if (!window_starts_.empty()) picture->watermark = window_starts_.back() + picture->window_length;
   for (const auto& [key, values] : lines_) {

@@ -16,6 +16,7 @@
 #include "correlate/correlator.h"
 #include "diagnose/baseline/baseline.h"
 #include "diagnose/diagnoser.h"
+#include "engine/unit_book.h"
 #include "reconstruct/state_model.h"
 #include "telemetry/batch.h"
 #include "telemetry/identities.h"
@@ -89,10 +90,12 @@ class Analysis {
   diagnose::Diagnoser diagnoser_;
 
   std::deque<Nanos> window_starts_;
-  std::map<LineKey, std::deque<double>> lines_;                   // each as long as window_starts_
+  std::map<LineKey, std::deque<double>> lines_;  // each as long as window_starts_
+  UnitBook units_;
   uint64_t points_left_out_ = 0;                                  // of lines beyond the limit
   std::deque<std::vector<telemetry::Estimate>> estimates_;        // one entry a window
   std::deque<std::pair<uint64_t, uint64_t>> joined_and_orphans_;  // one entry a window
+  uint64_t all_joined_ = 0, all_orphans_ = 0;                     // of all windows so far
   size_t estimate_count_ = 0;                                     // in estimates_
   std::vector<telemetry::Estimate> fresh_estimates_;
   std::deque<telemetry::ChangeEvent> changes_;

@@ -326,9 +326,11 @@ TEST(RecordedRun, ADamagedFileCostsWhatLiesBehindItsDamage) {
                                  {"b.csv", "t,service\n1,a\n"},
                                  {"b.mapping.yaml", "time: t\nmetric: m\nvalue: v\n"}});
   ASSERT_TRUE(result.ok()) << result.status().ToString();
-  ASSERT_EQ(result->broken_off.size(), 2u);
-  EXPECT_NE(result->broken_off[0].find("a.jsonl.gz: the compressed"), std::string::npos);
-  EXPECT_NE(result->broken_off[1].find("b.csv: CSV has no column 'm'"), std::string::npos);
+  ASSERT_EQ(result->troubles.broken_off.size(), 2u);
+  EXPECT_NE(result->troubles.broken_off[0].find("a.jsonl.gz: the compressed"), std::string::npos);
+  EXPECT_NE(result->troubles.broken_off[1].find("b.csv: CSV has no column 'm'"), std::string::npos);
+  EXPECT_EQ(result->picture->broken_off_files, result->troubles.broken_off);
+  EXPECT_EQ(result->picture->damaged_files, result->troubles.damaged);
   uint64_t spans = 0, lost_messages = 0;
   for (const auto& row : result->picture->loss) {
     EXPECT_TRUE(row.balanced());

@@ -50,7 +50,7 @@ class Lane {
        std::atomic<uint64_t>* bytes_read, RecordedTime* recorded)
       : queue_(kBatchesAhead), recorded_(recorded), thread_([this, file, context, bytes_read] {
           uint64_t before = 0;
-          broken_off_ = ingest::ReadRecording(
+          troubles_ = ingest::ReadRecording(
               {file}, context, [this](Batch&& batch) { queue_.Push(std::move(batch)); },
               [&](uint64_t bytes) {
                 bytes_read->fetch_add(bytes - before);
@@ -83,7 +83,7 @@ class Lane {
     return batch;
   }
   /// Only after it ended.
-  const std::vector<std::string>& broken_off() const { return broken_off_; }
+  const ingest::ReadingTroubles& troubles() const { return troubles_; }
 
  private:
   void Step() {
@@ -108,7 +108,7 @@ class Lane {
 
   BoundedQueue<Batch> queue_;
   RecordedTime* const recorded_;
-  std::vector<std::string> broken_off_;
+  ingest::ReadingTroubles troubles_;
   std::optional<Batch> head_;
   std::vector<Nanos> times_;  // of the head, in order
   Nanos reached_ = INT64_MIN;
@@ -118,28 +118,29 @@ class Lane {
 
 }  // namespace
 
-std::vector<std::string> MergeRecording(const std::vector<ingest::RecordingFile>& files,
-                                        const ingest::DecodeContext& context,
-                                        const std::function<void(Batch&&, Progress)>& sink,
-                                        const std::function<void(uint64_t bytes)>& progress) {
+ingest::ReadingTroubles MergeRecording(const std::vector<ingest::RecordingFile>& files,
+                                       const ingest::DecodeContext& context,
+                                       const std::function<void(Batch&&, Progress)>& sink,
+                                       const std::function<void(uint64_t bytes)>& progress) {
   std::atomic<uint64_t> bytes_read{0};
   RecordedTime recorded;
   std::vector<std::unique_ptr<Lane>> lanes;
   size_t next_file = 0;
   Nanos watermark = INT64_MIN / 2;  // before all, with room to reckon
-  std::vector<std::string> broken_off;
+  ingest::ReadingTroubles troubles;
   for (;;) {
     while (lanes.size() < kMaxOpenFiles && next_file < files.size())
       lanes.push_back(std::make_unique<Lane>(files[next_file++], context, &bytes_read, &recorded));
     std::erase_if(lanes, [&](const std::unique_ptr<Lane>& lane) {
       if (!lane->ended()) return false;
-      broken_off.insert(broken_off.end(), lane->broken_off().begin(), lane->broken_off().end());
+      troubles.Add(lane->troubles());
       return true;
     });
     if (lanes.empty()) {
       if (next_file < files.size()) continue;
-      std::sort(broken_off.begin(), broken_off.end());
-      return broken_off;
+      std::sort(troubles.broken_off.begin(), troubles.broken_off.end());
+      std::sort(troubles.damaged.begin(), troubles.damaged.end());
+      return troubles;
     }
     TimeRange believable = recorded.Believable();
     Lane& lane = **std::min_element(lanes.begin(), lanes.end(), [&](const auto& a, const auto& b) {

@@ -25,9 +25,8 @@ struct Progress {
 
 /// `sink(batch, progress)`. Each file is decoded on a thread of its own, a few batches ahead; at
 /// most 32 files are open, later ones (by name) follow as earlier ones end. A batch without a
-/// believable record is handed out as soon as it is there. Returns the files that could not be read
-/// to their end, in their order (ingest::ReadRecording).
-std::vector<std::string> MergeRecording(
+/// believable record is handed out as soon as it is there. Returns what could not be read, by file.
+ingest::ReadingTroubles MergeRecording(
     const std::vector<ingest::RecordingFile>& files, const ingest::DecodeContext& context,
     const std::function<void(telemetry::Batch&&, Progress)>& sink,
     const std::function<void(uint64_t bytes)>& progress);

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "engine/merge.h"
-#include "ingest/recording.h"
 #include "normalize/normalizer.h"
 #include "store/duckdb/duckdb_store.h"
 
@@ -28,7 +27,7 @@ ingest::DecodeContext ContextOf(telemetry::Identities* identities, telemetry::Lo
 
 /// An error that names the reasons when all that was there is lost: no picture says that better.
 Status SomethingWasKept(const telemetry::LossLedger& ledger, const std::string& path,
-                        const std::vector<std::string>& broken_off) {
+                        const ingest::ReadingTroubles& troubles) {
   std::map<telemetry::Reason, uint64_t> dropped;
   uint64_t kept = 0;
   for (const auto& row : ledger.Rows()) {
@@ -43,8 +42,10 @@ Status SomethingWasKept(const telemetry::LossLedger& ledger, const std::string& 
     why += (why.empty() ? "" : "; ") + std::to_string(n) +
            " dropped: " + std::string(telemetry::ReasonSentence(reason));
   }
-  for (const std::string& file : broken_off) why += "; " + file;
-  return Status::InvalidArgument(path + ": nothing in it can be kept (" + why + ")");
+  for (const std::string& file : troubles.broken_off) why += "; " + file;
+  std::string message = path + ": nothing in it can be kept (" + why + ")";
+  for (const std::string& file : troubles.damaged) message += "; " + file;
+  return Status::InvalidArgument(std::move(message));
 }
 
 }  // namespace
@@ -98,10 +99,10 @@ Result<RecordedResult> ReconstructRecording(
     else
       analysis.TakeEstimates();
   };
-  result.broken_off = MergeRecording(*files, context, take, [&](uint64_t bytes) {
+  result.troubles = MergeRecording(*files, context, take, [&](uint64_t bytes) {
     if (progress) progress(bytes, total_bytes);
   });
-  TG_RETURN_IF_ERROR(SomethingWasKept(ledger, path, result.broken_off));
+  TG_RETURN_IF_ERROR(SomethingWasKept(ledger, path, result.troubles));
   analysis.Finish();
   if (result.store != nullptr) {
     if (stored.ok()) stored = result.store->PutEstimates(analysis.TakeEstimates());
@@ -118,6 +119,8 @@ Result<RecordedResult> ReconstructRecording(
   picture->broke_off = analysis.newest();
   picture->source = path;
   picture->loss = ledger.Rows();
+  picture->broken_off_files = result.troubles.broken_off;
+  picture->damaged_files = result.troubles.damaged;
   result.picture = std::move(picture);
   return result;
 }
@@ -130,14 +133,14 @@ Result<std::vector<Batch>> ReadNormalised(const std::string& path,
   VirtualClock clock;
   const normalize::Normalizer normalizer(identities);
   std::vector<Batch> batches;
-  const std::vector<std::string> broken_off = MergeRecording(
+  const ingest::ReadingTroubles troubles = MergeRecording(
       *files, ContextOf(identities, &ledger, &clock, &normalizer),
       [&](Batch&& batch, Progress) {
         normalizer.Normalize(&batch);
         batches.push_back(std::move(batch));
       },
       nullptr);
-  if (!broken_off.empty()) return Status::Corrupt(broken_off.front());
+  if (!troubles.broken_off.empty()) return Status::Corrupt(troubles.broken_off.front());
   return batches;
 }
 

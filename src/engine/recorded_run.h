@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "engine/analysis.h"
+#include "ingest/recording.h"
 #include "store/store.h"
 #include "telemetry/identities.h"
 #include "telemetry/picture.h"
@@ -30,8 +31,8 @@ struct RecordedResult {
   std::unique_ptr<telemetry::Identities> identities;
   std::unique_ptr<store::Store> store;  // null without store_dir, or when an optional one failed
   std::shared_ptr<const telemetry::Picture> picture;
-  std::vector<std::string> ignored;     // files that hold no telemetry
-  std::vector<std::string> broken_off;  // "PATH: why", of those that were not read to their end
+  std::vector<std::string> ignored;  // files that hold no telemetry
+  ingest::ReadingTroubles troubles;  // what of the others could not be read
 };
 
 /// kNotFound / kInvalidArgument when there is nothing to read, or nothing of it can be kept: a

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/byte_view.h"
 #include "base/nanotime.h"
@@ -45,6 +46,18 @@ struct DecodeContext {
 
 using BatchSink = std::function<void(telemetry::Batch&&)>;
 
+/// Of the lines of a stream: those that could not be read.
+struct DamagedLines {
+  uint64_t count = 0;
+  uint64_t first = 0;  // number of the line in which the first begins, from 1
+  std::string why;     // of the first
+  void Add(uint64_t line, std::string_view reason) {
+    if (count++ > 0) return;
+    first = line;
+    why = reason;
+  }
+};
+
 /// For streams (files, pipes). Not thread-safe.
 class StreamDecoder {
  public:
@@ -53,6 +66,8 @@ class StreamDecoder {
   virtual Status Push(ByteView chunk, const BatchSink& sink) = 0;
   /// The stream has ended: hands out what is left.
   virtual Status Finish(const BatchSink& sink) = 0;
+  /// So far; each is in the ledger too. Formats that are not made of lines have none.
+  virtual DamagedLines damaged() const { return {}; }
 };
 
 }  // namespace tomograph::ingest

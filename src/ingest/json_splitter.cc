@@ -22,16 +22,17 @@ void JsonSplitter::Push(ByteView chunk, const OnFound& found) {
     } else if (c == '"') {
       in_string_ = true;
       last_string_.clear();
-      if (!capturing_ && depth() == element_depth_) junk_ = true;
+      if (!capturing_ && depth() == element_depth_) NoteJunk();
     } else if (!capturing_ && depth() == element_depth_) {
       if (c == '\n' || c == ',') {
         ReportJunk(found);
       } else if (!IsSpace(c) &&
                  static_cast<unsigned char>(c) < 0x80) {  // a byte-order mark is no junk
-        junk_ = true;
+        NoteJunk();
       }
     }
     line_start_ = c == '\n';
+    line_ += c == '\n' ? 1 : 0;
     if (!IsSpace(c)) last_ = c;
   }
   KeepTo(chunk, chunk.size());
@@ -81,13 +82,14 @@ void JsonSplitter::Open(char c, size_t at, const OnFound& found) {
     ReportJunk(found);
     capturing_ = true;
     capture_from_ = at;
+    found_line_ = line_;
   }
   open_ += c;
 }
 
 void JsonSplitter::Close(char c, ByteView chunk, size_t at, const OnFound& found) {
   if (open_.empty()) {
-    junk_ = junk_ || c == '}';  // a lone ']' may be the end of an array whose start was damaged
+    if (c == '}') NoteJunk();  // a lone ']' may be the end of an array whose start was damaged
     return;
   }
   if (open_.back() != (c == '}' ? '{' : '[')) return Damage(found);
@@ -117,7 +119,13 @@ void JsonSplitter::KeepTo(ByteView chunk, size_t end) {
   }
 }
 
+void JsonSplitter::NoteJunk() {
+  if (!junk_) found_line_ = line_;
+  junk_ = true;
+}
+
 void JsonSplitter::Damage(const OnFound& found) {
+  if (!capturing_ && !junk_) found_line_ = line_;
   open_.clear();
   pending_.clear();
   element_depth_ = 0;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -28,6 +29,8 @@ class JsonSplitter {
 
   void Push(ByteView chunk, const OnFound& found);
   void Finish(const OnFound& found);
+  /// During `found`: the line, from 1, in which what was found begins.
+  uint64_t line() const { return found_line_; }
 
  private:
   static constexpr int kNowhere = -1;  // behind the unwrapped array: nothing there is looked for
@@ -40,6 +43,7 @@ class JsonSplitter {
   void KeepTo(ByteView chunk, size_t end);
   void Damage(const OnFound& found);
   void ReportJunk(const OnFound& found);
+  void NoteJunk();
 
   const size_t max_object_bytes_;
   const std::string unwrap_key_;
@@ -56,6 +60,8 @@ class JsonSplitter {
   std::string last_string_;  // at depth 1: the key, once a ':' follows
   char last_ = 0;            // significant character
   bool line_start_ = true;
+  uint64_t line_ = 1;        // of the character at hand
+  uint64_t found_line_ = 1;  // where the object or the junk at hand begins
 };
 
 }  // namespace tomograph::ingest

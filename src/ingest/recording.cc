@@ -158,8 +158,14 @@ Result<std::unique_ptr<StreamDecoder>> NewDecoder(const RecordingFile& file,
   }
 }
 
+std::string Sentence(const DamagedLines& damaged) {
+  const std::string line = "line " + std::to_string(damaged.first) + ": " + damaged.why;
+  if (damaged.count == 1) return "1 line could not be read, " + line;
+  return std::to_string(damaged.count) + " lines could not be read, the first is " + line;
+}
+
 Status ReadOne(const RecordingFile& file, const DecodeContext& context, const BatchSink& sink,
-               const std::function<void(size_t)>& on_disk_bytes) {
+               const std::function<void(size_t)>& on_disk_bytes, DamagedLines* damaged) {
   Result<std::unique_ptr<StreamDecoder>> decoder = NewDecoder(file, context);
   if (!decoder.ok()) return decoder.status();
   const telemetry::StringId peer = context.identities->strings.Intern(file.path);
@@ -177,8 +183,9 @@ Status ReadOne(const RecordingFile& file, const DecodeContext& context, const Ba
     return pushed.ok();
   });
   TG_RETURN_IF_ERROR(pushed);
-  TG_RETURN_IF_ERROR(
-      (*decoder)->Finish(named));  // also what came before the damage of a broken .gz
+  const Status finished = (*decoder)->Finish(named);  // also what came before a broken .gz's damage
+  *damaged = (*decoder)->damaged();
+  TG_RETURN_IF_ERROR(finished);
   return read;
 }
 
@@ -225,21 +232,29 @@ Result<std::vector<RecordingFile>> FindRecording(const std::string& path,
   return files;
 }
 
-std::vector<std::string> ReadRecording(const std::vector<RecordingFile>& files,
-                                       const DecodeContext& context, const BatchSink& sink,
-                                       const std::function<void(uint64_t bytes)>& progress) {
-  std::vector<std::string> broken_off;
+void ReadingTroubles::Add(const ReadingTroubles& others) {
+  broken_off.insert(broken_off.end(), others.broken_off.begin(), others.broken_off.end());
+  damaged.insert(damaged.end(), others.damaged.begin(), others.damaged.end());
+}
+
+ReadingTroubles ReadRecording(const std::vector<RecordingFile>& files, const DecodeContext& context,
+                              const BatchSink& sink,
+                              const std::function<void(uint64_t bytes)>& progress) {
+  ReadingTroubles troubles;
   uint64_t total = 0;
   for (const RecordingFile& file : files) {
-    const Status status = ReadOne(file, context, sink, [&](size_t disk_bytes) {
+    DamagedLines damaged;
+    const auto on_disk_bytes = [&](size_t disk_bytes) {
       total += disk_bytes;
       if (progress) progress(total);
-    });
+    };
+    const Status status = ReadOne(file, context, sink, on_disk_bytes, &damaged);
+    if (damaged.count > 0) troubles.damaged.push_back(file.path + ": " + Sentence(damaged));
     if (status.ok()) continue;
     CountLostMessage(context.ledger, file.format, telemetry::Reason::kMalformed);
-    broken_off.push_back(file.path + ": " + status.message());
+    troubles.broken_off.push_back(file.path + ": " + status.message());
   }
-  return broken_off;
+  return troubles;
 }
 
 }  // namespace tomograph::ingest

@@ -22,11 +22,22 @@ struct RecordingFile {
 Result<std::vector<RecordingFile>> FindRecording(const std::string& path,
                                                  std::vector<std::string>* ignored);
 
-/// Reads all of it, and says which files could not be read to their end ("PATH: why"): what came
-/// before the damage is kept, what lies behind it is counted as one lost message. `progress` gets
-/// the bytes read so far (of all files, on disk); may be null.
-std::vector<std::string> ReadRecording(const std::vector<RecordingFile>& files,
-                                       const DecodeContext& context, const BatchSink& sink,
-                                       const std::function<void(uint64_t bytes)>& progress);
+/// What could not be read, for a person.
+struct ReadingTroubles {
+  /// "PATH: why", of files that were not read to their end: what came before the damage is kept,
+  /// what lies behind it is counted as one lost message.
+  std::vector<std::string> broken_off;
+  /// "PATH: 3 lines could not be read, the first is line 17: why", of files of JSON lines; each is
+  /// counted as a lost message, and all others are kept.
+  std::vector<std::string> damaged;
+
+  /// Adds those of other files, which were read for themselves.
+  void Add(const ReadingTroubles& others);
+};
+
+/// Reads all of it. `progress` gets the bytes read so far (of all files, on disk); may be null.
+ReadingTroubles ReadRecording(const std::vector<RecordingFile>& files, const DecodeContext& context,
+                              const BatchSink& sink,
+                              const std::function<void(uint64_t bytes)>& progress);
 
 }  // namespace tomograph::ingest

@@ -51,15 +51,31 @@ class RecordingTest : public testing::Test {
   std::vector<std::string> ReadAll(DecoderHarness* harness) {
     const auto files = FindRecording(folder_.string(), nullptr);
     TG_CHECK(files.ok());
-    return ReadRecording(
+    ReadingTroubles troubles = ReadRecording(
         *files, harness->context,
         [&](telemetry::Batch&& b) { harness->batches.push_back(std::move(b)); },
         [this](uint64_t bytes) { progress_ = bytes; });
+    damaged_ = std::move(troubles.damaged);
+    return std::move(troubles.broken_off);
   }
 
   fs::path folder_;
   uint64_t progress_ = 0;
+  std::vector<std::string> damaged_;  // by the last ReadAll
 };
+
+TEST_F(RecordingTest, DamagedLinesAreNamedByFileAndNumber) {
+  const std::string otlp = kOtlp, half = otlp.substr(0, otlp.size() / 2);
+  Write("a.jsonl", otlp + "\n\n" + half + "\n" + otlp + "\n" + half);
+  Write("b.jsonl", otlp + "\n");
+  Write("c.json", std::string(kChange) + "\n" + kChange + "\n{\"specversion\": \"1.0\n" + kChange);
+  DecoderHarness harness;
+  EXPECT_THAT(ReadAll(&harness), ::testing::IsEmpty()) << "each was read to its end";
+  ASSERT_EQ(damaged_.size(), 2u);
+  EXPECT_THAT(damaged_[0],
+              ::testing::HasSubstr("a.jsonl: 2 lines could not be read, the first is line 3: "));
+  EXPECT_THAT(damaged_[1], ::testing::HasSubstr("c.json: 1 line could not be read, line 3: "));
+}
 
 TEST_F(RecordingTest, TellsFilesApartAndOrdersThem) {
   Write("c_traces.jsonl", kOtlp);

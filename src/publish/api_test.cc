@@ -585,7 +585,10 @@ TEST_F(ApiTest, ARebuiltRequestMarksWhatIsInferredLostAndCorrected) {
   EXPECT_EQ(list["requests"][0]["links_inferred"], 2);
   EXPECT_EQ(list["requests"][0]["lost_spans"], 1);
   EXPECT_EQ(list["requests"][0]["services"].size(), 3u);
+  EXPECT_EQ(list["requests"][0]["wholeness"], "incomplete") << "a span of it is lost";
+  EXPECT_EQ(list["requests"][0]["not_found"], 0);
   EXPECT_EQ(list["linking"]["inferred"], 8211);
+  EXPECT_EQ(list["linking"]["sender_unknown"], 5);
   const std::string id = list["requests"][0]["id"];
   EXPECT_EQ(id, "9f86d081884c7d65");
 
@@ -605,6 +608,104 @@ TEST_F(ApiTest, ARebuiltRequestMarksWhatIsInferredLostAndCorrected) {
   EXPECT_EQ(pay["clock"]["offset_ms"], 5);
   EXPECT_EQ(pay["clock"]["corrected"], true);
   EXPECT_EQ(spans[0]["clock"]["corrected"], false);
+}
+
+TEST_F(ApiTest, ACallOutsideOfItsCallerSaysWhatThatTellsOfItsClock) {
+  Picture picture = *picture_;
+  telemetry::RebuiltRequest request = *picture.requests.front();
+  telemetry::RebuiltSpan& pay = request.spans[4];  // 9 to 29 ms, its caller 8 to 30
+  const auto clock = [&] {
+    picture.requests = {std::make_shared<const telemetry::RebuiltRequest>(request)};
+    picture_ = std::make_shared<const Picture>(picture);
+    return Answer("/api/v1/requests/9f86d081884c7d65")["spans"][4]["clock"];
+  };
+  EXPECT_TRUE(clock()["ahead_ms"].is_null()) << "it lies within";
+  for (Nanos* time : {&pay.start, &pay.end, &pay.raw_start, &pay.raw_end})
+    *time += 80 * kMillisecond;
+  EXPECT_NEAR(clock()["ahead_ms"].get<double>(), 80, 1e-3);
+  EXPECT_NEAR(clock()["ahead_bound_ms"].get<double>(), 1, 1e-3);
+  pay.end += 3 * kMillisecond;
+  EXPECT_TRUE(clock()["ahead_ms"].is_null()) << "no clock explains a call longer than its caller's";
+}
+
+TEST_F(ApiTest, AQueueIsKnownByItsClientsAndNotCalledSilentForItself) {
+  Picture picture = *picture_;
+  const auto queue = std::find_if(picture.entities.begin(), picture.entities.end(),
+                                  [](const auto& e) { return e.kind == EntityKind::kQueue; });
+  ASSERT_NE(queue, picture.entities.end());
+  const EntityId id = queue->id;
+  std::erase_if(picture.lines, [&](const auto& l) { return l.entity == id; });
+  std::erase_if(picture.estimates, [&](const auto& e) { return e.entity == id; });
+  std::erase_if(picture.edges, [&](const auto& e) { return e.callee == id; });
+  const auto node = [&] {
+    picture_ = std::make_shared<const Picture>(picture);
+    const Json nodes = Answer("/api/v1/topology")["nodes"];
+    for (const Json& one : nodes)
+      if (one["id"] == IdText(id)) return one;
+    return Json();
+  };
+  EXPECT_EQ(node()["sends_itself"], false);
+  EXPECT_EQ(node()["figures"]["silent"], false) << "who takes from it is heard of";
+  EXPECT_EQ(node()["figures"]["only_callers"], true);
+  std::erase_if(picture.edges, [&](const auto& e) { return e.caller == id; });
+  EXPECT_EQ(node()["figures"]["silent"], true);
+}
+
+TEST_F(ApiTest, RecordsOfWhoTellsOfNoCallsAreCounted) {
+  Picture picture = *picture_;
+  const EntityId mailer = telemetry::MakeEntityId(EntityKind::kService, "shop", "mailer");
+  telemetry::TimeLine records;
+  records.entity = mailer;
+  records.name = telemetry::kRecordRate;
+  records.unit = "1/s";
+  records.values.assign(picture.window_starts.size(), 12.5);
+  picture.lines.push_back(records);
+  picture.mixed_units = {{mailer, "latency", {"", "ms"}}};
+  picture_ = std::make_shared<const Picture>(picture);
+  const Json nodes = Answer("/api/v1/topology")["nodes"];
+  const auto one = std::find_if(nodes.begin(), nodes.end(),
+                                [&](const Json& node) { return node["id"] == IdText(mailer); });
+  ASSERT_NE(one, nodes.end());
+  EXPECT_EQ((*one)["figures"]["record_rate"]["value"], 12.5);
+  EXPECT_EQ((*one)["figures"]["silent"], false);
+  EXPECT_EQ((*one)["sends_itself"], true);
+  const Json axis = Answer("/api/v1/axis?entity=" + IdText(mailer));
+  EXPECT_EQ(axis["mixed_units"], Json({{"latency", {"", "ms"}}}));
+}
+
+TEST_F(ApiTest, AFragmentIsNotCalledWhole) {
+  Picture picture = *picture_;
+  telemetry::RebuiltRequest request = *picture.requests.front();
+  request.inferred = request.lost = 0;
+  request.probability = 1;
+  const auto listed = [&] {
+    picture.requests = {std::make_shared<const telemetry::RebuiltRequest>(request)};
+    picture_ = std::make_shared<const Picture>(picture);
+    return Answer("/api/v1/requests")["requests"][0];
+  };
+  EXPECT_EQ(listed()["wholeness"], "complete");
+  EXPECT_TRUE(listed()["probability"].is_null()) << "nothing is inferred";
+  request.spans.front().basis = telemetry::JoinBasis::kNone;
+  EXPECT_EQ(listed()["wholeness"], "fragment");
+  EXPECT_EQ(listed()["not_found"], 1);
+  EXPECT_TRUE(listed()["probability"].is_null());
+  request.spans.front().basis = telemetry::JoinBasis::kRoot;
+  request.left_out = 1;
+  EXPECT_EQ(listed()["wholeness"], "incomplete");
+}
+
+TEST_F(ApiTest, StatusSaysHowParentsAndClocksAreKnown) {
+  const Json status = Answer("/api/v1/status");
+  EXPECT_EQ(status["parents"], Json({{"by_id", 120'034},
+                                     {"inferred", 8'211},
+                                     {"lost", 61},
+                                     {"not_found", 12},
+                                     {"sender_unknown", 5}}));
+  EXPECT_EQ(status["clocks"]["hosts"], 0);
+  Picture picture = *picture_;
+  sample::AddClocks(&picture);
+  picture_ = std::make_shared<const Picture>(std::move(picture));
+  EXPECT_EQ(Answer("/api/v1/status")["clocks"], Json({{"hosts", 4}, {"unknown", 1}}));
 }
 
 TEST_F(ApiTest, ARequestThatIsNoLongerListedCanBeOpened) {

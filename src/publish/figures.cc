@@ -1,6 +1,7 @@
 #include "publish/figures.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -87,6 +88,7 @@ void TakeLine(const TimeLine& line, size_t newest, Nanos window_length, Figures*
   fill("latency_p99", &f->latency_p99);
   fill("in_flight", &f->in_flight);
   fill("queue_depth", &f->queue_depth);
+  fill(telemetry::kRecordRate, &f->record_rate);
 }
 
 /// failed calls over calls where neither a model nor a line gives the share itself. Without an
@@ -161,9 +163,17 @@ void FigureTable::CountTold(const telemetry::Picture& picture, size_t window) {
 
 void FigureTable::MarkSeenByCallers(const telemetry::Picture& picture) {
   std::vector<telemetry::WindowKey> seen;
+  std::set<telemetry::EntityId> passive;
+  for (const auto& entity : picture.entities) {
+    if (!SendsItself(entity.kind)) passive.insert(entity.id);
+  }
   for (const auto& edge : picture.edges) {
-    const telemetry::WindowKey own{edge.callee, telemetry::kNoEntity};
-    if (figures_.count(own) == 0 && !Of({edge.callee, edge.caller}).silent) seen.push_back(own);
+    if (Of({edge.callee, edge.caller}).silent) continue;
+    for (const telemetry::EntityId end : {edge.callee, edge.caller}) {
+      const telemetry::WindowKey own{end, telemetry::kNoEntity};
+      const bool told = end == edge.callee || passive.count(end) > 0;
+      if (told && figures_.count(own) == 0) seen.push_back(own);
+    }
   }
   for (const auto& key : seen) {
     figures_[key].silent = false;
@@ -183,6 +193,13 @@ bool IsPlace(telemetry::EntityKind kind) {
   using telemetry::EntityKind;
   return kind != EntityKind::kInstance && kind != EntityKind::kPod && kind != EntityKind::kHost &&
          kind != EntityKind::kNode;
+}
+
+bool SendsItself(telemetry::EntityKind kind) {
+  using telemetry::EntityKind;
+  return kind != EntityKind::kQueue && kind != EntityKind::kDatabase &&
+         kind != EntityKind::kCache && kind != EntityKind::kThirdParty &&
+         kind != EntityKind::kClient;
 }
 
 const Figures& FigureTable::Of(telemetry::WindowKey key) const {

@@ -27,9 +27,10 @@ struct Figures {
   Figure in_flight;
   Figure queue_depth;
   Figure replica_lag;  // s; of replicas alone
+  Figure record_rate;  // 1/s: spans, points and logs that it sent
   bool silent = true;  // nothing came of it, and nobody told of it, in the newest window
-  // Sends nothing itself, as databases and third parties do; its callers tell of it (edges'
-  // figures).
+  // Sends nothing itself, as databases and third parties do; its callers tell of it, or of a queue
+  // those that take from it (edges' figures).
   bool only_callers = false;
   // Tells calls, failures or latency, one of which is enough for a normal range.
   bool judged = false;
@@ -44,6 +45,10 @@ struct Figures {
 /// Is it a place of its own on a map and in a table? Instances, pods and hosts are parts of one:
 /// their telemetry counts for the service, and alone they would only seem silent.
 bool IsPlace(telemetry::EntityKind kind);
+
+/// Is it expected to send telemetry of its own? A queue, database, cache, third party or client is
+/// known by what those tell who call it or are called by it: its own silence says nothing.
+bool SendsItself(telemetry::EntityKind kind);
 
 /// Start of the newest window that is whole, which is what the figures are of: a recording may
 /// break off in the middle of its last one. 0: there is none.

@@ -1,5 +1,6 @@
 #include "publish/json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -104,6 +105,7 @@ Json FiguresJson(const Figures& figures) {
           {"latency_p99", FigureJson(figures.latency_p99)},
           {"in_flight", FigureJson(figures.in_flight)},
           {"queue_depth", FigureJson(figures.queue_depth)},
+          {"record_rate", FigureJson(figures.record_rate)},
           {"silent", figures.silent},
           {"only_callers", figures.only_callers},
           {"judged", figures.judged},
@@ -271,12 +273,31 @@ Json ScrapesJson(const Picture& picture) {
   return scrapes;
 }
 
+Json ParentsJson(const telemetry::ParentStats& parents) {
+  return {{"by_id", parents.by_id},
+          {"inferred", parents.inferred},
+          {"lost", parents.lost},
+          {"not_found", parents.not_found},
+          {"sender_unknown", parents.sender_unknown}};
+}
+
+Json ClockCountsJson(const Picture& picture) {
+  const auto unknown = std::count_if(picture.clocks.begin(), picture.clocks.end(),
+                                     [&](const telemetry::HostClock& clock) {
+                                       return ClockState(clock, picture.watermark) == "unknown";
+                                     });
+  return {{"hosts", picture.clocks.size()}, {"unknown", unknown}};
+}
+
 Json StatusJson(const Picture& picture) {
   Json self = Json::object();
   for (const auto& [name, value] : picture.self) self[name] = Number(value);
   return {{"live", picture.live},
           {"replaying", picture.replaying},
           {"source", picture.source},
+          {"read", Number(picture.read)},
+          {"broken_off", picture.broken_off_files},
+          {"damaged", picture.damaged_files},
           {"now_ms", Time(picture.now)},
           {"watermark_ms", Time(picture.watermark)},
           {"window_length_ms", ToMillis(picture.window_length)},
@@ -287,6 +308,8 @@ Json StatusJson(const Picture& picture) {
           {"newest_window_ms", Time(NewestWholeWindow(picture))},
           {"entities", picture.entities.size()},
           {"join_match_rate", Number(picture.join_match_rate)},
+          {"parents", ParentsJson(picture.parents)},
+          {"clocks", ClockCountsJson(picture)},
           {"span_times", TimesShown(picture)},
           {"scrapes", ScrapesJson(picture)},
           {"self", std::move(self)}};
@@ -310,6 +333,7 @@ Json TopologyOf(const Picture& picture, const std::vector<telemetry::Edge>& edge
   for (const auto& entity : picture.entities) {
     if (!IsPlace(entity.kind) || entity.first_seen > until) continue;
     Json node = EntityJson(entity);
+    node["sends_itself"] = SendsItself(entity.kind);
     node["figures"] = FiguresJson(figures.Of({entity.id, kNoEntity}));
     nodes.push_back(std::move(node));
   }
@@ -408,6 +432,11 @@ Json AxisJson(const Picture& picture, EntityId entity, const EntityNames& names)
     starts.push_back(Time(start));
   }
 
+  Json mixed_units = Json::object();
+  for (const auto& mixed : picture.mixed_units) {
+    if (mixed.entity == entity) mixed_units[mixed.quantity] = mixed.units;
+  }
+
   Json lines = Json::array();
   for (const auto& line : picture.lines) {
     if (line.entity == entity) lines.push_back(LineJson(line, names));
@@ -428,6 +457,7 @@ Json AxisJson(const Picture& picture, EntityId entity, const EntityNames& names)
           {"name", names.Name(entity)},
           {"window_length_ms", ToMillis(picture.window_length)},
           {"starts_ms", std::move(starts)},
+          {"mixed_units", std::move(mixed_units)},
           {"lines", std::move(lines)},
           {"tracks", std::move(columns)}};
 }

@@ -52,8 +52,18 @@ TEST(TerminalReport, SaysWhatIsBrokenHowSureAndWhatToCheck) {
   EXPECT_THAT(report, HasSubstr("Check next: Roll one payment instance back"));
   EXPECT_THAT(report,
               HasSubstr("Records: 300734 received, 312 repaired, 97 dropped. Kept, but in no "));
+  EXPECT_THAT(report, Not(HasSubstr("Parents found by id")));
+  EXPECT_THAT(report, HasSubstr("Parents of spans: 94 % by id, 6 % inferred"));
+  EXPECT_THAT(report, HasSubstr("0.1 % unknown (61 named and never"));
   EXPECT_THAT(report, HasSubstr("silent in the newest window: up or down is not known"));
   EXPECT_LE(LongestLine(report), 100u);
+}
+
+TEST(TerminalReport, NearlyAllParentsAreNotAll) {
+  Picture picture = IncidentPicture();
+  picture.parents = {99'999, 0, 1, 0, 0};
+  const std::string report = TerminalReport(picture, 100, false);
+  EXPECT_THAT(report, HasSubstr("Parents of spans: > 99.9 % by id, < 0.1 % unknown (1 named and"));
 }
 
 TEST(TerminalReport, HasColourOnlyWhenAsked) {

@@ -46,6 +46,13 @@ Json ServicesOf(const RebuiltRequest& request, const EntityNames& names) {
   return services;
 }
 
+/// Spans of it of which what caused them was not found.
+int64_t NotFound(const RebuiltRequest& request) {
+  return std::count_if(request.spans.begin(), request.spans.end(), [](const RebuiltSpan& span) {
+    return span.basis == telemetry::JoinBasis::kNone;
+  });
+}
+
 std::string TitleOf(const RebuiltSpan& root) {
   if (root.lost) return "(lost span)";
   return root.operation;
@@ -66,16 +73,36 @@ Json LinkJson(const RebuiltSpan& span, const EntityNames& names) {
   return link;
 }
 
-Json ClockOf(const RebuiltSpan& span, const std::map<EntityId, std::string>& hosts) {
+/// What a call alone tells of its two clocks where its server's span does not lie within its
+/// client's by the times that are shown: as it must lie there, the server's clock is ahead by
+/// something in [end - end, start - start].
+struct Ahead {
+  Json middle_ms = nullptr, bound_ms = nullptr;
+};
+Ahead AheadOf(const RebuiltSpan& client, const RebuiltSpan& server) {
+  using telemetry::SpanKind;
+  const bool call = client.kind == SpanKind::kClient && server.kind == SpanKind::kServer;
+  const bool within = client.start <= server.start && server.end <= client.end;
+  if (!call || within || client.lost || server.lost || client.host == server.host) return {};
+  const Nanos least = server.end - client.end, most = server.start - client.start;
+  if (least > most) return {};  // it took longer than its caller waited: no clock explains that
+  return {ToMillis(least + (most - least) / 2), ToMillis((most - least) / 2)};
+}
+
+Json ClockOf(const RebuiltSpan& span, const RebuiltSpan* above,
+             const std::map<EntityId, std::string>& hosts) {
   const auto host = hosts.find(span.host);
   const Nanos offset = span.raw_start - span.start;
+  const Ahead ahead = above == nullptr ? Ahead{} : AheadOf(*above, span);
   return {{"host", host == hosts.end() ? Json(nullptr) : Json(host->second)},
           {"offset_ms", span.lost ? Json(nullptr) : Json(ToMillis(offset))},
           {"bound_ms", span.clock_bound_s < 0 ? Json(nullptr) : Number(span.clock_bound_s * 1e3)},
-          {"corrected", !span.lost && offset != 0}};
+          {"corrected", !span.lost && offset != 0},
+          {"ahead_ms", ahead.middle_ms},
+          {"ahead_bound_ms", ahead.bound_ms}};
 }
 
-Json SpanJson(const RebuiltSpan& span, const EntityNames& names,
+Json SpanJson(const RebuiltSpan& span, const RebuiltSpan* above, const EntityNames& names,
               const std::map<EntityId, std::string>& hosts) {
   return {{"id", telemetry::SpanIdToHex(span.id)},
           {"trace", telemetry::ToHex(span.trace)},
@@ -90,7 +117,7 @@ Json SpanJson(const RebuiltSpan& span, const EntityNames& names,
           {"raw_end_ms", ToMillis(span.raw_end)},
           {"start_ms", ToMillis(span.start)},
           {"end_ms", ToMillis(span.end)},
-          {"clock", ClockOf(span, hosts)},
+          {"clock", ClockOf(span, above, hosts)},
           {"parent", span.parent < 0 ? Json(nullptr) : Json(span.parent)},
           {"link", LinkJson(span, names)}};
 }
@@ -123,7 +150,9 @@ Json RequestSummaryJson(const RebuiltRequest& request, const EntityNames& names)
           {"links_by_id", request.by_id},
           {"links_inferred", request.inferred},
           {"lost_spans", request.lost},
-          {"probability", Number(request.probability)}};
+          {"not_found", NotFound(request)},
+          {"wholeness", telemetry::WholenessName(telemetry::WholenessOf(request))},
+          {"probability", request.inferred > 0 ? Number(request.probability) : Json(nullptr)}};
 }
 
 Json RequestJson(const RebuiltRequest& request, const telemetry::Picture& picture,
@@ -131,7 +160,11 @@ Json RequestJson(const RebuiltRequest& request, const telemetry::Picture& pictur
   std::map<EntityId, std::string> hosts;
   for (const auto& clock : picture.clocks) hosts.emplace(clock.id, clock.host);
   Json spans = Json::array();
-  for (const RebuiltSpan& span : request.spans) spans.push_back(SpanJson(span, names, hosts));
+  for (const RebuiltSpan& span : request.spans) {
+    const RebuiltSpan* above =
+        span.parent < 0 ? nullptr : &request.spans[static_cast<size_t>(span.parent)];
+    spans.push_back(SpanJson(span, above, names, hosts));
+  }
   Json json = RequestSummaryJson(request, names);
   json["spans"] = std::move(spans);
   return json;
@@ -157,15 +190,11 @@ std::string JoinLine(const telemetry::InferredJoin& join) {
 }
 
 Json RebuildingJson(const telemetry::RebuildStats& stats) {
-  return {{"by_id", stats.by_id},
-          {"inferred", stats.inferred},
-          {"not_found", stats.not_found},
-          {"lost_spans", stats.lost_spans},
-          {"mean_posterior", Number(stats.mean_posterior)},
-          {"records", stats.records},
-          {"waiting", stats.waiting},
-          {"learned", stats.learned},
-          {"refused", stats.refused}};
+  return {{"by_id", stats.by_id},           {"inferred", stats.inferred},
+          {"not_found", stats.not_found},   {"sender_unknown", stats.sender_unknown},
+          {"lost_spans", stats.lost_spans}, {"mean_posterior", Number(stats.mean_posterior)},
+          {"records", stats.records},       {"waiting", stats.waiting},
+          {"learned", stats.learned},       {"refused", stats.refused}};
 }
 
 }  // namespace tomograph::publish

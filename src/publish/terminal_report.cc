@@ -65,6 +65,8 @@ std::string Percent(double share) {
   if (!std::isfinite(share)) return "-";
   char text[16];
   // 0.3 % must not read as 0 %, nor 99.7 % as 100 %.
+  if (share > 0.9995 && share < 1) return "> 99.9 %";
+  if (share > 0 && share < 0.0005) return "< 0.1 %";
   const bool fine = share > 0 && (share < 0.0095 || share > 0.9905) && share < 1;
   std::snprintf(text, sizeof(text), fine ? "%.1f %%" : "%.0f %%", share * 100);
   return text;
@@ -292,14 +294,14 @@ class Terminal {
     const std::vector<const telemetry::Entity*> places = Ordered(incident);
     for (const telemetry::Entity* entity : places) {
       const Figures& f = figures.Of({entity->id, telemetry::kNoEntity});
-      if (f.silent) ++silent;
+      if (f.silent && SendsItself(entity->kind)) ++silent;
       const bool serves = !f.only_callers && f.replica_lag.basis == Basis::kMissing;
       if (!f.silent && serves && f.in_flight.basis == Basis::kMissing) ++missing;
       if (shown == kServices) continue;
       ++shown;
       const bool member = incident != nullptr && IsMember(*incident, entity->id);
       const std::string name = std::string(member ? "! " : "  ") + Plain(entity->name);
-      const std::string numbers = Numbers(f);
+      const std::string numbers = Numbers(f, SendsItself(entity->kind));
       Line(Cut(Pad(name, name_width) + numbers, width_));
     }
     const size_t rest = places.size() - shown;
@@ -316,10 +318,15 @@ class Terminal {
     }
   }
 
-  static std::string Numbers(const Figures& f) {
+  static std::string Numbers(const Figures& f, bool sends_itself) {
+    if (f.silent && !sends_itself)
+      return "  sends no telemetry itself; no client tells of it in the newest window";
     if (f.silent) return "  silent: no telemetry in the newest window";
-    if (f.only_callers) return "  sends no telemetry itself; its callers do";
+    if (f.only_callers) return "  sends no telemetry itself; its clients do";
     if (f.replica_lag.basis != Basis::kMissing) return "  replica, " + Behind(f.replica_lag);
+    if (!f.judged && f.record_rate.basis != Basis::kMissing &&
+        f.in_flight.basis == Basis::kMissing && f.queue_depth.basis == Basis::kMissing)
+      return "  tells of no calls; sends " + Short(f.record_rate.value) + " records/s";
     return PadLeft(Short(f.call_rate.value), 10) + PadLeft(Percent(f.error_ratio.value), 9) +
            PadLeft(Millis(f.latency_p50.value), 10) + PadLeft(Millis(f.latency_p99.value), 10) +
            "  " + InFlight(f.in_flight);
@@ -366,8 +373,7 @@ class Terminal {
     Text("Records: " + std::to_string(received) + " received, " + std::to_string(repaired) +
          " repaired, " + std::to_string(dropped) + " dropped." +
          (set_aside > 0 ? " Kept, but in no window: " + std::to_string(set_aside) + "." : "") +
-         " Parents found by id: " + Percent(picture_.join_match_rate) + ". Up to " +
-         FormatTime(picture_.watermark) + ".");
+         " Up to " + FormatTime(picture_.watermark) + ".");
     // No system has told of itself since then; seconds, milli- and microseconds of today look so.
     constexpr Nanos kFirst = 100'000'000 * kSecond;
     if (picture_.watermark > 0 && picture_.watermark < kFirst)
@@ -399,12 +405,25 @@ class Terminal {
 
   void ShowJoins() {
     const telemetry::RebuildStats& r = picture_.rebuilding;
-    if (r.inferred + r.not_found + r.lost_spans + r.refused == 0) return;
-    std::string text = "Joins: " + std::to_string(r.by_id) + " by ids, " +
-                       std::to_string(r.inferred) + " inferred";
-    if (r.inferred > 0) text += " (mean posterior " + Percent(r.mean_posterior) + ")";
-    text += ", " + std::to_string(r.not_found) +
-            " not found; lost spans: " + std::to_string(r.lost_spans) + ".";
+    const telemetry::ParentStats& p = picture_.parents;
+    const auto share = [&](uint64_t n) {
+      return Percent(static_cast<double>(n) / static_cast<double>(p.all()));
+    };
+    if (p.all() + r.refused == 0) return;
+    std::string text = "Parents of spans: " + share(p.by_id) + " by id";
+    if (p.inferred > 0)
+      text +=
+          ", " + share(p.inferred) + " inferred (mean posterior " + Percent(r.mean_posterior) + ")";
+    std::string why;
+    const std::pair<uint64_t, const char*> unknown[] = {
+        {p.lost, " named and never came"},
+        {p.not_found, " not found"},
+        {p.sender_unknown, " whose sender the clocks do not tell"}};
+    for (const auto& [n, what] : unknown) {
+      if (n > 0) why += (why.empty() ? "" : ", ") + std::to_string(n) + what;
+    }
+    if (!why.empty()) text += ", " + share(p.unknown()) + " unknown (" + why + ")";
+    text += ".";
     if (r.refused > 0)
       text += " " + std::to_string(r.refused) + " beyond the limits: not answered.";
     Text(text);

@@ -55,6 +55,13 @@ struct ScrapeState {
   uint64_t failures = 0;  // of these: no answer, not 200, not readable, or not stored
 };
 
+/// One quantity of one entity that came in several units, all brought to the quantity's own.
+struct MixedUnits {
+  EntityId entity = kNoEntity;
+  std::string quantity;            // QuantityName
+  std::vector<std::string> units;  // as they came, by their text; "": without one
+};
+
 struct Picture {
   Nanos now = 0;        // engine time
   Nanos watermark = 0;  // all before it is final
@@ -64,6 +71,9 @@ struct Picture {
   bool live = false;
   bool replaying = false;  // live, and the stored history is not all in it yet
   std::string source;      // "live", or the path of the recording
+  double read = 1;         // share of the recording that has been read; below 1 all else is empty
+  /// Of a recording's files, what could not be read, for a person: "PATH: why".
+  std::vector<std::string> broken_off_files, damaged_files;
   std::vector<Entity> entities;
   std::vector<Edge> edges;
   std::vector<Nanos> window_starts;
@@ -76,8 +86,10 @@ struct Picture {
   /// In the `requests` of a picture of the last minute and not in these: can be opened still.
   std::vector<std::shared_ptr<const RebuiltRequest>> requests_before;
   RebuildStats rebuilding;
+  ParentStats parents;
   /// By how much the times of each service may be off; absent: nothing bounds it.
   std::map<EntityId, Nanos> clock_bounds;
+  std::vector<MixedUnits> mixed_units;  // by entity, then quantity
   std::vector<ChangeEvent> changes;
   std::vector<Incident> incidents;  // newest first
   std::vector<LossLedger::Row> loss;

@@ -16,4 +16,21 @@ std::string_view JoinBasisName(JoinBasis basis) {
   return "";
 }
 
+std::string_view WholenessName(Wholeness w) {
+  switch (w) {
+    case Wholeness::kComplete:
+      return "complete";
+    case Wholeness::kIncomplete:
+      return "incomplete";
+    case Wholeness::kFragment:
+      return "fragment";
+  }
+  return "";
+}
+
+Wholeness WholenessOf(const RebuiltRequest& request) {
+  if (request.root().basis == JoinBasis::kNone) return Wholeness::kFragment;
+  return request.lost + request.left_out > 0 ? Wholeness::kIncomplete : Wholeness::kComplete;
+}
+
 }  // namespace tomograph::telemetry

@@ -62,6 +62,15 @@ struct RebuiltRequest {
   const RebuiltSpan& root() const { return spans.front(); }
 };
 
+/// How much of a request is here, as far as its own spans tell.
+enum class Wholeness : uint8_t {
+  kComplete,    // nothing is known to be missing
+  kIncomplete,  // spans of it are lost, or left out
+  kFragment,    // what caused it was not found: a part of some request
+};
+std::string_view WholenessName(Wholeness w);  // "complete", "incomplete", "fragment"
+Wholeness WholenessOf(const RebuiltRequest& request);
+
 /// One join by inference, as it is decided.
 struct InferredJoin {
   enum class Kind : uint8_t {
@@ -83,12 +92,26 @@ struct RebuildStats {
   uint64_t by_id = 0;      // spans joined to their parent by its id
   uint64_t inferred = 0;   // joins by inference
   uint64_t not_found = 0;  // calls whose request was not among those seen
+  uint64_t sender_unknown =
+      0;  // received requests of which the hosts' clocks do not let it be told
   uint64_t lost_spans = 0;
   uint64_t records = 0;       // sides of calls that inference has looked at
   uint64_t waiting = 0;       // of these, now
   uint64_t learned = 0;       // times that a model was learned anew
   uint64_t refused = 0;       // by limits, or as impossible
   double mean_posterior = 0;  // of the inferred joins; NaN: none
+};
+
+/// How the parents are known of spans that should have one, so far. A root that nothing speaks
+/// against is none of these.
+struct ParentStats {
+  uint64_t by_id = 0;
+  uint64_t inferred = 0;
+  uint64_t lost = 0;            // an id names it, and it never came
+  uint64_t not_found = 0;       // nothing names it, and it was not among those seen
+  uint64_t sender_unknown = 0;  // see RebuildStats
+  uint64_t unknown() const { return lost + not_found + sender_unknown; }
+  uint64_t all() const { return by_id + inferred + unknown(); }
 };
 
 }  // namespace tomograph::telemetry

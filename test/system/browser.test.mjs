@@ -1,6 +1,8 @@
 // The page in a real browser: over fixtures of the API, and the last test over a running tomograph.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -8,7 +10,7 @@ import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 import { asReport, fixture, serve } from './browser_server.mjs';
 import * as requests from './request_fixtures.mjs';
-import { Tomograph, postJson, traceRequest, until } from './tomograph.mjs';
+import { Tomograph, binary, postJson, traceRequest, until } from './tomograph.mjs';
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const args = [
@@ -268,7 +270,7 @@ describe('states of the page', () => {
 
   test('no table is wider than a phone', () =>
     withFixture('incident', { viewport: phone }, async (page) => {
-      for (const name of ['Numbers as a table', 'Sources, and why']) await page.locator('summary', { hasText: name }).click();
+      for (const name of ['Numbers as a table', 'Sources']) await page.locator('summary', { hasText: name }).click();
       const tooWide = await page.evaluate(() => [...document.querySelectorAll('table')]
         .filter((table) => table.scrollWidth > table.parentElement.clientWidth)
         .map((table) => table.closest('section').getAttribute('aria-label')));
@@ -508,6 +510,169 @@ describe('use', () => {
   });
 });
 
+const quality = (page) => page.locator('section[aria-label="Data quality"]');
+const map = (page) => page.locator('section[aria-label="Service map"]');
+
+describe('how sure and how whole', () => {
+  test('parents of spans: by id, inferred and unknown, and never all of them when some are not known', async () => {
+    const picture = fixture('incident');
+    picture.status.parents = { by_id: 99_990, inferred: 0, lost: 8, not_found: 0, sender_unknown: 2 };
+    picture.status.clocks = { hosts: 4, unknown: 1 };
+    await withFixture(picture, {}, async (page) => {
+      const told = await quality(page).innerText();
+      assert.match(told, /parents of spans\s+> 99\.9 % by id, 0\.01 % unknown\s+8 named by an id, and never came; 2 whose sender/);
+      assert.match(told, /clocks\s+25 % unknown \(1 of 4 hosts\)/);
+      assert.match(told, /8 spans name a parent that never came/);
+      assert.ok(!/100 %/.test(told));
+    });
+    picture.status.parents = { by_id: 60, inferred: 30, lost: 4, not_found: 6, sender_unknown: 0 };
+    picture.estimates.push({ state: 'missing_server_spans', value: 12.2 }, { state: 'missing_client_spans', value: null });
+    await withFixture(picture, {}, async (page) => {
+      const told = await quality(page).innerText();
+      assert.match(told, /60 % by id, 30 % inferred, 10 % unknown/);
+      assert.match(told, /Spans are missing: in the newest window about 12 of servers'/);
+    });
+  });
+
+  test('what matters comes first: losses in words, reasons by count, zeros folded away', async () => {
+    const picture = fixture('incident');
+    picture.status.broken_off = ['rec/a.jsonl.gz: the compressed data ends early'];
+    picture.status.damaged = ['rec/b.jsonl: 3 lines could not be read, the first is line 17: no JSON'];
+    Object.assign(picture.status.self, { refused_calls_total: 14, unplaced_calls_total: 0, store_unreadable_files: 0 });
+    await withFixture(picture, {}, async (page) => {
+      const told = await quality(page).innerText();
+      assert.match(told, /Broken off: rec\/a\.jsonl\.gz.*\n.*Damaged: rec\/b\.jsonl: 3 lines could not be read, the first is line 17/);
+      assert.match(told, /97 records of 301 k dropped \(0\.03 %\)/);
+      assert.match(told, /14 calls of more services and edges than can be followed/);
+      assert.match(told, /97 dropped, kept nowhere\s+90 samples from remote write: .*\n+7 spans from otlp grpc: a span without/);
+      assert.ok(!told.includes('unplaced calls total'), 'a zero is in sight');
+      await quality(page).getByText("Tomograph's own figures").click();
+      assert.match(await quality(page).innerText(), /Zero: unplaced calls total, store unreadable files\./);
+    });
+  });
+
+  test('a recording that is still read says so, and turns into its picture by itself', async () => {
+    const reading = fixture('empty');
+    Object.assign(reading.status, { live: false, source: 'recordings/friday', read: 0.43 });
+    await withFixture(reading, {}, async (page, server) => {
+      assert.equal(await headline(page), 'Reading the recording: 43 %');
+      assert.equal(await page.getByText('No telemetry').count(), 0);
+      server.publish(fixture('unknown'));
+      await page.locator('article.unknown.leader').waitFor();
+    });
+  });
+});
+
+describe('what the map and the table say of those who tell of no calls', () => {
+  const picture = () => {
+    const whole = fixture('normal');
+    const rename = (node, name) => {
+      for (const edge of whole.topology.edges) {
+        if (edge.caller === node.id) edge.caller_name = name;
+        if (edge.callee === node.id) edge.callee_name = name;
+      }
+      node.name = name;
+    };
+    const queue = whole.topology.nodes.find((n) => n.kind === 'queue');
+    rename(queue, 'kafka receipts');
+    Object.assign(queue.figures, { silent: true, queue_depth: { value: null, basis: 'missing' } });
+    const logger = whole.topology.nodes.find((n) => n.name === 'mailer');
+    rename(logger, 'notification-dispatcher');
+    Object.assign(logger.figures, { silent: false, record_rate: { value: 12.4, basis: 'observed' } });
+    return whole;
+  };
+
+  test('a destination is not called silent: it sends nothing itself', () =>
+    withFixture(picture(), {}, async (page) => {
+      const node = map(page).locator('.node', { hasText: 'receipts' });
+      assert.match(await node.getAttribute('aria-label'), /kafka receipts, messaging destination, sends no telemetry itself/);
+      assert.equal(await map(page).locator('.node.silent').count(), 0);
+      assert.ok(!(await map(page).innerText()).includes('∅'));
+      const told = page.locator('section[aria-label="Services"] tr', { hasText: 'kafka receipts' });
+      assert.match(await told.innerText(), /messaging destination: sends no telemetry itself, and no client tells of it now/);
+    }));
+
+  test('a service that sends logs alone has their rate', () =>
+    withFixture(picture(), {}, async (page) => {
+      const box = map(page).locator('.node', { hasText: 'dispatcher' });
+      assert.equal(await box.locator('.figures').innerHTML(), '12 records/s');
+      const told = page.locator('section[aria-label="Services"] tr', { hasText: 'notification-dispatcher' });
+      assert.match(await told.innerText(), /tells of no calls; sends 12\.4 records\/s/);
+    }));
+
+  for (const [screen, viewport] of Object.entries({ desktop, phone })) {
+    test(`names are whole where two lines hold them, ${screen}`, () =>
+      withFixture(picture(), { viewport }, async (page) => {
+        const names = await map(page).locator('.node').evaluateAll((nodes) => nodes.map((node) => ({
+          lines: [...node.querySelectorAll('.name')].map((line) => line.textContent),
+          wide: [...node.querySelectorAll('text')].some((line) => line.getBBox().x + line.getBBox().width > node.querySelector('rect').width.baseVal.value),
+        })));
+        assert.ok(names.some(({ lines }) => lines.join('|') === 'kafka receipts'), JSON.stringify(names));
+        assert.ok(names.some(({ lines }) => lines.join('|') === 'notification-|dispatcher'), JSON.stringify(names));
+        assert.ok(!JSON.stringify(names).includes('…'));
+        assert.ok(names.every(({ wide }) => !wide), 'a text leaves its box');
+        await mapFits(page);
+        await linesTellTheTruth(page, { apart: false });
+      }));
+  }
+
+  test('what ids prove is solid, and all else is dashed however sure it is', async () => {
+    const picture = fixture('normal');
+    const [a, b, c, d] = picture.topology.edges;
+    Object.assign(a, { basis: 'inferred', confidence: 1 });
+    Object.assign(b, { basis: 'client spans', confidence: 1 });
+    Object.assign(c, { basis: 'spans', confidence: 0.97 });
+    Object.assign(d, { basis: 'flows', confidence: 0.9 });
+    await withFixture(picture, {}, async (page) => {
+      const dashed = (e) => map(page).locator(`.edge[aria-label^="${e.caller_name} → ${e.callee_name}:"] .call`).getAttribute('stroke-dasharray');
+      assert.ok(await dashed(a));
+      assert.ok(await dashed(b));
+      assert.equal(await dashed(c), null);
+      assert.ok(await dashed(d));
+      assert.match(await map(page).locator('.below').innerText(), /solid where ids prove it, dashed where they do not/);
+    });
+  });
+});
+
+describe('the time axis', () => {
+  const cutShort = () => {
+    const picture = fixture('normal');
+    picture.status.newest_window_ms -= picture.status.window_length_ms;
+    for (const axis of Object.values(picture.axes)) {
+      for (const line of axis.lines) line.values[line.values.length - 1] = 0;
+      for (const track of axis.tracks) for (const column of ['value', 'lower50', 'upper50', 'lower90', 'upper90']) track[column][track[column].length - 1] = 0;
+    }
+    return picture;
+  };
+  /// Canvas pixels in the right part of a lane, where its last two windows are.
+  const drawnAtTheEnd = (page) => page.locator('.lane canvas').first().evaluate((canvas) => {
+    const [left, width] = [Math.round(canvas.width * 0.972), Math.round(canvas.width * 0.012)];
+    const { data } = canvas.getContext('2d').getImageData(left, canvas.height * 0.75, width, canvas.height * 0.12);
+    let count = 0;
+    for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 0 && data[i + 2] > data[i] + 60) count += 1;
+    return count;
+  });
+
+  test('a last window that is cut short is not drawn as a drop, and that is said', () =>
+    withFixture(cutShort(), { colorScheme: 'light' }, async (page) => {
+      await page.locator('.lane canvas').first().waitFor();
+      await page.waitForTimeout(200);
+      assert.equal(await drawnAtTheEnd(page), 0);
+      assert.match(await page.locator('section[aria-label="Time axis"]').innerText(), /the last window, from 09:09:50 on, is cut short: not drawn/);
+    }));
+
+  test('values of several units are pooled, and that is said where they are shown', async () => {
+    const picture = fixture('normal');
+    for (const axis of Object.values(picture.axes)) axis.mixed_units = { latency: ['', 'ms', 's'], call_rate: [] };
+    await withFixture(picture, {}, async (page) => {
+      const lane = page.locator('.lane', { hasText: 'latency' });
+      await lane.waitFor();
+      assert.match(await lane.innerText(), /Came in no unit, ms and s; all of it in s here/);
+      assert.equal(await page.locator('.lane .units').count(), 1);
+    });
+  });
+});
+
 const panel = (page) => page.locator('section[aria-label="Rebuilt requests"]');
 
 /// The page with its list of requests open, or with `one` of them.
@@ -579,6 +744,43 @@ describe('rebuilt requests', () => {
       await page.mouse.move(0, 0);
       assert.match(await told.innerText(), /93 % probable/);
     }));
+
+  test('what is incomplete or a fragment is not called sure, and what is missing is said', async () => {
+    const all = [requests.plain, requests.fragment, requests.incomplete];
+    const routes = requests.requestRoutes(all);
+    await withRequests({ routes }, async (page, section) => {
+      const sure = async (name) => section.locator('tbody tr', { hasText: name }).locator('td.sure').innerText();
+      assert.equal(await sure('cart GET /cart'), 'fragment');
+      assert.equal(await sure('gateway GET /cart'), 'incomplete');
+      assert.equal(await sure('GET /products/:id'), 'by id');
+      const told = await section.innerText();
+      assert.match(told, /Of these 1 is incomplete \(spans are lost or not shown\), and 1 is a fragment \(what caused it was not found\)\./);
+      assert.match(told, /of 5 received requests the clocks do not let it be told who sent them/);
+    });
+    await withRequests({ one: requests.fragment, routes }, async (page, section) => {
+      assert.match(await section.locator('.facts').innerText(), /fragment: what caused it was not found/);
+    });
+    await withRequests({ one: requests.plain, routes }, async (page, section) => {
+      assert.match(await section.locator('.facts').innerText(), /complete: nothing of it is known to be missing/);
+    });
+  });
+
+  for (const [screen, viewport] of Object.entries({ desktop, phone })) {
+    test(`a bar outside of its caller says by how much its clock is off, ${screen}`, () =>
+      withRequests({ one: requests.outside, routes: requests.requestRoutes([requests.outside]), viewport }, async (page, section) => {
+        const bars = await barsOf(page);
+        assert.ok(bars[2].from > bars[1].to, 'it is drawn outside');
+        const beside = row(page, 'payment POST /payments').locator('.outside');
+        assert.equal(await beside.innerText(), 'raw: clock +80 ms ± 1.3 ms');
+        const [text, room] = [await beside.boundingBox(), await beside.locator('xpath=..').boundingBox()];
+        assert.ok(text.x >= room.x - 1 && text.x + text.width <= room.x + room.width + 1, `cut: ${JSON.stringify({ text, room })}`);
+        assert.match(await row(page, 'payment POST /payments').locator('.bar').getAttribute('title'), /raw time, not corrected; by this call alone its clock is \+80 ms ± 1\.3 ms ahead of its caller's/);
+        assert.equal(await section.locator('.outside').count(), 1);
+        assert.match(await section.locator('.key').innerText(), /drawn by raw times, outside of its caller: so far ahead is its host's clock/);
+        assert.match(await section.locator('.clocks').innerText(), /pay-9\s+\+80 ms ± 1\.3 ms against its caller's, by its calls here alone\s+raw, not corrected/);
+        await fitsItsWidth(page);
+      }));
+  }
 
   test('raw and corrected times: the bars move, it is said which are shown, and each host has its offset and bound', () =>
     withRequests({ one: requests.checkout }, async (page, section) => {
@@ -779,6 +981,12 @@ describe('looks', () => {
       }));
   }
 
+  test('a recording far down in folders fits a phone', async () => {
+    const picture = fixture('unknown');
+    picture.status.source = `/${'folder-of-somebody/'.repeat(6)}recordings/friday`;
+    await withFixture(picture, { viewport: phone }, fitsItsWidth);
+  });
+
   test('dark and light follow the system, and the toggle changes them', async () => {
     const ground = (page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const grounds = [];
@@ -808,4 +1016,47 @@ test('a running tomograph: a service that it was just told of is on the map', as
     assert.ok((await headline(page)).length > 0);
     await fitsItsWidth(page);
   });
+});
+
+const freePort = () => new Promise((resolve) => {
+  const server = createServer();
+  server.listen(0, '127.0.0.1', () => {
+    const { port } = server.address();
+    server.close(() => resolve(port));
+  });
+});
+
+test('a page that is opened while its recording is still read fills by itself, and names the damaged line', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tomograph-read-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const start = 1_760_000_000_000_000_000n;
+  const line = (i) => JSON.stringify(traceRequest('bakery', Array.from({ length: 50 }, (_, k) => {
+    const span = BigInt(i * 50 + k + 1);
+    return { trace: span, span, startNs: start + span * 1_000_000n, endNs: start + span * 1_000_000n + 5_000_000n };
+  })));
+  const lines = Array.from({ length: 6000 }, (_, i) => line(i));
+  lines[16] = lines[16].slice(0, 300);
+  writeFileSync(join(folder, 'spans.jsonl'), lines.join('\n') + '\n');
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const child = spawn(binary, ['reconstruct', folder, '--serve', url.slice('http://'.length), '--quiet'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  child.stdout.on('data', (text) => { said += text; });
+  const exited = new Promise((done) => child.on('exit', done));
+  t.after(async () => {
+    child.kill('SIGTERM');
+    await exited;
+  });
+  const asked = (path) => fetch(url + path).catch(() => null);
+  const first = await until(() => asked('/api/v1/status'), 20, 'it listens');
+  assert.equal(first.status, 200);
+  assert.ok((await first.json()).read < 1, 'the recording is too short for this test');
+  const later = await asked('/api/v1/entities');
+  assert.equal(later.status, 503);
+  assert.match((await later.json()).error.message, /still being read/);
+  await visit(`${url}/`, {}, async (page) => {
+    await page.getByText('Reading the recording').waitFor({ timeout: 5_000 });
+    await page.locator('.map .node', { hasText: 'bakery' }).waitFor({ timeout: 60_000 });
+    assert.match(await quality(page).innerText(), /Damaged: .*spans\.jsonl: 1 line could not be read, line 17: /);
+  });
+  assert.match(said, /damaged: .*spans\.jsonl: 1 line could not be read, line 17: /);
 });

@@ -19,18 +19,21 @@ function request(number, rows) {
       id: id16(number * 1000 + i), trace: '4bf92f3577b34da6a3ce929d0e0e4736', service: service && serviceId(service), service_name: service,
       peer_name: null, operation, kind, failed: false, layer: 'observed',
       raw_start_ms: t0 + start + shift, raw_end_ms: t0 + start + length + shift, start_ms: t0 + start, end_ms: t0 + start + length,
-      clock: { host: host ?? null, offset_ms: clock ? shift : null, bound_ms: clock?.bound ?? null, corrected: clock?.corrected ?? false },
+      clock: { host: host ?? null, offset_ms: clock ? shift : null, bound_ms: clock?.bound ?? null, corrected: clock?.corrected ?? false, ahead_ms: null, ahead_bound_ms: null },
       parent, link: { basis: link.basis, posterior: link.posterior ?? 1, none: link.none ?? 0, runner_up: link.runner_up ?? null }, ...more,
     };
   });
   const inferred = spans.filter((s) => s.link.basis === 'inferred');
   const [root] = spans;
+  const lost = spans.filter((s) => s.layer === 'lost').length;
   return {
     id: root.id, root: root.operation, service: root.service, service_name: root.service_name, start_ms: root.start_ms,
     duration_ms: root.end_ms - root.start_ms, spans: spans.length, left_out: 0,
     services: [...new Set(spans.map((s) => s.service_name).filter(Boolean))], failed: root.failed,
     links_by_id: spans.filter((s) => s.link.basis === 'id').length, links_inferred: inferred.length,
-    lost_spans: spans.filter((s) => s.layer === 'lost').length, probability: inferred.reduce((p, s) => p * s.link.posterior, 1),
+    lost_spans: lost, not_found: spans.filter((s) => s.link.basis === 'none').length,
+    wholeness: root.link.basis === 'none' ? 'fragment' : lost > 0 ? 'incomplete' : 'complete',
+    probability: inferred.length > 0 ? inferred.reduce((p, s) => p * s.link.posterior, 1) : null,
     all: spans,
   };
 }
@@ -61,6 +64,27 @@ export const plain = request(2, [
   ['gateway', 'GET catalog', 'client', 'web-1', 0, -59.1, 5.2],
 ]);
 
+/// All that is there is joined by id, and what caused it was lost.
+export const fragment = request(5, [
+  ['cart', 'GET /cart', 'server', 'web-1', null, -300, 6.4, { basis: 'none', posterior: 1, none: 1 }],
+  ['cart', 'HGETALL', 'client', 'web-1', 0, -299, 4.2],
+]);
+
+/// All by id but for one span that never came.
+export const incomplete = request(6, [
+  ['gateway', 'GET /cart', 'server', 'web-1', null, -400, 9, root],
+  [null, '', 'unspecified', null, 0, -399, 7, { basis: 'id' }, { layer: 'lost' }],
+  ['cart', 'HGETALL', 'client', 'web-1', 1, -399, 7],
+]);
+
+/// The host of what is called has a clock that no id reaches: it is 80 ms ahead, as the call itself tells.
+const ahead = { clock: { host: 'pay-9', offset_ms: 0, bound_ms: null, corrected: false, ahead_ms: 80.04, ahead_bound_ms: 1.25 } };
+export const outside = request(7, [
+  ['gateway', 'POST /pay', 'server', 'web-1', null, -600, 60, root],
+  ['gateway', 'POST payment', 'client', 'web-1', 0, -590, 20],
+  ['payment', 'POST /payments', 'server', 'pay-9', 1, -508.71, 17.5, { basis: 'inferred', posterior: 0.98, none: 0.01 }, ahead],
+]);
+
 const long = 'very-long-name-of-a-service-that-somebody-generated-from-a-template-and-a-region-eu-central-1b';
 export const longNames = request(3, [
   [long, `GET /${'segment-that-goes-on/'.repeat(12)}:id`, 'server', 'web-2', null, -200, 950, root],
@@ -75,7 +99,7 @@ export const wide = request(4, [
     i % 3 === 0 ? guess(0.5 + (i % 50) / 101, 0.05, 'service-1', 'GET /item') : { basis: 'id' }]),
 ]);
 
-export const linking = { by_id: 120000, inferred: 8211, not_found: 12, lost_spans: 40, mean_posterior: 0.94, records: 120034, waiting: 840, learned: 3, refused: 0 };
+export const linking = { by_id: 120000, inferred: 8211, not_found: 12, lost_spans: 40, mean_posterior: 0.94, records: 120034, waiting: 840, learned: 3, refused: 0, sender_unknown: 5 };
 
 /// Behind the routes: `all` of them, newest first.
 export function requestRoutes(all = [checkout, plain, longNames, wide], stats = linking) {

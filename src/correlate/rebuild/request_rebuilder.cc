@@ -233,9 +233,11 @@ struct RequestRebuilder::Impl {
   }
 
   void Nobody(const Ref& call, const InferredJoin& join) {
-    // A request from outside has nobody above it; a call should have somebody.
-    if (call.part == SpanPart::kArrived) return;
-    ++totals.not_found;
+    // A request from outside has nobody above it; a call should have somebody, and of a request
+    // whose sender cannot be told it is not known.
+    const bool arrived = call.part == SpanPart::kArrived;
+    if (arrived && join.none > 0) return;
+    ++(arrived ? totals.sender_unknown : totals.not_found);
     Above above{JoinBasis::kNone, {}, 0, static_cast<float>(join.none), {}, 0};
     const ShelvedSpan* present = shelf.Find(call.joined);
     if (present != nullptr && present->above.basis != JoinBasis::kInferred)

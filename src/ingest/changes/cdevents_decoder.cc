@@ -206,6 +206,7 @@ class LinesDecoder : public StreamDecoder {
     HandOut(sink);
     return Status::Ok();
   }
+  DamagedLines damaged() const override { return damaged_; }
 
  private:
   void OnObject(JsonSplitter::Found found, ByteView text, const BatchSink& sink) {
@@ -213,8 +214,10 @@ class LinesDecoder : public StreamDecoder {
       return CountLostMessage(context_.ledger, Format::kCdEvents, Reason::kTooLarge);
     object event;
     if (found == JsonSplitter::Found::kDamaged ||
-        parser_.parse(text.data(), text.size()).get(event) != simdjson::SUCCESS)
+        parser_.parse(text.data(), text.size()).get(event) != simdjson::SUCCESS) {
+      damaged_.Add(objects_.line(), "no JSON object");
       return CountLostMessage(context_.ledger, Format::kCdEvents, Reason::kMalformed);
+    }
     EventReader(context_, &batch_, &tally_).Read(event);
     tally_.Commit();
     if (batch_.rows() >= context_.limits.rows_per_batch) HandOut(sink);
@@ -230,6 +233,7 @@ class LinesDecoder : public StreamDecoder {
 
   const DecodeContext context_;
   JsonSplitter objects_;
+  DamagedLines damaged_;
   simdjson::dom::parser parser_;
   Tally tally_;
   Batch batch_;

@@ -381,6 +381,7 @@ class JaegerDecoder : public StreamDecoder {
     HandOut(sink);
     return Status::Ok();
   }
+  DamagedLines damaged() const override { return damaged_; }
 
  private:
   void OnDocument(JsonSplitter::Found found, ByteView text, const BatchSink& sink) {
@@ -390,8 +391,10 @@ class JaegerDecoder : public StreamDecoder {
     const bool readable =
         found == JsonSplitter::Found::kObject &&
         parser_.parse(text.data(), text.size()).get(document) == simdjson::SUCCESS;
-    if (!readable || !DocumentReader(context_, &batch_, &tally_).Read(document))
+    if (!readable || !DocumentReader(context_, &batch_, &tally_).Read(document)) {
+      damaged_.Add(documents_.line(), readable ? "no trace" : "no JSON object");
       return CountLostMessage(context_.ledger, Format::kJaeger, Reason::kMalformed);
+    }
     tally_.Commit();
     if (batch_.rows() >= context_.limits.rows_per_batch) HandOut(sink);
   }
@@ -406,6 +409,7 @@ class JaegerDecoder : public StreamDecoder {
 
   const DecodeContext context_;
   JsonSplitter documents_;
+  DamagedLines damaged_;
   simdjson::dom::parser parser_;
   Tally tally_;
   Batch batch_;

@@ -118,6 +118,7 @@ class LinesDecoder : public StreamDecoder {
       const ByteView part = chunk.substr(0, end);
       // Mostly a line lies whole in one chunk and need not be copied.
       if (end != ByteView::npos && line_.empty() && !skipping_ && part.size() <= max_line_bytes_) {
+        ++line_number_;
         Line(part, sink);
       } else {
         Append(part);
@@ -134,6 +135,7 @@ class LinesDecoder : public StreamDecoder {
     HandOut(sink);
     return Status::Ok();
   }
+  DamagedLines damaged() const override { return damaged_; }
 
  private:
   // A line is a request, and holds many records. This is as much as the HTTP listener takes.
@@ -152,6 +154,8 @@ class LinesDecoder : public StreamDecoder {
   }
 
   void EndLine(const BatchSink& sink) {
+    ++line_number_;
+    if (skipping_) damaged_.Add(line_number_, "larger than the limit for one line");
     if (!skipping_) Line(line_, sink);
     skipping_ = false;
     line_.clear();
@@ -166,7 +170,10 @@ class LinesDecoder : public StreamDecoder {
             ? DecodeTranscript(*transcript, signal, Format::kOtlpFile, context_, &batch_).status()
             : transcript.status();
     // A lost line is in the ledger; the stream goes on.
-    if (!status.ok()) static_cast<void>(CountLost(status, Format::kOtlpFile, context_.ledger));
+    if (!status.ok()) {
+      static_cast<void>(CountLost(status, Format::kOtlpFile, context_.ledger));
+      damaged_.Add(line_number_, status.message());
+    }
     if (batch_.rows() >= context_.limits.rows_per_batch) HandOut(sink);
   }
 
@@ -182,7 +189,9 @@ class LinesDecoder : public StreamDecoder {
   JsonTranscriber transcriber_;
   Batch batch_;
   std::string line_;
-  bool skipping_ = false;  // inside of a line that is too long
+  bool skipping_ = false;     // inside of a line that is too long
+  uint64_t line_number_ = 0;  // of the line at hand, from 1
+  DamagedLines damaged_;
 };
 
 }  // namespace

@@ -19,6 +19,7 @@ function trim(v) {
 export function percent(v) {
   if (v === null || v === undefined || !Number.isFinite(v)) return none;
   const p = v * 100;
+  if (v < 1 && p > 99.9) return '> 99.9 %';
   const fine = v > 0 && v < 1 && (p < 0.95 || p > 99.05);
   return (fine ? Number(p.toPrecision(p > 50 ? 3 : 1)) : Math.round(p)) + ' %';
 }

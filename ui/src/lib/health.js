@@ -6,10 +6,21 @@ export const healths = {
   abnormal: { glyph: '▲', word: 'out of its normal range', words: 'out of their normal range' },
   failing: { glyph: '▲', word: 'failing at least half of its calls', words: 'failing at least half of their calls' },
   silent: { glyph: '∅', word: 'silent: up or down is not known' },
+  untold: { glyph: '', word: 'sends no telemetry itself, and no client tells of it now' },
   normal: { glyph: '', word: 'normal' },
 };
 
 const leastLikely = 0.15;
+
+/// What a kind of entity is, for people.
+export const kindWord = (kind) => ({ queue: 'messaging destination', third_party: 'third party' })[kind] ?? kind.replaceAll('_', ' ');
+
+/// What somebody does who tells of no calls: as fast as its records come.
+export const onlyRecords = (node) => {
+  const f = node.figures;
+  const others = [f.call_rate, f.error_ratio, f.latency_p50, f.latency_p99, f.in_flight, f.queue_depth];
+  return others.every((one) => one.value === null) && f.record_rate.value !== null ? f.record_rate.value : null;
+};
 
 /// The incident that the page is about: the newest open one; in a recording else the newest.
 export function focusOf(picture) {
@@ -28,6 +39,6 @@ export function healthsOf(nodes, incident) {
   }
   const members = new Set(incident?.members.map((m) => m.id));
   const of = (node) =>
-    causes.has(node.id) ? 'cause' : members.has(node.id) ? 'abnormal' : node.figures.failing ? 'failing' : node.figures.silent ? 'silent' : 'normal';
+    causes.has(node.id) ? 'cause' : members.has(node.id) ? 'abnormal' : node.figures.failing ? 'failing' : !node.figures.silent ? 'normal' : node.sends_itself ? 'silent' : 'untold';
   return new Map(nodes.map((n) => [n.id, of(n)]));
 }

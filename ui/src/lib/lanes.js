@@ -79,6 +79,29 @@ export function lanesOf(axis) {
   return lanes;
 }
 
+const nulled = (values, newest) => values.map((v, i) => (i > newest ? null : v));
+
+/// The lane without what comes after window `newest`, which is cut short: that is no drop.
+export function upTo(lane, newest) {
+  const lines = lane.lines.map((l) => ({ ...l, values: nulled(l.values, newest) }));
+  if (!lane.band) return { ...lane, lines };
+  const band = { ...lane.band };
+  for (const column of ['value', 'lower50', 'upper50', 'lower90', 'upper90']) band[column] = nulled(band[column], newest);
+  return { ...lane, lines, band };
+}
+
+// What of the metrics is behind a lane, by the names of their quantities.
+const behind = { calls: ['call_rate'], errors: ['error_ratio', 'error_rate'], queue: ['queue_depth', 'connections_pending'] };
+
+/// "Came in ms and s; all of it in s here.": values of several units are pooled.
+export function unitsText(axis, lane) {
+  const quantities = behind[lane.id] ?? [lane.id, named(lane.id)[0].replaceAll(' ', '_')];
+  const units = quantities.flatMap((quantity) => axis.mixed_units[quantity] ?? []);
+  if (units.length === 0) return '';
+  const names = [...new Set(units)].map((unit) => unit || 'no unit');
+  return `Came in ${names.slice(0, -1).join(', ')} and ${names.at(-1)}; all of it in ${lane.unit === '1' ? 'shares' : lane.unit || 'one unit'} here.`;
+}
+
 export const hasData = (lane) => lane.band !== null || lane.lines.length > 0;
 
 /// uPlot's columns: time in seconds, then the lane's lines, or the band's middle split in observed and

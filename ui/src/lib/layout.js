@@ -6,12 +6,13 @@
 //   grid: many services as tiles, in the order given
 // The boxes stand in bands (columns, or rows), and a line passes a band only between its boxes or beside
 // all of them: a line through or behind a box would tell of a call that nobody makes.
-export const size = { width: 142, height: 42, gapX: 40, narrowX: 24, gapY: 14, rowY: 12, layerY: 36, margin: 8, leastScale: 0.85, track: 6 };
+// All boxes of a drawing have one height: `height`, or `tall` where a name takes two lines.
+export const size = { width: 142, height: 42, tall: 56, gapX: 40, narrowX: 24, gapY: 14, rowY: 12, layerY: 36, margin: 8, leastScale: 0.85, track: 6 };
 
 const byName = (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id < b.id ? -1 : 1);
 
 /// `drawn`: those of the edges that get a line.
-export function layered(nodes, edges, width, drawn = edges) {
+export function layered(nodes, edges, width, drawn = edges, height = size.height) {
   const sorted = [...nodes].sort(byName);
   const ids = new Set(sorted.map((n) => n.id));
   const forward = acyclic(sorted, edges.filter((e) => ids.has(e.caller) && ids.has(e.callee) && e.caller !== e.callee));
@@ -20,12 +21,12 @@ export function layered(nodes, edges, width, drawn = edges) {
   const gaps = Math.max(1, layers.length - 1);
   const gap = Math.floor((width / size.leastScale - 2 * size.margin - layers.length * size.width) / gaps);
   return layers.length > 1 && gap >= size.narrowX
-    ? sideBySide(layers, Math.min(gap, size.gapX), drawn)
-    : below(layers, width, drawn);
+    ? sideBySide(layers, Math.min(gap, size.gapX), drawn, height)
+    : below(layers, width, drawn, height);
 }
 
 /// `nodes` as tiles, row by row.
-export const grid = (nodes, width) => below([nodes], width, []);
+export const grid = (nodes, width, height = size.height) => below([nodes], width, [], height);
 
 /// Edges without those that would close a circle, found depth first from the entries on.
 function acyclic(nodes, edges) {
@@ -106,33 +107,33 @@ function untangle(layers, edges) {
 // Below, `u` runs along a band and `v` from band to band: down and right where the bands are columns,
 // right and down where they are rows.
 
-function sideBySide(layers, gap, drawn) {
+function sideBySide(layers, gap, drawn, height) {
   const bands = layers.map((nodes) => ({ nodes, us: nodes.map(() => 0), spaces: nodes.slice(1).map(() => size.gapY) }));
   const stack = () => {
-    const long = bands.map((band) => band.nodes.length * size.height + band.spaces.reduce((a, b) => a + b, 0));
+    const long = bands.map((band) => band.nodes.length * height + band.spaces.reduce((a, b) => a + b, 0));
     const longest = Math.max(...long);
     bands.forEach((band, i) => {
       let u = size.margin + (longest - long[i]) / 2;
       band.us = band.nodes.map((_, k) => {
         const at = u;
-        u += size.height + (band.spaces[k] ?? 0);
+        u += height + (band.spaces[k] ?? 0);
         return at;
       });
     });
   };
   stack();
-  const wires = wiresOf(bands, drawn, size.height);
+  const wires = wiresOf(bands, drawn, height);
   // Boxes make room for the lines that pass between them.
   bands.forEach((band, i) => {
     band.spaces = band.spaces.map((space, k) => Math.max(space, (callersIn(wires, i, k + 1).length + 1) * size.track));
   });
   stack();
   const starts = bands.map((_, i) => size.margin + i * (size.width + gap));
-  return drawingOf(bands, starts, wires, true);
+  return drawingOf(bands, starts, wires, true, height);
 }
 
 /// Layers below each other, each in as many rows as it needs.
-function below(layers, width, drawn) {
+function below(layers, width, drawn, height) {
   const room = width - 2 * size.margin;
   const inRow = Math.max(1, Math.floor((room + size.rowY) / (size.width + size.rowY)));
   const bands = [];
@@ -151,9 +152,9 @@ function below(layers, width, drawn) {
   let v = size.margin;
   bands.forEach((band, i) => {
     starts.push(v);
-    v += size.height + Math.max(band.more ? size.rowY : size.layerY, turningRoom(wires, bands, i));
+    v += height + Math.max(band.more ? size.rowY : size.layerY, turningRoom(wires, bands, i));
   });
-  return drawingOf(bands, starts, wires, false);
+  return drawingOf(bands, starts, wires, false, height);
 }
 
 /// What the lines between band `i` and the next need: the more of them and the further aside they go.
@@ -281,8 +282,8 @@ function intoPorts(bands, wires, length) {
 }
 
 /// Places and lines. `starts`: where each band begins in `v`.
-function drawingOf(bands, starts, wires, across) {
-  const [length, depth] = across ? [size.height, size.width] : [size.width, size.height];
+function drawingOf(bands, starts, wires, across, height) {
+  const [length, depth] = across ? [height, size.width] : [size.width, height];
   const xy = (u, v) => (across ? [v, u] : [u, v]);
   const places = new Map();
   bands.forEach((band, i) => band.nodes.forEach((node, k) => {
@@ -308,14 +309,14 @@ function drawingOf(bands, starts, wires, across) {
     }
     routes.set(edge, back ? hops.reverse().map((hop) => hop.reverse()) : hops);
   }
-  return { places, across, routes };
+  return { places, across, routes, height };
 }
 
 /// The line of a call, as the curves from band to band. A call of a service to itself is a loop beside its box.
-export function route({ places, across, routes }, edge) {
+export function route({ places, across, routes, height: h }, edge) {
   if (edge.caller !== edge.callee) return routes.get(edge);
   const { x, y } = places.get(edge.caller);
-  const { width: w, height: h } = size;
+  const { width: w } = size;
   if (across) return [[[x + w * 0.7, y + h], [x + w * 0.7, y + h + 12], [x + w * 0.85, y + h + 12], [x + w * 0.85, y + h]]];
   return [[[x + w, y + h * 0.7], [x + w + 12, y + h * 0.7], [x + w + 12, y + h * 0.3], [x + w, y + h * 0.3]]];
 }
@@ -334,9 +335,9 @@ const pointsOf = (hops, parts) =>
 
 /// Where a line has its mark: near the middle of its last curve, off the boxes, and where no other line is
 /// that it could be taken for the mark of.
-export function markOf({ places }, hops, others) {
+export function markOf({ places, height }, hops, others) {
   const [middle] = pointsOf([hops.at(-1)], 2);
-  const [w, h] = [size.width / 2, size.height / 2];
+  const [w, h] = [size.width / 2, height / 2];
   const centres = [...places.values()].map(({ x, y }) => [x + w, y + h]);
   const far = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
   const taken = others.flatMap((other) => pointsOf(other, 16));
@@ -352,7 +353,7 @@ export function markOf({ places }, hops, others) {
 }
 
 /// The box around all places and routes (a curve lies within its control points), with a margin.
-export function boundsOf(places, routes) {
+export function boundsOf({ places, height }, routes) {
   const box = { left: 0, top: 0, right: 0, bottom: 0 };
   const take = (x, y) => {
     box.left = Math.min(box.left, x - size.margin);
@@ -362,7 +363,7 @@ export function boundsOf(places, routes) {
   };
   for (const { x, y } of places.values()) {
     take(x, y);
-    take(x + size.width, y + size.height);
+    take(x + size.width, y + height);
   }
   for (const hops of routes) for (const [x, y] of hops.flat()) take(x, y);
   return box;

@@ -51,23 +51,58 @@ export const tooEarly = (spans, raw) =>
     return above && span.layer !== 'lost' && above.layer !== 'lost' && startOf(span, raw) < startOf(above, raw);
   }).length;
 
+const told = (ahead) => ahead !== null && ahead !== undefined;
+
 /// One entry a host, in the order in which the request came to them. One request is too short for a clock
-/// to change within it: the first span of a host speaks for it.
+/// to change within it: the first span of a host speaks for it, and of calls that lie outside of their
+/// callers the one that tells most of it.
 export function hostsOf(spans) {
   const hosts = new Map();
   for (const { clock, layer } of spans) {
-    if (clock && layer !== 'lost' && !hosts.has(clock.host ?? '')) hosts.set(clock.host ?? '', clock);
+    if (!clock || layer === 'lost') continue;
+    const name = clock.host ?? '';
+    const known = hosts.get(name);
+    if (!known) hosts.set(name, { ...clock });
+    else if (told(clock.ahead_ms) && !(known.ahead_bound_ms <= clock.ahead_bound_ms)) {
+      Object.assign(known, { ahead_ms: clock.ahead_ms, ahead_bound_ms: clock.ahead_bound_ms });
+    }
   }
   return [...hosts.values()];
+}
+
+const signed = (ms) => `${ms < 0 ? '−' : '+'}${duration(Math.abs(ms) / 1000)}`;
+const give = (ms) => duration(Number((ms / 1000).toPrecision(2)));
+
+/// What a call outside of its caller tells of its host's clock, "+80 ms ± 1 ms"; empty: nothing.
+export const aheadText = (clock) =>
+  told(clock?.ahead_ms) ? `${signed(Number(clock.ahead_ms.toPrecision(3)))} ± ${give(clock.ahead_bound_ms)}` : '';
+
+/// By which times a bar is drawn, and by how much these are off.
+export function timesText(span, raw) {
+  const { clock } = span;
+  if (span.layer === 'lost' || !clock) return '';
+  const ahead = aheadText(clock);
+  if (clock.corrected) return raw ? `raw time; the clock is ${offsetText(clock)} ahead` : `time corrected by ${offsetText(clock)}`;
+  if (ahead) return `raw time, not corrected; by this call alone its clock is ${ahead} ahead of its caller's`;
+  return 'raw time';
+}
+
+/// What is said beside a bar that is not within its parent's: why.
+export function outsideText(span, parent, raw) {
+  if (!parent || span.layer === 'lost' || parent.layer === 'lost') return '';
+  if (startOf(span, raw) >= startOf(parent, raw) && endOf(span, raw) <= endOf(parent, raw)) return '';
+  if (span.clock?.corrected) return raw ? `raw: clock ${offsetText(span.clock)}` : '';
+  const ahead = aheadText(span.clock);
+  return ahead ? `raw: clock ${ahead}` : '';
 }
 
 /// Milliseconds with a sign and its bound, "+35.2 ms ± 0.4 ms".
 export function offsetText(clock) {
   const bound = clock.bound_ms === null || clock.bound_ms === undefined ? 'bound unknown' : `± ${duration(clock.bound_ms / 1000)}`;
+  if (!clock.corrected && told(clock.ahead_ms)) return `${aheadText(clock)} against its caller's, by its calls here alone`;
   if (!clock.corrected && clock.bound_ms === 0) return 'the others are measured against it';
   if (!clock.corrected) return clock.bound_ms === null ? 'not measured: as shown' : `as shown, ${bound}`;
-  const sign = clock.offset_ms < 0 ? '−' : '+';
-  return `${sign}${duration(Math.abs(clock.offset_ms) / 1000)} ${bound}`;
+  return `${signed(clock.offset_ms)} ${bound}`;
 }
 
 /// Eight colours, told apart by the colour-blind too; beyond, they come again, and the names tell.
@@ -97,6 +132,29 @@ export function sureText(p) {
   return p > 0 && p < 0.0005 ? '< 0.1 %' : percent(p);
 }
 
+export const wholeness = {
+  complete: { word: 'complete', tells: 'nothing of it is known to be missing' },
+  incomplete: { word: 'incomplete', tells: 'spans are lost or not shown' },
+  fragment: { word: 'fragment', tells: 'what caused it was not found' },
+};
+
+/// How sure a listed request is: of its inferred joins, and whether it is all there.
+export function sureOf(request) {
+  const joins = request.links_inferred > 0 ? sureText(request.probability) : '';
+  const part = request.wholeness === 'complete' ? '' : wholeness[request.wholeness].word;
+  return [joins, part].filter(Boolean).join(', ') || 'by id';
+}
+
+/// "Of these 2 are incomplete (...) and 1 is a fragment (...)."; empty when all are whole.
+export function partsText(requests) {
+  const parts = ['incomplete', 'fragment'].flatMap((what) => {
+    const n = requests.filter((r) => r.wholeness === what).length;
+    const [one, many] = what === 'fragment' ? ['is a fragment', 'are fragments'] : ['is incomplete', 'are incomplete'];
+    return n > 0 ? [`${n} ${n === 1 ? one : many} (${wholeness[what].tells})`] : [];
+  });
+  return parts.length > 0 ? `Of these ${parts.join(', and ')}.` : '';
+}
+
 /// The join of a span to what is above it, in one sentence.
 export function joinText(span, parent) {
   const to = parent ? shortened(`${parent.service_name ?? 'unknown'}, ${nameOf(parent)}`, 90) : '';
@@ -120,7 +178,7 @@ export function moment(ms) {
 export const orders = {
   newest: { word: 'newest first', compare: (a, b) => b.start_ms - a.start_ms },
   slowest: { word: 'slowest first', compare: (a, b) => b.duration_ms - a.duration_ms },
-  unsure: { word: 'least certain first', compare: (a, b) => a.probability - b.probability || b.links_inferred - a.links_inferred },
+  unsure: { word: 'least certain first', compare: (a, b) => (a.probability ?? 1) - (b.probability ?? 1) || b.links_inferred - a.links_inferred },
   failed: { word: 'failed first', compare: (a, b) => b.failed - a.failed || b.start_ms - a.start_ms },
 };
 
