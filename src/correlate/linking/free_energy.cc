@@ -6,6 +6,7 @@
 
 #include "correlate/linking/call_chains.h"
 #include "correlate/linking/sampler.h"
+#include "correlate/linking/tied_calls.h"
 
 namespace tomograph::correlate::linking {
 namespace {
@@ -58,10 +59,10 @@ class Occupation {
       }
     }
   }
-  double Divergence(double until) const {
+  double Divergence(double until, const TiedCalls& tied) const {
     double sum = 0;
     for (int i = range_.first_request; i < range_.end_request; ++i) {
-      if (w_.requests[i].time.end > until) continue;
+      if (w_.requests[i].time.end > until || tied.HasRequest(i)) continue;
       for (const CallGroup& group : KindOf(i).groups()) {
         for (int n = 0; n <= group.count; ++n) {
           const double q = seen_[At(i, group) + static_cast<size_t>(n)] / double{kStates};
@@ -105,7 +106,8 @@ ServiceRange Enough(const LinkWindow& window, int service) {
 using Posteriors = std::vector<Sampler::Shares>;
 
 double Entropy(const Posteriors& shares, const std::vector<int>& open, double until,
-               const LinkWindow& w, const ServiceRange& range, Occupation* occupation) {
+               const LinkWindow& w, const ServiceRange& range, const TiedCalls& tied,
+               Occupation* occupation) {
   double entropy = 0;
   occupation->Forget();
   size_t at = 0;
@@ -120,12 +122,12 @@ double Entropy(const Posteriors& shares, const std::vector<int>& open, double un
     for (size_t x = 0; x < p.size(); ++x) {
       // Those that a candidate stands for have equal parts of what it has.
       const double others = x < candidates.size() ? w.StandsForAt(call, x) : 0;
-      if (call.time.end <= until) entropy += PlusEntropy(p[x]) + p[x] * others;
+      if (call.time.end <= until && !tied.HasCall(c)) entropy += PlusEntropy(p[x]) + p[x] * others;
       if (x < candidates.size())
         occupation->Toss(candidates[x], call.call_class, p[x] * std::exp(-others));
     }
   }
-  return entropy - occupation->Divergence(until);
+  return entropy - occupation->Divergence(until, tied);
 }
 
 }  // namespace
@@ -178,16 +180,18 @@ double FreeEnergy(int service, double until, uint64_t seed, LinkWindow* window,
     for (const float share : of_chains[x].of) sum += share;
     for (const float share : of_chains[x].of) energy += sum > 0 ? PlusEntropy(share / sum) : 0;
   }
+  Posteriors both = half[0];
+  for (size_t x = 0; x < open.size(); ++x) {
+    for (size_t k = 0; k < both[x].of.size(); ++k)
+      both[x].of[k] = (half[0][x].of[k] + half[1][x].of[k]) / 2;
+  }
+  const TiedCalls tied(both, open, until, w, range);
+  energy += tied.Entropy(w, &sampler);
   // Entropy of a sample is too low by about its reciprocal: so is that of each half by twice that.
   const auto entropy = [&](const Posteriors& shares) {
-    return Entropy(shares, open, until, w, range, &occupation);
+    return Entropy(shares, open, until, w, range, tied, &occupation);
   };
-  const double halves = (entropy(half[0]) + entropy(half[1])) / 2;
-  for (size_t x = 0; x < open.size(); ++x) {
-    for (size_t k = 0; k < half[0][x].of.size(); ++k)
-      half[0][x].of[k] = (half[0][x].of[k] + half[1][x].of[k]) / 2;
-  }
-  energy += 2 * entropy(half[0]) - halves;
+  energy += 2 * entropy(both) - (entropy(half[0]) + entropy(half[1])) / 2;
   const ServiceRange& whole = w.services[service];
   return energy * (whole.end_call - whole.first_call) / (range.end_call - range.first_call);
 }

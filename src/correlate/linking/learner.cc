@@ -186,7 +186,7 @@ double LearnStep(const LinkWindow& window, int service, double until, bool order
   }
   CallChains::Learn(window, service, until, model);
   double weight = LearnOrphans(window, service, until, model);
-  if (order) weight += LearnQueueOrder(window, service, until, seed, model);
+  if (order && of.learns_order) weight += LearnQueueOrder(window, service, until, seed, model);
   of.ordered =
       std::any_of(of.order_weight.begin(), of.order_weight.end(), [](float w) { return w != 0; });
   return weight;
@@ -244,7 +244,8 @@ class ServiceLearner {
       if (lost) AttemptLost();
     }
     const bool outlives = best_[1] && best_[1]->likelihood > best_[0]->likelihood;
-    Restore(std::move(*best_[outlives]));
+    Restore(*best_[outlives]);
+    TryOrder(*best_[outlives]);
   }
 
  private:
@@ -252,6 +253,7 @@ class ServiceLearner {
     double likelihood = 0;
     double nobodys = 0;  // calls without request
     double spurned = 0;  // of which some request may have made each, beyond what all have room for
+    bool more_room = false;  // than one slot a class
     ServiceModel service;
     std::vector<RequestModel> kinds;
     std::vector<int> owners;
@@ -278,6 +280,27 @@ class ServiceLearner {
     std::optional<State>& best = best_[outlives];
     if (!best || state.likelihood > best->likelihood) best = std::move(state);
     return true;
+  }
+
+  /// What a freer model has to bring.
+  void Charge(State* state) const {
+    const double worth =
+        kWorth * (state->more_room + of_.AnyOutlives()) + kLostWorth * of_.loses_requests;
+    state->likelihood -= worth * static_cast<double>(w_.calls.size());
+    state->likelihood -= kAtHand * state->spurned;
+  }
+
+  /// From the state that is the likeliest by gaps alone, on with the order of arrival, which is
+  /// kept if it tells more: order that is learned from the first makes itself true, since owners
+  /// that it draws are in order.
+  void TryOrder(const State& by_gaps) {
+    if (of_.learns_order || !all_in_view_) return;
+    of_.learns_order = true;
+    Rounds();
+    State ordered = Save();
+    ordered.more_room = by_gaps.more_room;
+    Charge(&ordered);
+    Restore(ordered.likelihood > by_gaps.likelihood ? std::move(ordered) : by_gaps);
   }
 
   /// Of several classes that may be handed off, one may be that alone.
@@ -319,7 +342,7 @@ class ServiceLearner {
       for (int k = 0; k < of_.classes; ++k)
         beyond_room_.push_back(std::max(0.0, all_[k] - RoomFor(k)));
     }
-    of_.first_come = from == From::kFirstCome;
+    of_.first_come = of_.learns_order = from == From::kFirstCome;
     of_.loses_requests = from == From::kManyLost || from == From::kFewLost;
     of_.order_weight.assign(of_.classes, of_.first_come ? kStrictOrder : 0);
     if (from == From::kAnyOrder || from == From::kFewLost) return;
@@ -626,26 +649,32 @@ void LearnJoins(const std::vector<int>& services, double until, uint64_t seed, L
 }  // namespace
 
 void LearnFromScratch(const std::vector<int>& services, double until, uint64_t seed, bool hand_offs,
-                      LinkWindow* window, LinkModel* model, JoinModel* joins) {
+                      const RecentRecords& recent, const Vocabulary& numbers, LinkWindow* window,
+                      LinkModel* model, JoinModel* joins) {
+  std::vector<int> in_view;  // for the most part
   for (const int service : services) {
-    LinkWindow part = window->Part(service);
+    LinkWindow part = recent.Part(service, *window, numbers, *model);
+    if (2 * recent.calls(service) <= part.calls.size()) in_view.push_back(service);
     ServiceLearner(service, until, MixBits(seed ^ MixBits(service)), hand_offs, &part, model).Run();
     window->TakeOwners(part, service);
   }
   const auto outlives = [&](int s) { return model->services[s].AnyOutlives(); };
   if (std::any_of(services.begin(), services.end(), outlives)) window->FindCandidatesAgain(*model);
   window->LayOut(*model);
-  LearnJoins(services, until, MixBits(seed), window, model, joins);
+  LearnJoins(in_view, until, MixBits(seed), window, model, joins);
 }
 
-void Refresh(double until, uint64_t seed, const LinkWindow& window, LinkModel* model,
-             JoinModel* joins) {
-  for (int s = 0, n = static_cast<int>(model->services.size()); s < n; ++s) {
-    if (!model->services[s].learned) continue;
-    LearnStep(window, s, until, true, MixBits(seed ^ s), model);
-    LearnEvidence(window, s, until, false, model);
-  }
-  joins->Learn(window, *model, until);
+void Refresh(int service, uint64_t seed, const RecentRecords& recent, const Vocabulary& numbers,
+             const LinkWindow& window, LinkModel* model) {
+  LinkWindow part = recent.Part(service, window, numbers, *model);
+  // Who may still have calls that are not linked is no example.
+  double until = std::numeric_limits<double>::infinity();
+  const ServiceRange& range = window.services[service];
+  for (int c = range.first_call; c < range.end_call; ++c)
+    if (!window.calls[c].decided) until = std::min(until, window.calls[c].time.start);
+  part.LayOut(*model);
+  LearnStep(part, service, until, true, seed, model);
+  LearnEvidence(part, service, until, false, model);
 }
 
 }  // namespace tomograph::correlate::linking

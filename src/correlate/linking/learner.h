@@ -14,7 +14,8 @@
 //                  their requests for the most part are left out next: more slots may do for
 //                  them. Of several classes each is also tried alone
 // Several calls are tried without hand-offs and with the likeliest of these: a service may need
-// both. Joins are looked for afterwards, over all services.
+// both. Joins are looked for afterwards, over all services; what was learned from what is in view is
+// learned once more under them.
 #pragma once
 
 #include <cstdint>
@@ -22,18 +23,20 @@
 
 #include "correlate/linking/join_model.h"
 #include "correlate/linking/link_window.h"
+#include "correlate/linking/recent_records.h"
 
 namespace tomograph::correlate::linking {
 
-/// Learns `services` from the window's calls, which keep the last state as their owners. Requests
-/// that end after `until` may still lack calls: nothing is learned from them. `hand_offs`: calls
-/// may come after the answer.
+/// Learns `services` from the window's calls and the recent ones; those in the window that are not
+/// decided keep the last state as their owners. Requests that end after `until` may still lack
+/// calls: nothing is learned from them. `hand_offs`: calls may come after the answer.
 void LearnFromScratch(const std::vector<int>& services, double until, uint64_t seed, bool hand_offs,
-                      LinkWindow* window, LinkModel* model, JoinModel* joins);
+                      const RecentRecords& recent, const Vocabulary& numbers, LinkWindow* window,
+                      LinkModel* model, JoinModel* joins);
 
-/// Takes the present owners for granted and learns from them what the model says of gaps, patterns
-/// and orders; slots stay as they are.
-void Refresh(double until, uint64_t seed, const LinkWindow& window, LinkModel* model,
-             JoinModel* joins);
+/// Takes the links of the service's recent records for granted and learns from them what the model
+/// says of gaps, patterns and orders; slots stay as they are.
+void Refresh(int service, uint64_t seed, const RecentRecords& recent, const Vocabulary& numbers,
+             const LinkWindow& window, LinkModel* model);
 
 }  // namespace tomograph::correlate::linking

@@ -35,9 +35,11 @@ struct Service {
     std::stable_sort(window.calls.begin(), window.calls.end(),
                      [](const Call& a, const Call& b) { return a.time.start < b.time.start; });
     for (const Call& call : window.calls) truth.push_back(static_cast<int>(call.id));
+    for (size_t x = 0; x < window.calls.size(); ++x)
+      window.calls[x].sequence = window.requests[x].sequence = x;
     window.Index(1);
     window.FindCandidates(100);
-    LearnFromScratch({0}, 1e300, 1, true, &window, &model, &joins);
+    LearnFromScratch({0}, 1e300, 1, true, RecentRecords(), Vocabulary(), &window, &model, &joins);
   }
   double Accuracy() const {
     int right = 0;

@@ -22,6 +22,8 @@ struct ServiceModel {
   bool learned = false;
   /// The discipline under which the service was learned: calls in order of arrival, or any order.
   bool first_come = false;
+  /// Was it learned with the order of arrival?
+  bool learns_order = false;
   TimeGrain grain;
   /// Does any order_weight count?
   bool ordered = false;

@@ -170,37 +170,27 @@ void LinkWindow::LayOut(const LinkModel& model) {
   }
 }
 
-LinkWindow LinkWindow::Part(int service) const {
-  const ServiceRange& range = services[service];
-  LinkWindow part;
-  part.slack = slack;
-  part.limit_ = limit_;
-  part.requests.assign(requests.begin() + range.first_request,
-                       requests.begin() + range.end_request);
-  part.calls.assign(calls.begin() + range.first_call, calls.begin() + range.end_call);
-  for (Request& request : part.requests) request.caller = kNobody;
-  for (Call& call : part.calls) {
-    const Call from = call;
-    const auto of = CandidatesOf(from);
-    call.first_candidate = static_cast<uint32_t>(part.candidates.size());
-    for (size_t x = 0; x < of.size(); ++x) {
-      part.candidates.push_back(of[x] - range.first_request);
-      if (!stands_for.empty()) part.stands_for.push_back(StandsForAt(from, x));
-    }
-    if (call.owner != kNobody) call.owner -= range.first_request;
-    call.callee = kNobody;
-  }
-  part.Index(services.size());
-  return part;
-}
-
 void LinkWindow::TakeOwners(const LinkWindow& part, int service) {
   const ServiceRange& range = services[service];
+  const auto by_sequence = [](const auto& item, uint64_t sequence) {
+    return item.sequence < sequence;
+  };
+  const auto first_request = requests.begin() + range.first_request;
+  const auto end_request = requests.begin() + range.end_request;
+  auto from = part.calls.begin();
   for (int c = range.first_call; c < range.end_call; ++c) {
-    const Call& from = part.calls[c - range.first_call];
-    calls[c].owner = from.owner == kNobody ? kNobody : from.owner + range.first_request;
-    calls[c].share = from.share;
-    calls[c].fresh = from.fresh;
+    Call& call = calls[c];
+    from = std::lower_bound(from, part.calls.end(), call.sequence, by_sequence);
+    TG_CHECK(from != part.calls.end() && from->sequence == call.sequence);
+    if (call.decided) continue;
+    call.owner = kNobody;
+    call.share = from->share;
+    call.fresh = from->fresh;
+    if (from->owner == kNobody) continue;
+    const uint64_t owner = part.requests[from->owner].sequence;
+    const auto here = std::lower_bound(first_request, end_request, owner, by_sequence);
+    if (here != end_request && here->sequence == owner)
+      call.owner = static_cast<int>(here - requests.begin());
   }
 }
 

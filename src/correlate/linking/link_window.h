@@ -110,8 +110,10 @@ class LinkWindow {
   /// there is none loses its owner, unless it is pinned or one of a chain.
   void LayOut(const LinkModel& model);
 
-  /// One service by itself, with its candidates and owners, and the way back for these.
-  LinkWindow Part(int service) const;
+  /// Most candidates of a call, as they were last looked for.
+  size_t limit() const { return limit_; }
+  /// The owners of the service's undecided calls are those that `part`, which holds the service by
+  /// itself, has found.
   void TakeOwners(const LinkWindow& part, int service);
 
   /// First free slot for a call of this class in `request`, or kNobody.

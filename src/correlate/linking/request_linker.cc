@@ -10,6 +10,7 @@
 #include "correlate/linking/first_guess.h"
 #include "correlate/linking/learner.h"
 #include "correlate/linking/link_window.h"
+#include "correlate/linking/recent_records.h"
 #include "correlate/linking/sampler.h"
 #include "correlate/linking/waiting_records.h"
 #include "correlate/linking/weigh_evidence.h"
@@ -29,11 +30,11 @@ constexpr double kColdest = .05;
 constexpr size_t kMostAhead = 16;
 // A service is learned from scratch again each time that its calls have doubled, up to here.
 constexpr size_t kEnoughCalls = 2'000;
-// It is learned anew for the sake of a name among so many times the calls that it learns from.
+// It is learned anew for the sake of a name, or refreshed, among so many times the calls that it
+// learns from.
 constexpr size_t kLearnAmong = 4;
-// Records between refreshes, and how many a refresh learns from.
-constexpr size_t kRefreshEvery = 1'000'000;
-constexpr size_t kRefreshFrom = 32'768;
+// Records after which names are forgotten that are not seen any more, and joins looked for again.
+constexpr size_t kFadeEvery = 1'000'000;
 
 template <typename T>
 bool InWindowOrder(const T& a, const T& b) {
@@ -86,7 +87,7 @@ class RequestLinker::Impl {
 
   size_t bytes() const {
     size_t total = model_.bytes() + vocabulary_.bytes() + outbox_.capacity() * sizeof(Link);
-    total += waiting_.bytes();
+    total += waiting_.bytes() + recent_.bytes();
     total += window_.requests.capacity() * sizeof(Request);
     total += window_.calls.capacity() * sizeof(Call);
     total += (window_.slots.capacity() + window_.candidates.capacity()) * sizeof(int);
@@ -252,7 +253,7 @@ class RequestLinker::Impl {
     }
     last_start_ = waiting_.ready()[n - 1].start;
     seen_until_ = seen_until;
-    since_refresh_ += n;
+    since_fade_ += n;
     waiting_.DropReady(n);
     Arrange();
     ResolveIds(facts);
@@ -261,6 +262,10 @@ class RequestLinker::Impl {
     window_.FindCandidates(options_.max_candidates, &model_);
     Learn(fresh);
     Guess();
+    if (since_fade_ < kFadeEvery) return;
+    joins_.Learn(window_, model_, LearnableUntil());
+    vocabulary_.Fade();
+    since_fade_ = 0;
   }
 
   /// Brings new records among the old ones, and what refers to them along.
@@ -295,8 +300,6 @@ class RequestLinker::Impl {
   /// Drops requests that can hold no undecided call, and decided calls of nobody who is left.
   void Retire() {
     if (window_.requests.empty() && window_.calls.empty()) return;
-    const bool keep_examples =
-        since_refresh_ + kRefreshFrom >= refresh_every_ && since_refresh_ < refresh_every_;
     double earliest = 1e300;
     for (const Call& call : window_.calls) {
       if (!call.decided) earliest = std::min(earliest, call.time.start);
@@ -319,9 +322,8 @@ class RequestLinker::Impl {
     for (auto it = in_time.rbegin(); it != in_time.rend(); ++it) {
       const Request& request = window_.requests[*it];
       const bool outlived = model_.services[request.service].AnyOutlives();
-      keep[*it] =
-          keep_examples || request.time.end + (outlived ? LinkWindow::kHandOff_us : 0) >= needed;
-      if (!keep[*it] || keep_examples || request.time.start > earliest) continue;
+      keep[*it] = request.time.end + (outlived ? LinkWindow::kHandOff_us : 0) >= needed;
+      if (!keep[*it] || request.time.start > earliest) continue;
       if (before[request.service]++ >= LinkWindow::LookedAt(options_.max_candidates))
         others[request.service].push_back(*it);
     }
@@ -335,23 +337,27 @@ class RequestLinker::Impl {
     }
     std::vector<int> request_place(window_.requests.size(), kNobody);
     std::vector<int> call_place(window_.calls.size(), kNobody);
-    size_t left = 0;
+    int left = 0;
     for (size_t c = 0; c < window_.calls.size(); ++c) {
       const Call& call = window_.calls[c];
       const bool owned = call.owner != kNobody && keep[call.owner];
-      if (call.decided && !owned && !keep_examples) continue;
-      call_place[c] = static_cast<int>(left);
-      window_.calls[left++] = call;
+      if (!call.decided || owned) call_place[c] = left++;
     }
-    window_.calls.resize(left);
     left = 0;
-    for (size_t i = 0; i < window_.requests.size(); ++i) {
-      if (!keep[i]) continue;
-      request_place[i] = static_cast<int>(left);
-      window_.requests[left++] = window_.requests[i];
-    }
-    window_.requests.resize(left);
+    for (size_t i = 0; i < window_.requests.size(); ++i)
+      if (keep[i]) request_place[i] = left++;
+    recent_.Take(window_, request_place, call_place);
+    Compact(call_place, &window_.calls);
+    Compact(request_place, &window_.requests);
     Renumber(request_place, call_place);
+  }
+
+  template <typename Item>
+  static void Compact(const std::vector<int>& place, std::vector<Item>* items) {
+    size_t left = 0;
+    for (size_t x = 0; x < items->size(); ++x)
+      if (place[x] != kNobody) (*items)[left++] = (*items)[x];
+    items->resize(left);
   }
 
   /// Keeps of these requests as many as there may be calls in view, so that these find room,
@@ -431,9 +437,10 @@ class RequestLinker::Impl {
     learned_from_.resize(model_.services.size());
     for (int s = 0; s < static_cast<int>(model_.services.size()); ++s) {
       const ServiceRange& range = window_.services[s];
-      const auto calls = static_cast<size_t>(range.end_call - range.first_call);
+      const auto in_view = static_cast<size_t>(range.end_call - range.first_call);
+      const size_t calls = in_view + recent_.calls(s);
       const bool unknown = HoldsUnknown(range);
-      if (calls == 0) {
+      if (in_view == 0) {
         if (unknown) DealTo(s);
         continue;
       }
@@ -477,17 +484,19 @@ class RequestLinker::Impl {
   void Learn(const std::vector<int>& fresh) {
     const uint64_t seed = MixBits(options_.seed ^ MixBits(next_sequence_));
     if (!fresh.empty()) {
-      LearnFromScratch(fresh, LearnableUntil(), seed, options_.hand_offs, &window_, &model_,
-                       &joins_);
+      LearnFromScratch(fresh, LearnableUntil(), seed, options_.hand_offs, recent_, vocabulary_,
+                       &window_, &model_, &joins_);
       ++stats_.learned;
-      return;
+    } else {
+      window_.LayOut(model_);
     }
-    window_.LayOut(model_);
-    if (since_refresh_ < refresh_every_) return;
-    Refresh(LearnableUntil(), seed, window_, &model_, &joins_);
-    vocabulary_.Fade();
-    ++stats_.refreshed;
-    since_refresh_ = 0;
+    for (int s = 0; s < static_cast<int>(model_.services.size()); ++s) {
+      const size_t among = kLearnAmong * recent_.calls(s);
+      if (!model_.services[s].learned || among == 0 || learned_from_[s].since < among) continue;
+      learned_from_[s].since = 0;
+      Refresh(s, MixBits(seed ^ MixBits(s)), recent_, vocabulary_, window_, &model_);
+      ++stats_.refreshed;
+    }
   }
 
   void Guess() {
@@ -666,9 +675,9 @@ class RequestLinker::Impl {
   JoinModel joins_;
   bool sides_known_ = false;  // of some call: joins may be found
   LinkWindow window_;
+  RecentRecords recent_;
   std::vector<LearnedFrom> learned_from_;  // per service
-  size_t since_refresh_ = 0;
-  size_t refresh_every_ = kRefreshEvery;
+  size_t since_fade_ = 0;
   std::vector<Link> outbox_;
 };
 
