@@ -1,9 +1,10 @@
 # tomograph_module(NAME USES other... ): every .cc below src/NAME becomes the library tomograph_NAME,
-# every *_test.cc the test program NAME_test, of which those with most TEST_SECONDS are started first.
+# every *_test.cc the test program NAME_test, of which those with most TEST_SECONDS are started first;
+# one that takes minutes under a sanitizer runs in SHARDS, as many processes that share its tests.
 # A new file needs no change here. A folder that needs a
 # third-party library says so in src/NAME/CMakeLists.txt (target_link_libraries and nothing else).
 function(tomograph_module name)
-  cmake_parse_arguments(ARG "" "TEST_SECONDS" "USES" ${ARGN})
+  cmake_parse_arguments(ARG "" "TEST_SECONDS;SHARDS" "USES" ${ARGN})
   if(NOT ARG_TEST_SECONDS)
     set(ARG_TEST_SECONDS 1)
   endif()
@@ -36,7 +37,16 @@ function(tomograph_module name)
     if(TOMOGRAPH_SANITIZE)
       target_compile_options(${name}_test PRIVATE -O0)  # builds in half the time; what it tests keeps -O1
     endif()
-    add_test(NAME ${name} COMMAND ${name}_test)
-    set_tests_properties(${name} PROPERTIES COST ${ARG_TEST_SECONDS})
+    if(ARG_SHARDS)
+      math(EXPR last "${ARG_SHARDS} - 1")
+      foreach(shard RANGE ${last})
+        add_test(NAME ${name}_${shard} COMMAND ${name}_test)
+        set_tests_properties(${name}_${shard} PROPERTIES COST ${ARG_TEST_SECONDS}
+          ENVIRONMENT "GTEST_TOTAL_SHARDS=${ARG_SHARDS};GTEST_SHARD_INDEX=${shard}")
+      endforeach()
+    else()
+      add_test(NAME ${name} COMMAND ${name}_test)
+      set_tests_properties(${name} PROPERTIES COST ${ARG_TEST_SECONDS})
+    endif()
   endif()
 endfunction()

@@ -13,8 +13,8 @@
 //   H = sum over calls of H(p of its owners)
 //     - sum over requests and classes of KL(number of calls || that of coins with these p)
 //
-// which is exact where links are sure, and log N! within a half log N for N that tell nothing. Where
-// few calls hang together that is much for each: their states are counted (tied_calls.h).
+// which is exact where links are sure, and log N! within a half log N for N that tell nothing.
+// Where few calls hang together that is much for each: their states are counted (tied_calls.h).
 #pragma once
 
 #include <cstdint>

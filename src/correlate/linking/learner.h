@@ -14,8 +14,8 @@
 //                  their requests for the most part are left out next: more slots may do for
 //                  them. Of several classes each is also tried alone
 // Several calls are tried without hand-offs and with the likeliest of these: a service may need
-// both. Joins are looked for afterwards, over all services; what was learned from what is in view is
-// learned once more under them.
+// both. Joins are looked for afterwards, over all services; what was learned from what is in view
+// is learned once more under them.
 #pragma once
 
 #include <cstdint>

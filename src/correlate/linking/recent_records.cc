@@ -71,7 +71,7 @@ LinkWindow RecentRecords::Part(int service, const LinkWindow& window, const Voca
     all.calls.push_back(
         {window.calls[c], owner == kNobody ? kNone : window.requests[owner].sequence});
   }
-  Trim(SIZE_MAX, &all);
+  Trim(kMostOfPart, &all);
   LinkWindow part;
   part.slack = window.slack;
   part.requests = std::move(all.requests);

@@ -23,9 +23,11 @@ class RecentRecords {
             const std::vector<int>& call_place);
   /// At least so many calls of the service are here.
   size_t calls(int service) const;
-  /// The service by itself, as LinkWindow::Part, with its records from here before those in
-  /// `window`. Every call has candidates, whether or not its link has left. Records whose names
-  /// `numbers` has forgotten are left out.
+  /// Calls that a part has, and as many requests: more tell hardly more, and cost as much each.
+  static constexpr size_t kMostOfPart = 8'000;
+  /// The service by itself: its latest records, those from here before those in `window`. Every
+  /// call has candidates, whether or not its link has left. Records whose names `numbers` has
+  /// forgotten are left out.
   LinkWindow Part(int service, const LinkWindow& window, const Vocabulary& numbers,
                   const LinkModel& model) const;
   size_t bytes() const;

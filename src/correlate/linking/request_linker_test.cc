@@ -31,7 +31,7 @@ struct Workload {
     double retries = 0;  // share of the requests whose first call is tried again
     int most_loops = 1;  // calls of the second class: 1 to so many
     double lost_requests = 0;
-    double spread = .25;  // of the logs of gaps and durations
+    double spread = .25;       // of the logs of gaps and durations
     double price_after = 150;  // us
     uint64_t seed = 1;
     EntityId service = kFront;

@@ -33,7 +33,8 @@ TiedCalls::TiedCalls(const std::vector<Sampler::Shares>& shares, const std::vect
     for (size_t k = 0; k < candidates.size(); ++k) {
       const int i = candidates[k];
       if (shares[x].of[k] < kMay) continue;
-      if (i < range.first_request || i >= range.end_request || window.requests[i].time.end > until) {
+      if (i < range.first_request || i >= range.end_request ||
+          window.requests[i].time.end > until) {
         unfit_call[x] = true;
       } else {
         tied_to[root(x)] = root(open.size() + static_cast<size_t>(i - range.first_request));
