@@ -35,7 +35,6 @@ using telemetry::WindowKey;
 using telemetry::WindowSet;
 
 constexpr Nanos kLongestSilence = kHour;  // that a span may reach back
-constexpr int kSilentWindows = 24;        // that are made before a silence is skipped
 
 /// Is it what a scraper says of its target, which may be gone?
 bool IsOfScraper(const telemetry::Series& series, const telemetry::Interner& strings) {

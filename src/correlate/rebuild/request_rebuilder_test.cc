@@ -89,12 +89,10 @@ TEST_F(Rebuilding, RequestsFromOutsideStayRoots) {
   Traffic(180, 30, {.hop_into_pay = true, .outside_of_pay = .3});
   Run();
   size_t joined = 0;
-  double doubt = 0;
   for (const uint64_t id : outside_) {
     const auto at = joins_.find(id);
     ASSERT_NE(at, joins_.end());
     joined += at->second.parent_span != 0;
-    doubt += at->second.parent_span != 0 ? 1 - at->second.posterior : 1 - at->second.none;
   }
   EXPECT_LT(joined, outside_.size() / 5);
   EXPECT_GT(ShareRight(), .93);
