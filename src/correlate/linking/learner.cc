@@ -30,6 +30,7 @@ constexpr double kLost = .003;       // of the calls without request: requests m
 constexpr double kExplained = .7;    // of them, that may be left when there are more slots
 constexpr double kWorth = .05;       // nats a call that more slots or hand-offs must bring
 constexpr double kLostWorth = .075;  // and that lost requests must
+constexpr double kOrderWorth = .01;  // and the order of arrival
 constexpr double kAtHand = .25;      // nats by which a request that is there makes a call rather
 constexpr float kSure = .5f;         // share of the first guess
 constexpr double kOrphanPrior = .1;  // calls
@@ -300,6 +301,7 @@ class ServiceLearner {
     State ordered = Save();
     ordered.more_room = by_gaps.more_room;
     Charge(&ordered);
+    ordered.likelihood -= kOrderWorth * static_cast<double>(w_.calls.size());
     Restore(ordered.likelihood > by_gaps.likelihood ? std::move(ordered) : by_gaps);
   }
 
