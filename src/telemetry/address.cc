@@ -140,7 +140,9 @@ HostAndPort SplitPort(std::string_view address) {
   }
   const size_t colon = address.find(':');
   if (colon == address.npos || address.find(':', colon + 1) != address.npos) return {address, {}};
-  return {address.substr(0, colon), address.substr(colon + 1)};
+  const std::string_view port = address.substr(colon + 1);
+  if (port.find_first_not_of("0123456789") != port.npos) return {address, {}};  // a URL, say
+  return {address.substr(0, colon), port};
 }
 
 }  // namespace

@@ -91,6 +91,8 @@ TEST(Addresses, APortComesBesideTheHostOrWithIt) {
   EXPECT_EQ(named("Cart.:80", ""), "cart:80");
   EXPECT_EQ(named("/run/cart.sock", ""), "/run/cart.sock");
   EXPECT_EQ(named("", "80"), "");
+  EXPECT_NE(named("http://cart", "8080"), named("http://ledger", "8080"));
+  EXPECT_EQ(named("dns:///cart", ""), "dns:///cart");
   EXPECT_EQ(AddressOn("[::1]:80", "web-1"), "[::1]:80 on web-1");
 }
 

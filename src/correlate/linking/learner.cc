@@ -272,13 +272,10 @@ class ServiceLearner {
     if (all_in_view_ && MostlyAfter() != of_.outlives) return true;
     State state = Save();
     // More room can always take in some calls whose request is missing.
-    const bool more_room = one_slot_left_ >= 0;
-    if (more_room && state.nobodys > kExplained * one_slot_left_) return true;
-    const bool outlives = of_.AnyOutlives();
-    const double worth = kWorth * (more_room + outlives) + kLostWorth * of_.loses_requests;
-    state.likelihood -= worth * static_cast<double>(w_.calls.size());
-    state.likelihood -= kAtHand * state.spurned;
-    std::optional<State>& best = best_[outlives];
+    state.more_room = one_slot_left_ >= 0;
+    if (state.more_room && state.nobodys > kExplained * one_slot_left_) return true;
+    Charge(&state);
+    std::optional<State>& best = best_[of_.AnyOutlives()];
     if (!best || state.likelihood > best->likelihood) best = std::move(state);
     return true;
   }
@@ -655,7 +652,7 @@ void LearnFromScratch(const std::vector<int>& services, double until, uint64_t s
                       LinkModel* model, JoinModel* joins) {
   std::vector<int> in_view;  // for the most part
   for (const int service : services) {
-    LinkWindow part = recent.Part(service, *window, numbers, *model);
+    LinkWindow part = recent.Part(service, true, *window, numbers, *model);
     if (2 * recent.calls(service) <= part.calls.size()) in_view.push_back(service);
     ServiceLearner(service, until, MixBits(seed ^ MixBits(service)), hand_offs, &part, model).Run();
     window->TakeOwners(part, service);
@@ -668,12 +665,8 @@ void LearnFromScratch(const std::vector<int>& services, double until, uint64_t s
 
 void Refresh(int service, uint64_t seed, const RecentRecords& recent, const Vocabulary& numbers,
              const LinkWindow& window, LinkModel* model) {
-  LinkWindow part = recent.Part(service, window, numbers, *model);
-  // Who may still have calls that are not linked is no example.
-  double until = std::numeric_limits<double>::infinity();
-  const ServiceRange& range = window.services[service];
-  for (int c = range.first_call; c < range.end_call; ++c)
-    if (!window.calls[c].decided) until = std::min(until, window.calls[c].time.start);
+  LinkWindow part = recent.Part(service, false, window, numbers, *model);
+  constexpr double until = std::numeric_limits<double>::infinity();
   part.LayOut(*model);
   LearnStep(part, service, until, true, seed, model);
   LearnEvidence(part, service, until, false, model);

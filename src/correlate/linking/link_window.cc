@@ -181,11 +181,8 @@ void LinkWindow::TakeOwners(const LinkWindow& part, int service) {
   for (int c = range.first_call; c < range.end_call; ++c) {
     Call& call = calls[c];
     if (call.decided) continue;
-    if (!call.pinned) call.owner = kNobody;
-    call.fresh = true;
     from = std::lower_bound(from, part.calls.end(), call.sequence, by_sequence);
-    if (from == part.calls.end()) continue;
-    if (from->sequence != call.sequence) continue;
+    TG_CHECK(from != part.calls.end() && from->sequence == call.sequence);
     call.owner = kNobody;
     call.share = from->share;
     call.fresh = from->fresh;

@@ -113,7 +113,7 @@ class LinkWindow {
   /// Most candidates of a call, as they were last looked for.
   size_t limit() const { return limit_; }
   /// The owners of the service's undecided calls are those that `part`, which holds the service by
-  /// itself, has found; those that it does not hold have none yet.
+  /// itself, has found.
   void TakeOwners(const LinkWindow& part, int service);
 
   /// First free slot for a call of this class in `request`, or kNobody.

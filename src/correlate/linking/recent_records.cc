@@ -26,7 +26,9 @@ void RecentRecords::Take(const LinkWindow& window, const std::vector<int>& reque
   // Twice as many are let in before they are put in order, so that this is seldom.
   const size_t most = Most();
   for (Service& its : services_) {
-    if (its.requests.size() > 2 * most || its.calls.size() > 2 * most) Trim(most, &its);
+    if (its.requests.size() <= 2 * most && its.calls.size() <= 2 * most) continue;
+    PutInOrder(&its);
+    Trim(most, &its);
   }
 }
 
@@ -34,11 +36,14 @@ size_t RecentRecords::Most() const {
   return std::min(kMostOfOne, kMost / std::max<size_t>(used_, 1)) / 2;
 }
 
-void RecentRecords::Trim(size_t most, Service* of) {
+void RecentRecords::PutInOrder(Service* of) {
   std::sort(of->requests.begin(), of->requests.end(),
             [](const Request& a, const Request& b) { return a.sequence < b.sequence; });
   std::sort(of->calls.begin(), of->calls.end(),
             [](const Linked& a, const Linked& b) { return a.call.sequence < b.call.sequence; });
+}
+
+void RecentRecords::Trim(size_t most, Service* of) {
   uint64_t from = 0;
   if (of->requests.size() > most) from = of->requests[of->requests.size() - most].sequence;
   if (of->calls.size() > most)
@@ -54,8 +59,8 @@ size_t RecentRecords::calls(int service) const {
   return service < static_cast<int>(services_.size()) ? services_[service].calls.size() : 0;
 }
 
-LinkWindow RecentRecords::Part(int service, const LinkWindow& window, const Vocabulary& numbers,
-                               const LinkModel& model) const {
+LinkWindow RecentRecords::Part(int service, bool in_view, const LinkWindow& window,
+                               const Vocabulary& numbers, const LinkModel& model) const {
   Service all;
   if (service < static_cast<int>(services_.size())) all = services_[service];
   for (Request& request : all.requests) request.kind = numbers.NumberOf(service, request.name);
@@ -63,7 +68,7 @@ LinkWindow RecentRecords::Part(int service, const LinkWindow& window, const Voca
     linked.call.call_class = numbers.NumberOf(service, linked.call.name);
   std::erase_if(all.requests, [](const Request& r) { return r.kind == Vocabulary::kNone; });
   std::erase_if(all.calls, [](const Linked& x) { return x.call.call_class == Vocabulary::kNone; });
-  const ServiceRange& range = window.services[service];
+  const ServiceRange range = in_view ? window.services[service] : ServiceRange{};
   for (int i = range.first_request; i < range.end_request; ++i)
     all.requests.push_back(window.requests[i]);
   for (int c = range.first_call; c < range.end_call; ++c) {
@@ -71,7 +76,7 @@ LinkWindow RecentRecords::Part(int service, const LinkWindow& window, const Voca
     all.calls.push_back(
         {window.calls[c], owner == kNobody ? kNone : window.requests[owner].sequence});
   }
-  Trim(kMostOfPart, &all);
+  PutInOrder(&all);
   LinkWindow part;
   part.slack = window.slack;
   part.requests = std::move(all.requests);

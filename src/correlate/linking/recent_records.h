@@ -23,12 +23,10 @@ class RecentRecords {
             const std::vector<int>& call_place);
   /// At least so many calls of the service are here.
   size_t calls(int service) const;
-  /// Calls that a part has, and as many requests: more tell hardly more, and cost as much each.
-  static constexpr size_t kMostOfPart = 8'000;
-  /// The service by itself: its latest records, those from here before those in `window`. Every
+  /// The service by itself: its records from here and, with `in_view`, those in `window`. Every
   /// call has candidates, whether or not its link has left. Records whose names `numbers` has
   /// forgotten are left out.
-  LinkWindow Part(int service, const LinkWindow& window, const Vocabulary& numbers,
+  LinkWindow Part(int service, bool in_view, const LinkWindow& window, const Vocabulary& numbers,
                   const LinkModel& model) const;
   size_t bytes() const;
 
@@ -44,7 +42,8 @@ class RecentRecords {
   static constexpr uint64_t kNone = UINT64_MAX;
 
   size_t Most() const;
-  /// Puts them in order, and leaves the latest.
+  static void PutInOrder(Service* of);
+  /// Leaves the latest, once they are in order.
   static void Trim(size_t most, Service* of);
 
   std::vector<Service> services_;

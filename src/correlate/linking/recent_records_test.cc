@@ -46,7 +46,7 @@ struct Service {
     window = {};
     window.Index(model.services.size());
   }
-  LinkWindow Part() const { return recent.Part(0, window, numbers, model); }
+  LinkWindow Part() const { return recent.Part(0, true, window, numbers, model); }
 };
 
 TEST(RecentRecords, APartHoldsWhatLeftAndWhatIsInViewEachWithItsOwner) {

@@ -33,6 +33,8 @@ constexpr size_t kEnoughCalls = 2'000;
 // It is learned anew for the sake of a name, or refreshed, among so many times the calls that it
 // learns from.
 constexpr size_t kLearnAmong = 4;
+// Not from fewer than it was learned from, but for so many.
+constexpr size_t kEnoughToRefresh = RecentRecords::kMostOfOne / 2 - 1;
 // Records after which names are forgotten that are not seen any more, and joins looked for again.
 constexpr size_t kFadeEvery = 1'000'000;
 
@@ -491,8 +493,10 @@ class RequestLinker::Impl {
       window_.LayOut(model_);
     }
     for (int s = 0; s < static_cast<int>(model_.services.size()); ++s) {
-      const size_t among = kLearnAmong * recent_.calls(s);
-      if (!model_.services[s].learned || among == 0 || learned_from_[s].since < among) continue;
+      const LearnedFrom& from = learned_from_[s];
+      const size_t calls = recent_.calls(s);
+      const bool enough = calls > 0 && calls >= std::min(from.calls, kEnoughToRefresh);
+      if (!model_.services[s].learned || !enough || from.since < kLearnAmong * calls) continue;
       learned_from_[s].since = 0;
       Refresh(s, MixBits(seed ^ MixBits(s)), recent_, vocabulary_, window_, &model_);
       ++stats_.refreshed;

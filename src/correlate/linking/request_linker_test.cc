@@ -624,6 +624,21 @@ TEST(RequestLinker, AServiceOfFewRequestsThatMeetsANewPeerKeepsWhatItHadLearned)
   EXPECT_NEAR(said, after, .03);
 }
 
+TEST(RequestLinker, WhatWasLearnedStaysWhereAllThatIsInViewIsUndecided) {
+  const Workload load({.requests = 30'000, .in_flight = 2});  // 11,000 calls in two chunks
+  LinkerOptions options;
+  options.horizon = kSecond;
+  options.learn_records = 10'000;
+  double first = 0, last = 0;  // a third of the calls
+  for (const Link& link : Stream(load.records, options, 0, 1)) {
+    const double right = load.parent.at(link.call) == link.request;
+    if (link.call <= load.last_id / 3) first += right / 20'000;
+    if (link.call > load.last_id / 3 * 2) last += right / 20'000;
+  }
+  EXPECT_GT(first, .95);
+  EXPECT_GT(last, first - .01);
+}
+
 TEST(RequestLinker, ADeployIsLearnedFromAFewThousandCalls) {
   Workload load({.requests = 12'000, .in_flight = 8});
   const uint64_t deployed = load.last_id;
