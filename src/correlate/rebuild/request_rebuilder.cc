@@ -190,14 +190,20 @@ struct RequestRebuilder::Impl {
   // ---- what is decided ----
 
   /// The linker answers all links together, in which one may be less likely than another choice
-  /// would be for its call alone. What is shown of a call is what is likeliest for it.
+  /// would be for its call alone. That one is shown where it is likelier than all else together.
+  /// Where nothing is, the answer stays: of many small shares of a sample the greatest is too
+  /// great, and is told as no greater than the answer's.
   static Link Likeliest(Link link) {
+    if (link.by_id) return link;
     Link::Choice& next = link.others.front();
-    if (link.by_id || next.posterior <= link.posterior) return link;
-    std::swap(link.request, next.request);
-    std::swap(link.posterior, next.posterior);
-    std::stable_sort(link.others.begin(), link.others.end(),
-                     [](const auto& a, const auto& b) { return a.posterior > b.posterior; });
+    if (next.posterior > std::max(link.posterior, .5f)) {
+      std::swap(link.request, next.request);
+      std::swap(link.posterior, next.posterior);
+      std::stable_sort(link.others.begin(), link.others.end(),
+                       [](const auto& a, const auto& b) { return a.posterior > b.posterior; });
+    }
+    for (Link::Choice& other : link.others)
+      other.posterior = std::min(other.posterior, link.posterior);
     return link;
   }
 
