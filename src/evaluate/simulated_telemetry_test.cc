@@ -334,7 +334,7 @@ TEST(SimulatedTelemetry, ARecordingIsReadWithoutItsTruth) {
 
   const auto result = engine::ReconstructRecording(folder, {}, nullptr);
   ASSERT_TRUE(result.ok()) << result.status().message();
-  EXPECT_THAT(result->broken_off, IsEmpty());
+  EXPECT_THAT(result->troubles.broken_off, IsEmpty());
   for (const auto& row : result->picture->loss) EXPECT_EQ(row.accepted, row.received);
   fs::remove_all(folder);
 }
