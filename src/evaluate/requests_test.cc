@@ -248,7 +248,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Mark{"hotel_load125", .977}, Mark{"hotel_load125_x4", .984},
                       Mark{"hotel_load125_x8", .981}, Mark{"media_load25", .97, .995, 1, .95},
                       Mark{"media_load100", .894, .995, 8, .815},
-                      Mark{"media_load100_x4", .743, .865, 8, .69}, Mark{"node_load25", .997},
+                      Mark{"media_load100_x4", .746, .865, 8, .69}, Mark{"node_load25", .997},
                       Mark{"node_load75", .997}, Mark{"node_load125", .997},
                       Mark{"node_load125_x8", .96, .995, 4},
                       Mark{"node_fileio_0.4", .992, .995, 4}),

@@ -47,7 +47,9 @@ struct Call {
   uint64_t parent_id = 0;    // of the owner, where it is a fact
   uint64_t counterpart = 0;  // id of the callee's record
   uint64_t sequence = 0;
-  float slack = 0;  // of its own
+  static constexpr uint64_t kNoSequence = UINT64_MAX;
+  uint64_t drawn = kNoSequence;  // of an owner as the model draws it, once it is decided
+  float slack = 0;               // of its own
   Attributes shows;
   bool limited = false;  // there were more candidates than may be looked at: some stand for others
   bool chosen = false;   // candidates are not all that would hold it

@@ -19,9 +19,7 @@ void RecentRecords::Take(const LinkWindow& window, const std::vector<int>& reque
   for (size_t c = 0; c < window.calls.size(); ++c) {
     if (call_place[c] != kNobody) continue;
     const Call& call = window.calls[c];
-    of(call.service)
-        .calls.push_back(
-            {call, call.owner == kNobody ? kNone : window.requests[call.owner].sequence});
+    of(call.service).calls.push_back({call, call.drawn});
   }
   // Twice as many are let in before they are put in order, so that this is seldom.
   const size_t most = Most();
@@ -51,7 +49,8 @@ void RecentRecords::Trim(size_t most, Service* of) {
   std::erase_if(of->requests, [&](const Request& r) { return r.sequence < from; });
   // The calls of a request go with it, so that they are not taken for calls of nobody.
   std::erase_if(of->calls, [&](const Linked& linked) {
-    return linked.call.sequence < from || (linked.owner != kNone && linked.owner < from);
+    return linked.call.sequence < from ||
+           (linked.owner != Call::kNoSequence && linked.owner < from);
   });
 }
 
@@ -74,7 +73,7 @@ LinkWindow RecentRecords::Part(int service, bool in_view, const LinkWindow& wind
   for (int c = range.first_call; c < range.end_call; ++c) {
     const int owner = window.calls[c].owner;
     all.calls.push_back(
-        {window.calls[c], owner == kNobody ? kNone : window.requests[owner].sequence});
+        {window.calls[c], owner == kNobody ? Call::kNoSequence : window.requests[owner].sequence});
   }
   PutInOrder(&all);
   LinkWindow part;

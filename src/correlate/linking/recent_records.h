@@ -1,6 +1,7 @@
-// RecentRecords: of each service the latest records that have left the window, with the links that
-// left with them. A service of few requests has hardly any in view when it is to be learned; this
-// is what it is learned from beside those.
+// RecentRecords: of each service the latest records that have left the window, each call with
+// an owner as the model drew it: the likeliest owners alone would make gaps sharper each time that
+// they are learned from. A service of few requests has hardly any in view when it is to be learned;
+// this is what it is learned from beside those.
 #pragma once
 
 #include <cstddef>
@@ -33,14 +34,12 @@ class RecentRecords {
  private:
   struct Linked {
     Call call;
-    uint64_t owner = kNone;  // its sequence
+    uint64_t owner = Call::kNoSequence;
   };
   struct Service {
     std::vector<Request> requests;
     std::vector<Linked> calls;
   };
-  static constexpr uint64_t kNone = UINT64_MAX;
-
   size_t Most() const;
   static void PutInOrder(Service* of);
   /// Leaves the latest, once they are in order.

@@ -32,6 +32,7 @@ struct Service {
       call.sequence = sequence++;
       call.owner = static_cast<int>(window.requests.size());
       call.decided = true;
+      call.drawn = request.sequence;
       window.requests.push_back(request);
       window.calls.push_back(call);
     }
@@ -93,7 +94,7 @@ TEST(RecentRecords, ManyServicesHaveAnEqualPart) {
       Call call;
       call.service = s;
       call.sequence = sequence++;
-      call.owner = s;
+      call.drawn = request.sequence;
       window.requests.push_back(request);
       window.calls.push_back(call);
     }

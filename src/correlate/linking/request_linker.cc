@@ -34,7 +34,7 @@ constexpr size_t kEnoughCalls = 2'000;
 // learns from.
 constexpr size_t kLearnAmong = 4;
 // Not from fewer than it was learned from, but for so many.
-constexpr size_t kEnoughToRefresh = RecentRecords::kMostOfOne / 2 - 1;
+constexpr size_t kEnoughToRefresh = RecentRecords::kMostOfOne / 4;
 // Records after which names are forgotten that are not seen any more, and joins looked for again.
 constexpr size_t kFadeEvery = 1'000'000;
 
@@ -550,6 +550,12 @@ class RequestLinker::Impl {
       const int anneal = count ? kAnnealSweeps : kAssignSweeps;
       for (int x = 0; x < anneal; ++x) {
         sampler.Sweep(block, std::pow(kColdest, (x + 1.0) / anneal));
+        if (x > 0) continue;  // about as the model has it: what is to be learned from
+        for (const int c : block) {
+          const int owner = window_.calls[c].owner;
+          window_.calls[c].drawn =
+              owner == kNobody ? Call::kNoSequence : window_.requests[owner].sequence;
+        }
       }
       for (size_t x = 0; x < block.size(); ++x) {
         while (mine[at] != block[x]) links[at] = Settled(mine[at]), ++at;
@@ -558,6 +564,11 @@ class RequestLinker::Impl {
     }
     for (; at < mine.size(); ++at) links[at] = Settled(mine[at]);
     DecideChains(mine, &links);
+    for (const int c : mine) {
+      Call& call = window_.calls[c];
+      if (!sampler.Open(c) && call.owner != kNobody)
+        call.drawn = window_.requests[call.owner].sequence;
+    }
     for (size_t x = 0; x < mine.size(); ++x) {
       Call& call = window_.calls[mine[x]];
       call.decided = true;

@@ -639,6 +639,26 @@ TEST(RequestLinker, WhatWasLearnedStaysWhereAllThatIsInViewIsUndecided) {
   EXPECT_GT(last, first - .01);
 }
 
+TEST(RequestLinker, WhatIsLearnedOnInACrowdStaysAsItWas) {
+  const Workload load({.requests = 12'000, .in_flight = 12, .spread = .5});
+  LinkerOptions options;
+  options.horizon = kSecond;
+  options.learn_records = 6'000;
+  options.chunk_records = 2'000;
+  LinkerStats stats;
+  double first = 0, last = 0, said = 0;  // a quarter of the calls
+  for (const Link& link : Batch(load.records, options, &stats)) {
+    const double right = load.parent.at(link.call) == link.request;
+    if (link.call <= load.last_id / 4) first += right / 6'000;
+    if (link.call <= load.last_id / 4 * 3) continue;
+    last += right / 6'000;
+    said += link.posterior / 6'000;
+  }
+  EXPECT_GE(stats.refreshed, 3u);
+  EXPECT_GT(last, first - .03);
+  EXPECT_NEAR(said, last, .05);
+}
+
 TEST(RequestLinker, ADeployIsLearnedFromAFewThousandCalls) {
   Workload load({.requests = 12'000, .in_flight = 8});
   const uint64_t deployed = load.last_id;
@@ -666,7 +686,7 @@ TEST(RequestLinker, ADeployIsLearnedFromAFewThousandCalls) {
   const double alone = share_right(Stream(load.records, options, 0, 1), &said_alone);
   EXPECT_GT(followed, alone - .01);
   EXPECT_NEAR(said, followed, .03);
-  EXPECT_NEAR(said_alone, alone, .02);
+  EXPECT_NEAR(said_alone, alone, .03);
 }
 
 TEST(RequestLinker, AssignsWithoutPosteriorsNearlyAsWell) {
