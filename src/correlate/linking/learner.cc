@@ -38,6 +38,16 @@ constexpr int kGrainTries = 20, kGrainPairs = 8;
 constexpr double kOnGrid = .99;           // of the times, if a clock is as coarse
 constexpr int64_t kCoarsest = 1'000'000;  // microseconds
 
+/// Is nobody left out of the candidates? Only then is it known who came first, and what came after
+/// what; and only then is an owner that was drawn one of all.
+bool AllInView(const LinkWindow& window, int service) {
+  const ServiceRange& range = window.services[service];
+  const auto limited =
+      std::count_if(window.calls.begin() + range.first_call, window.calls.begin() + range.end_call,
+                    [](const Call& call) { return call.limited; });
+  return static_cast<double>(limited) <= kLeftOver * (range.end_call - range.first_call);
+}
+
 /// Gives the kind slots for every class of calls that some request of it may hold, `room` of them
 /// per class, and chains for the classes that have none. False: there are more than fit; those with
 /// the fewest pairs are marked to become chains.
@@ -214,7 +224,7 @@ class ServiceLearner {
     of_.chained.assign(of_.classes, false);
     of_.outlives.assign(of_.classes, false);
     FindAtHand();
-    all_in_view_ = AllInView();
+    all_in_view_ = AllInView(w_, service_);
     Attempt(From::kAnyOrder);
     const bool lost = RequestsAreLost();
     std::vector<bool> handed_off(of_.classes, false);
@@ -403,16 +413,6 @@ class ServiceLearner {
     const double beyond = std::accumulate(beyond_room_.begin(), beyond_room_.end(), 0.0);
     const double lost = std::max(no_room_, beyond);
     return lost >= 3 && lost > kLost * all;
-  }
-
-  /// Who came first, and what came after what, is known only where nobody is left out of the
-  /// candidates.
-  bool AllInView() const {
-    const ServiceRange& range = w_.services[service_];
-    const auto limited =
-        std::count_if(w_.calls.begin() + range.first_call, w_.calls.begin() + range.end_call,
-                      [](const Call& call) { return call.limited; });
-    return static_cast<double>(limited) <= kLeftOver * (range.end_call - range.first_call);
   }
 
   double RoomFor(int call_class) const {
@@ -666,6 +666,7 @@ void LearnFromScratch(const std::vector<int>& services, double until, uint64_t s
 void Refresh(int service, uint64_t seed, const RecentRecords& recent, const Vocabulary& numbers,
              const LinkWindow& window, LinkModel* model) {
   LinkWindow part = recent.Part(service, false, window, numbers, *model);
+  if (!AllInView(part, service)) return;
   constexpr double until = std::numeric_limits<double>::infinity();
   part.LayOut(*model);
   LearnStep(part, service, until, true, seed, model);

@@ -549,8 +549,8 @@ class RequestLinker::Impl {
       }
       const int anneal = count ? kAnnealSweeps : kAssignSweeps;
       for (int x = 0; x < anneal; ++x) {
-        sampler.Sweep(block, std::pow(kColdest, (x + 1.0) / anneal));
-        if (x > 0) continue;  // about as the model has it: what is to be learned from
+        sampler.Sweep(block, std::pow(kColdest, x / (anneal - 1.0)));
+        if (x > 0) continue;  // as the model has it: what is to be learned from
         for (const int c : block) {
           const int owner = window_.calls[c].owner;
           window_.calls[c].drawn =
