@@ -154,7 +154,7 @@ double FreeEnergy(int service, double until, uint64_t seed, LinkWindow* window,
       std::clamp(static_cast<int>(kLooksPerCandidate * mean), kFewestSweeps, kMostSweeps);
   Posteriors half[2], of_chains(linked.size());
   for (Posteriors& shares : half) {
-    if (!open.empty()) sampler.Count(open, sweeps, 1, &shares);
+    if (!open.empty()) sampler.Count(open, sweeps, 1, 1, &shares);
   }
   for (int x = 0; x < kFewestSweeps; ++x) chains.Sweep(linked, 1, &random, &of_chains);
 

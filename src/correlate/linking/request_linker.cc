@@ -21,7 +21,8 @@ namespace {
 constexpr Nanos kFarthest = Nanos{1} << 62;
 constexpr size_t kBlock = 1'000;  // calls sampled together: what fits into a cache
 constexpr int kBurnSweeps = 12;
-constexpr int kCountedSweeps = 44;
+constexpr int kCountedSweeps = 22;  // a round
+constexpr int kMostRounds = 8;
 constexpr double kTemperature = 1.5;  // of counted sweeps: the model is surer than it should be
 constexpr int kAnnealSweeps = 20;
 constexpr int kAssignSweeps = 10;  // of annealing, when nothing is counted
@@ -545,7 +546,7 @@ class RequestLinker::Impl {
       const bool count = options_.mode == LinkMode::kPosteriors;
       if (count) {
         for (int x = 0; x < kBurnSweeps; ++x) sampler.Sweep(block, kTemperature);
-        sampler.Count(block, kCountedSweeps, kTemperature, &shares);
+        sampler.Count(block, kCountedSweeps, kMostRounds, kTemperature, &shares);
       }
       const int anneal = count ? kAnnealSweeps : kAssignSweeps;
       for (int x = 0; x < anneal; ++x) {
@@ -595,7 +596,8 @@ class RequestLinker::Impl {
       Random random(options_.seed ^ MixBits(window_.calls[open.front()].sequence));
       std::vector<Sampler::Shares> shares(open.size());
       for (int x = 0; x < kBurnSweeps; ++x) chains.Sweep(open, kTemperature, &random, nullptr);
-      for (int x = 0; x < kCountedSweeps; ++x) chains.Sweep(open, kTemperature, &random, &shares);
+      for (int x = 0; x < 2 * kCountedSweeps; ++x)
+        chains.Sweep(open, kTemperature, &random, &shares);
       chains.Settle(open, &shares);
       for (size_t x = 0; x < open.size(); ++x)
         (*links)[place[open[x]]] = Counted(open[x], shares[x].of);

@@ -19,6 +19,8 @@ constexpr double kNever = -20;  // log of a probability that does not happen
 constexpr double kHopeless = 40;
 // A call whose only other choice is so much less likely (log odds) is not sampled.
 constexpr double kSettled = 12;
+// Mean total variation distance between rounds of counted sweeps that say the same.
+constexpr double kAgree = .02;
 
 int Used(const int* slots, const CallGroup& group) {
   int used = 0;
@@ -80,12 +82,33 @@ void Sampler::Sweep(std::span<const int> calls, double temperature) {
   for (uint32_t x = 0; x < n; ++x) Propose(calls[random_.Below(n)], temperature);
 }
 
-void Sampler::Count(std::span<const int> calls, int sweeps, double temperature,
+void Sampler::Count(std::span<const int> calls, int sweeps, int most_rounds, double temperature,
                     std::vector<Shares>* shares) {
   shares->resize(calls.size());
+  size_t options = 0;
   for (size_t x = 0; x < calls.size(); ++x) {
     (*shares)[x].of.assign(w_.calls[calls[x]].candidates + 1, 0.0f);
+    options += (*shares)[x].of.size();
   }
+  std::vector<float> before(options);  // all calls', before the last round
+  for (int round = 1; round <= most_rounds; ++round) {
+    auto at = before.begin();
+    for (const Shares& of : *shares) at = std::copy(of.of.begin(), of.of.end(), at);
+    CountRound(calls, sweeps, temperature, shares);
+    if (round > 1 && Difference(before, *shares) < kAgree * static_cast<double>(calls.size()))
+      break;
+  }
+  for (size_t x = 0; x < calls.size(); ++x) {
+    std::vector<float>& of = (*shares)[x].of;
+    float sum = 0;
+    for (const float share : of) sum += share;
+    if (sum == 0) of[OptionOf(w_.calls[calls[x]], w_.calls[calls[x]].owner)] = sum = 1;
+    for (float& share : of) share /= sum;
+  }
+}
+
+void Sampler::CountRound(std::span<const int> calls, int sweeps, double temperature,
+                         std::vector<Shares>* shares) {
   // Calls are drawn at random: a call that takes another's place is undone in the other's turn,
   // so only the mixture of all turns visits states as the model says.
   const auto n = static_cast<uint32_t>(calls.size());
@@ -99,13 +122,22 @@ void Sampler::Count(std::span<const int> calls, int sweeps, double temperature,
     of[from] += 1 - accepted_;
     of[to] += accepted_;
   }
-  for (size_t x = 0; x < calls.size(); ++x) {
-    std::vector<float>& of = (*shares)[x].of;
-    float sum = 0;
-    for (const float share : of) sum += share;
-    if (sum == 0) of[OptionOf(w_.calls[calls[x]], w_.calls[calls[x]].owner)] = sum = 1;
-    for (float& share : of) share /= sum;
+}
+
+double Sampler::Difference(const std::vector<float>& before, const std::vector<Shares>& after) {
+  double sum = 0;
+  auto at = before.begin();
+  for (const Shares& now : after) {
+    double was = 0, is = 0, apart = 0;
+    for (size_t o = 0; o < now.of.size(); ++o) was += at[o], is += now.of[o] - at[o];
+    if (was > 0 && is > 0) {
+      for (size_t o = 0; o < now.of.size(); ++o)
+        apart += std::abs(at[o] / was - (now.of[o] - at[o]) / is) / 2;
+    }
+    sum += apart;
+    at += static_cast<std::ptrdiff_t>(now.of.size());
   }
+  return sum;
 }
 
 int Sampler::OptionOf(const Call& call, int owner) const {

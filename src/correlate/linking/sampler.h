@@ -51,8 +51,9 @@ class Sampler {
   void Reseed(uint64_t seed) { random_ = ProposalRandom(seed); }
   /// As many proposals as there are calls, each for one of them drawn at random.
   void Sweep(std::span<const int> calls, double temperature);
-  /// Sweeps that are counted: `shares[x]` is of `calls[x]`.
-  void Count(std::span<const int> calls, int sweeps, double temperature,
+  /// Sweeps that are counted: `shares[x]` is of `calls[x]`. In rounds of so many sweeps, two or
+  /// more until the last one says what those before it have said, `most_rounds` at most.
+  void Count(std::span<const int> calls, int sweeps, int most_rounds, double temperature,
              std::vector<Shares>* shares);
   /// Could this call end up elsewhere? Those that could not need no sampling.
   bool Open(int call);
@@ -66,6 +67,11 @@ class Sampler {
     float likelihood = 0;
   };
 
+  void CountRound(std::span<const int> calls, int sweeps, double temperature,
+                  std::vector<Shares>* shares);
+  /// Between what was counted before the last round and in it: the sum of the calls' total
+  /// variation distances.
+  static double Difference(const std::vector<float>& before, const std::vector<Shares>& after);
   /// Returns the option that was proposed: a candidate's place, or their number for nobody.
   int Propose(int call, double temperature);
   void ProposeNobody(int call, double temperature);

@@ -103,7 +103,7 @@ void ExpectExactPosteriors(LinkWindow window, const LinkModel& model) {
   std::iota(calls.begin(), calls.end(), 0);
   Sampler sampler(&window, model, nullptr, 7);
   std::vector<Sampler::Shares> shares;
-  sampler.Count(calls, 60'000, 1, &shares);
+  sampler.Count(calls, 60'000, 1, 1, &shares);
   double most_moved = 0;
   for (size_t c = 0; c < calls.size(); ++c) {
     const auto candidates = window.CandidatesOf(window.calls[c]);

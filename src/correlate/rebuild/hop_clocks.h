@@ -21,29 +21,19 @@
 // records of the slots at hand. Not thread-safe.
 #pragma once
 
-#include <functional>
 #include <map>
-#include <vector>
 
-#include "correlate/linking/call_record.h"
-#include "correlate/rebuild/followed_offset.h"
+#include "correlate/rebuild/hop_place.h"
 
 namespace tomograph::correlate {
 
 class HopClocks {
  public:
-  struct Sinks {
-    /// A caller's side, moved.
-    std::function<void(const linking::CallRecord&)> sent;
-    /// A callee's side, moved. `all_sent`: whoever may have sent it is told of.
-    std::function<void(const linking::CallRecord&, bool all_sent)> placed;
-    /// A callee's side of which nothing can be told.
-    std::function<void(uint64_t id)> unknown;
-  };
+  using Sinks = HopSinks;
 
   static constexpr Nanos kSlot = FollowedOffset::kSlot;
   static constexpr Nanos kReach = FollowedOffset::kReach;  // offsets that are looked for
-  static constexpr Nanos kFarthest = 2 * kReach;           // that a record is moved
+  static constexpr Nanos kFarthest = HopPlace::kFarthest;  // that a record is moved
 
   /// Times that differ by more than can be told are the linker's to refuse.
   static bool Takes(const linking::CallRecord& record);
@@ -58,43 +48,9 @@ class HopClocks {
   size_t bytes() const;
 
  private:
-  /// How far a clock is ahead of the time that all are put on.
-  struct Position {
-    bool known = false;
-    Nanos at = 0;
-    double offset = 0, drift = 0;
-    void MoveTo(Nanos to);
-  };
-  struct Caller {
-    int band = 0;
-    // By callee's host, log odds that it does not belong to its band (Page's statistic).
-    std::map<telemetry::EntityId, double> doubts;
-    Nanos seen = 0;
-  };
-  struct Band {
-    Position position;
-    bool apart = false;                                     // its clock was found to differ
-    std::map<telemetry::EntityId, FollowedOffset> offsets;  // by callee's host
-  };
-  struct SentCall {
-    Nanos start, end;
-    telemetry::EntityId host;
-  };
-  struct SlotRecords {
-    std::map<telemetry::EntityId, std::vector<linking::CallRecord>> sent, received;  // by host
-  };
-  struct Place {
-    std::vector<SentCall> sent;  // the last ones
-    std::map<telemetry::EntityId, Caller> callers;
-    std::map<int, Band> bands;
-    std::map<Nanos, SlotRecords> slots;
-  };
+  static void Forget(Nanos before, HopPlace* place);
 
-  class Judge;
-
-  static void Forget(Nanos before, Place* place);
-
-  std::map<telemetry::EntityId, Place> places_;
+  std::map<telemetry::EntityId, HopPlace> places_;
   Nanos placed_until_ = INT64_MIN;
 };
 
