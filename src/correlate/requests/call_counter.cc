@@ -91,6 +91,8 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
       ++joins_.spans;
       ++sent_[span.service];
       if (span.parent != 0) ++(parent != nullptr ? joins_.joined : joins_.orphans);
+      if (span.parent == 0 && span.links != 0)
+        ++(LeadsToSeen(span) ? joins_.joined : joins_.orphans);
       CountMissingJoins(trace, i);
     }
     if (span.incoming()) servers_.insert(span.service);
@@ -150,6 +152,11 @@ void CallCounter::CountLateAnswer(const OpenSpan& call, const OpenSpan& answer) 
   if (cell == nullptr) return;
   windows_->AddCall(cell, answer);
   windows_->Witness(cell, EdgeWitness::kSpans, 1, answer);
+}
+
+bool CallCounter::LeadsToSeen(const OpenSpan& span) const {
+  const std::vector<LinkedSpan> linked = links_->Linked(span);
+  return std::any_of(linked.begin(), linked.end(), [](const LinkedSpan& l) { return l.seen; });
 }
 
 /// Each link is a message, and so a call, when it is worked on.

@@ -32,8 +32,8 @@ class CallCounter {
 
   struct Joins {
     uint64_t spans = 0;
-    uint64_t joined = 0;
-    uint64_t orphans = 0;
+    uint64_t joined = 0;   // named a parent, or linked to what they came of, that is there
+    uint64_t orphans = 0;  // that is not
   };
 
   /// Counts all traces of the builder's interval. Learns addresses and who sends spans as it goes;
@@ -60,6 +60,7 @@ class CallCounter {
   void CountOutgoing(const JoinedTrace& trace, size_t i);
   bool IsLateAnswer(const OpenSpan& call, const OpenSpan& answer) const;
   void CountLateAnswer(const OpenSpan& call, const OpenSpan& answer);
+  bool LeadsToSeen(const OpenSpan& span) const;
   void CountLinked(const JoinedTrace& trace, size_t i);
   void CountExclusive(const JoinedTrace& trace, size_t i);
   void CountTaking(const JoinedTrace& trace, size_t i);
