@@ -16,6 +16,7 @@
 #include "correlate/metrics/series_reader.h"
 #include "correlate/rebuild/missing_joins.h"
 #include "correlate/requests/call_counter.h"
+#include "correlate/requests/link_book.h"
 #include "correlate/requests/side_counter.h"
 #include "correlate/requests/trace_assembler.h"
 #include "correlate/topology/call_placer.h"
@@ -103,6 +104,15 @@ OpenSpan SpanAt(const telemetry::SpanBatch& spans, CallPlacer* placer,
   return s;
 }
 
+/// `next`: the first link that is not of an earlier row.
+std::vector<SpanRef> LinksOf(const telemetry::SpanBatch::Links& links, size_t row, size_t* next) {
+  std::vector<SpanRef> targets;
+  for (; *next < links.span.size() && links.span[*next] <= row; ++*next) {
+    if (links.span[*next] == row) targets.push_back({links.trace_id[*next], links.span_id[*next]});
+  }
+  return targets;
+}
+
 }  // namespace
 
 struct Correlator::Impl {
@@ -119,6 +129,7 @@ struct Correlator::Impl {
         identities(ids),
         ledger(l),
         take_connection(ids->strings.Intern(telemetry::kTakeConnection)),
+        links(&traces),
         calls(ids),
         series(ids),
         edges(4 * o.max_windows),
@@ -158,7 +169,9 @@ struct Correlator::Impl {
   void AddSpans(const telemetry::SpanBatch& spans, uint8_t counted_as, TimeRange believable,
                 LeftOut* left_out) {
     TG_CHECK(spans.service.size() == spans.rows() && spans.weight.size() == spans.rows());
+    size_t next_link = 0;
     for (size_t i = 0; i < spans.rows(); ++i) {
+      const std::vector<SpanRef> targets = LinksOf(spans.links, i, &next_link);
       OpenSpan span = SpanAt(spans, &placer, take_connection, i);
       if (span.service == kNoEntity) continue;
       span.counted_as = counted_as;
@@ -177,6 +190,7 @@ struct Correlator::Impl {
         span.network = sender.network;
       }
       SeeAddresses(spans, i, span);
+      if (!targets.empty()) span.links = links.Add({spans.trace_id[i], span.id}, span, targets);
       traces.Add(spans.trace_id[i], span);
       if (traces.open_spans() > options.max_open_spans) CloseOldest();
     }
@@ -228,6 +242,7 @@ struct Correlator::Impl {
     if (clocks.corrects()) Revise(start);  // what came since the last window
     clocks.Open(start, options.window_length);
     AddContacts(start, start + options.window_length, &traces, &clocks);
+    AddLinkContacts(start, start + options.window_length, links, &traces, &clocks);
     clocks.Close();
     if (!clocks.silent()) Revise(start);
   }
@@ -373,8 +388,11 @@ struct Correlator::Impl {
     traces.Evict(before, [&](LeavingTrace t) {
       t.cut_off = cut_off;
       t.come = come;
-      requests.Take(t, missing_joins, placer);
+      KeepSent(t);
+      requests.Take(t, missing_joins, placer, links);
     });
+    // By their own clocks, as they came, spans may have ended earlier.
+    links.Forget(before == INT64_MAX ? before : before - 2 * options.window_length);
     cut_off ? requests.Finish() : requests.Advance(before);
     for (const InferredEdge& e : requests.TakeEdges()) {
       EdgeSight sight;
@@ -384,6 +402,15 @@ struct Correlator::Impl {
                     window + options.window_length);
       if (e.address != kNoEntity)
         addresses.Observe(e.address, e.callee, e.time, e.time, e.posterior);
+    }
+  }
+
+  void KeepSent(const LeavingTrace& trace) {
+    for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
+      const OpenSpan& span = trace.joined.spans()[i];
+      const SpanRef ref{trace.id, span.id};
+      if (trace.Leaves(i) && (LinkBook::Sends(span) || links.IsTarget(ref)))
+        links.KeepSent(ref, span);
     }
   }
 
@@ -409,7 +436,7 @@ struct Correlator::Impl {
     Hearing hearing;
     SettleSights(windows.end());
     const CallCounter::Joins joins =
-        calls.Count(&traces, &addresses, &placer, &windows, &hearing, &missing_joins);
+        calls.Count(&traces, &addresses, &placer, links, &windows, &hearing, &missing_joins);
     missing_joins.CloseWindow();
     AddMetrics(&windows, &hearing);
     AddArrivedTo(&windows);
@@ -525,6 +552,7 @@ struct Correlator::Impl {
   LossLedger* const ledger;
   const telemetry::StringId take_connection;
   TraceAssembler traces;
+  LinkBook links;
   CallCounter calls;
   SideCounter sides;
   AddressBook addresses;
@@ -591,6 +619,7 @@ Correlator::Limits Correlator::limits() const {
   Limits limits = impl_->limits;
   limits.calls_unplaced = impl_->placer.unplaced();
   limits.flows_unplaced = impl_->flow_edges.unplaced();
+  limits.links_refused = impl_->links.refused();
   limits.sights_refused = impl_->addresses.refused() + impl_->sights.refused();
   return limits;
 }
@@ -614,8 +643,8 @@ void Correlator::OnJoin(RequestRebuilder::JoinSink sink) {
   impl_->requests.OnJoin(std::move(sink));
 }
 size_t Correlator::bytes() const {
-  return impl_->traces.bytes() + impl_->series.bytes() + impl_->clocks.bytes() +
-         impl_->requests.bytes();
+  return impl_->traces.bytes() + impl_->links.bytes() + impl_->series.bytes() +
+         impl_->clocks.bytes() + impl_->requests.bytes();
 }
 
 }  // namespace tomograph::correlate

@@ -73,6 +73,7 @@ class Correlator {
     uint64_t calls_unplaced =
         0;  // by an address that was nobody's, somebody's by belief, or shared
     uint64_t flows_unplaced = 0;  // connections, likewise
+    uint64_t links_refused = 0;   // of open spans to others, beyond the link book's room
     uint64_t sights_refused = 0;  // of who answers where, beyond the address book's room
   };
   Limits limits() const;

@@ -111,6 +111,25 @@ TEST(RecordedRun, MergesFilesByEventTime) {
   for (const auto& row : picture.loss) EXPECT_TRUE(row.balanced());
 }
 
+TEST(RecordedRun, RecordingsBehindOneAnotherInOneFileLoseNothing) {
+  TempDir dir;
+  std::ofstream file(dir / "all.jsonl");
+  for (int i = 0; i < 20'000; ++i) file << FrontLine(i) << "\n";
+  for (int i = 0; i < 20'000; ++i) file << BackLine(i) << "\n";
+  file.close();
+  RecordedOptions options;
+  options.lateness = 15 * kSecond;
+  const auto result = ReconstructRecording(dir.path(), options, nullptr);
+  ASSERT_TRUE(result.ok()) << result.status().ToString();
+  const telemetry::Picture& picture = *result->picture;
+  EXPECT_EQ(picture.join_match_rate, 1);
+  EXPECT_NEAR(LineSum(picture, "front", "call_rate") * 5, 20'000, 1e-6);
+  EXPECT_NEAR(LineSum(picture, "back", "call_rate") * 5, 20'000, 1e-6);
+  ASSERT_EQ(picture.loss.size(), 1u);
+  EXPECT_EQ(picture.loss[0].accepted, 60'000u);
+  EXPECT_EQ(picture.loss[0].set_aside, 0u);
+}
+
 TEST(RecordedRun, AQuantileIsNotShownAsAMean) {
   TempDir dir;
   std::ofstream csv(dir / "pods.csv"), mapping(dir / "pods.mapping.yaml");

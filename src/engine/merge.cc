@@ -118,10 +118,15 @@ class Lane {
 
 }  // namespace
 
-ingest::ReadingTroubles MergeRecording(const std::vector<ingest::RecordingFile>& files,
+ingest::ReadingTroubles MergeRecording(const std::vector<ingest::RecordingFile>& recording,
                                        const ingest::DecodeContext& context,
                                        const std::function<void(Batch&&, Progress)>& sink,
                                        const std::function<void(uint64_t bytes)>& progress) {
+  std::vector<ingest::RecordingFile> files;
+  for (const ingest::RecordingFile& file : recording) {
+    const std::vector<ingest::RecordingFile> parts = ingest::PartsOf(file);
+    files.insert(files.end(), parts.begin(), parts.end());
+  }
   std::atomic<uint64_t> bytes_read{0};
   RecordedTime recorded;
   std::vector<std::unique_ptr<Lane>> lanes;

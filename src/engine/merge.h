@@ -23,8 +23,9 @@ struct Progress {
   TimeRange believable;
 };
 
-/// `sink(batch, progress)`. Each file is decoded on a thread of its own, a few batches ahead; at
-/// most 32 files are open, later ones (by name) follow as earlier ones end. A batch without a
+/// `sink(batch, progress)`. A file in which time jumps back is read as several (ingest::PartsOf),
+/// so that its own order loses nothing. Each file is decoded on a thread of its own, a few batches
+/// ahead; at most 32 are open, later ones (by name) follow as earlier ones end. A batch without a
 /// believable record is handed out as soon as it is there. Returns what could not be read, by file.
 ingest::ReadingTroubles MergeRecording(
     const std::vector<ingest::RecordingFile>& files, const ingest::DecodeContext& context,

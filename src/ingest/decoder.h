@@ -25,6 +25,7 @@ struct Limits {
   size_t max_record_bytes = 4u << 20;  // one line or one span, log record, event
   int max_depth = 32;                  // nested values
   size_t max_attributes = 256;         // a record
+  size_t max_links = 128;              // a span
   size_t max_text_bytes = 64u << 10;   // one attribute value
   size_t max_body_bytes = 256u << 10;  // one log body
   size_t max_cells = 1'000'000;  // of a request: its records, and the attributes, events, links

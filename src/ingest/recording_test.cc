@@ -77,6 +77,105 @@ TEST_F(RecordingTest, DamagedLinesAreNamedByFileAndNumber) {
   EXPECT_THAT(damaged_[1], ::testing::HasSubstr("c.json: 1 line could not be read, line 3: "));
 }
 
+TEST_F(RecordingTest, ADamagedFirstLineCostsItselfAlone) {
+  const std::string otlp = kOtlp;
+  const std::string good = otlp + "\n" + otlp + "\n";
+  Write("a.jsonl", "nonsense\n" + good);
+  Write("b.jsonl", otlp.substr(otlp.size() / 2) + "\n" + good);
+  Write("c.jsonl", otlp.substr(0, 12) + "\n" + good);
+  Write("d.jsonl", std::string(3, '\0') + std::string(200'000, 'x') + "\n" + good);
+  Write("e.jsonl", "{" + std::string(200'000, 'x') + "\n" + good);
+  DecoderHarness harness;
+  EXPECT_THAT(ReadAll(&harness), IsEmpty());
+  EXPECT_THAT(damaged_, testing::SizeIs(5));
+  for (const std::string& file : damaged_)
+    EXPECT_THAT(file, HasSubstr("1 line could not be read, line 1: ")) << file;
+  EXPECT_EQ(harness.SpellLedger(),
+            "otlp_file message received=5 accepted=0 malformed=5\n"
+            "otlp_file span received=10 accepted=10\n");
+}
+
+TEST_F(RecordingTest, ATextThatShowsALineIsNoTelemetry) {
+  Write("README.md", "Send this:\n\n" + std::string(kOtlp) + "\n\nand look.\n");
+  Write("notes.txt", "nothing\nof the\nkind\n");
+  std::vector<std::string> ignored;
+  EXPECT_FALSE(FindRecording(folder_.string(), &ignored).ok());
+}
+
+/// A line of JSON whose span ends at second `s`.
+std::string OtlpAt(int s) {
+  return R"({"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"0af7651916cd43dd8448eb211c80319c",)"
+         R"("spanId":"b7ad6b7169203331","name":"x","startTimeUnixNano":")" +
+         std::to_string(1'700'000'000 + s) + R"(000000000","endTimeUnixNano":")" +
+         std::to_string(1'700'000'000 + s) + R"(000000001"}]}]}]})" + "\n";
+}
+
+TEST_F(RecordingTest, WhereTimeJumpsBackAPartBegins) {
+  std::string text;
+  for (int s = 0; s < 60; ++s) text += OtlpAt(s);
+  const size_t second = text.size();
+  for (int s = 0; s < 40; ++s) text += OtlpAt(s);
+  text += "nonsense\n";
+  const size_t third = text.size();
+  for (int s = 0; s < 3; ++s) text += OtlpAt(s);
+  Write("a.jsonl", text);
+  const auto files = FindRecording(folder_.string(), nullptr);
+  ASSERT_TRUE(files.ok());
+  const std::vector<RecordingFile> parts = PartsOf(files->front());
+  ASSERT_EQ(parts.size(), 3u);
+  EXPECT_EQ(parts[0].from, 0u);
+  EXPECT_EQ(parts[0].to, second);
+  EXPECT_EQ(parts[1].from, second);
+  EXPECT_EQ(parts[1].first_line, 61u);
+  EXPECT_EQ(parts[1].to, third);
+  EXPECT_EQ(parts[2].from, third);
+  EXPECT_EQ(parts[2].first_line, 102u);
+  EXPECT_EQ(parts[2].to, UINT64_MAX);
+}
+
+TEST_F(RecordingTest, ThePartsAreTheFile) {
+  std::string text;
+  for (int r = 0; r < 4; ++r) {
+    for (int s = 0; s < 3'000; ++s) text += OtlpAt(s) + (s % 1000 == 7 ? "{\"broken\n" : "");
+  }
+  Write("a.jsonl", text);
+  Write("b.jsonl.gz", *net::Gzip(text));
+  const auto files = FindRecording(folder_.string(), nullptr);
+  ASSERT_TRUE(files.ok());
+  for (const RecordingFile& file : *files) {
+    DecoderHarness whole, in_parts;
+    const auto into = [](DecoderHarness* harness) {
+      return [harness](telemetry::Batch&& b) { harness->batches.push_back(std::move(b)); };
+    };
+    ReadRecording({file}, whole.context, into(&whole), nullptr);
+    const auto parts = PartsOf(file);
+    ASSERT_EQ(parts.size(), 4u) << file.path;
+    uint64_t read = 0;
+    const ReadingTroubles troubles = ReadRecording(parts, in_parts.context, into(&in_parts),
+                                                   [&](uint64_t bytes) { read = bytes; });
+    EXPECT_EQ(in_parts.SpellLedger(), whole.SpellLedger());
+    EXPECT_THAT(whole.SpellLedger(), HasSubstr("otlp_file span received=12000 accepted=12000"));
+    EXPECT_THAT(troubles.broken_off, IsEmpty());
+    ASSERT_EQ(troubles.damaged.size(), 4u);
+    EXPECT_THAT(troubles.damaged[1], HasSubstr("the first is line 3012: "));
+    EXPECT_GE(read, file.bytes) << "how far it is";
+  }
+}
+
+TEST_F(RecordingTest, NeitherAWrongClockNorTwoSendersAreAJump) {
+  std::string text;
+  for (int s = 0; s < 300; ++s) {
+    text += OtlpAt(s) + OtlpAt(s - 60);
+    if (s % 50 == 9) text += OtlpAt(-100'000);
+  }
+  Write("a.jsonl", text);
+  Write("b.jsonl", OtlpAt(0));
+  Write("c.prom", "# TYPE up gauge\nup 1\n");
+  const auto files = FindRecording(folder_.string(), nullptr);
+  ASSERT_TRUE(files.ok());
+  for (const RecordingFile& file : *files) EXPECT_EQ(PartsOf(file).size(), 1u) << file.path;
+}
+
 TEST_F(RecordingTest, TellsFilesApartAndOrdersThem) {
   Write("c_traces.jsonl", kOtlp);
   Write("b_spans.json", std::string("{\n \"data\": [") + kJaegerSpan + "]}");

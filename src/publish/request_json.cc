@@ -73,6 +73,19 @@ Json LinkJson(const RebuiltSpan& span, const EntityNames& names) {
   return link;
 }
 
+/// What else a span came of, beside its parent.
+Json OtherLinksJson(const RebuiltSpan& span, const EntityNames& names) {
+  Json links = Json::array();
+  for (const RebuiltSpan::Link& link : span.links) {
+    links.push_back({{"id", telemetry::SpanIdToHex(link.span)},
+                     {"trace", telemetry::ToHex(link.trace)},
+                     {"service_name", NameOrNull(link.service, names)},
+                     {"operation", link.seen ? Json(link.operation) : Json(nullptr)},
+                     {"seen", link.seen}});
+  }
+  return links;
+}
+
 /// What a call alone tells of its two clocks where its server's span does not lie within its
 /// client's by the times that are shown: as it must lie there, the server's clock is ahead by
 /// something in [end - end, start - start].
@@ -119,7 +132,8 @@ Json SpanJson(const RebuiltSpan& span, const RebuiltSpan* above, const EntityNam
           {"end_ms", ToMillis(span.end)},
           {"clock", ClockOf(span, above, hosts)},
           {"parent", span.parent < 0 ? Json(nullptr) : Json(span.parent)},
-          {"link", LinkJson(span, names)}};
+          {"link", LinkJson(span, names)},
+          {"other_links", OtherLinksJson(span, names)}};
 }
 
 }  // namespace
@@ -194,7 +208,8 @@ Json RebuildingJson(const telemetry::RebuildStats& stats) {
           {"not_found", stats.not_found},   {"sender_unknown", stats.sender_unknown},
           {"lost_spans", stats.lost_spans}, {"mean_posterior", Number(stats.mean_posterior)},
           {"records", stats.records},       {"waiting", stats.waiting},
-          {"learned", stats.learned},       {"refused", stats.refused}};
+          {"learned", stats.learned},       {"refused", stats.refused},
+          {"span_links", stats.links},      {"span_links_unknown", stats.links_unknown}};
 }
 
 }  // namespace tomograph::publish

@@ -62,6 +62,7 @@ std::string_view SignalName(Signal s);
   X(kTimeFromObserved, kRepaired, "no time of its own: time of observation or arrival taken")     \
   X(kTruncatedValue, kRepaired, "a text beyond the limit was cut")                                \
   X(kTooManyAttributes, kRepaired, "attributes beyond the limit were left out")                   \
+  X(kTooManyLinks, kRepaired, "links to other spans beyond the limit were left out")              \
   X(kBadText, kRepaired, "invalid UTF-8 was replaced")                                            \
   X(kNoService, kRepaired, "nothing names the service: unknown_service taken")                    \
   X(kBucketsRepaired, kRepaired, "histogram buckets that disagree with the count were put right") \

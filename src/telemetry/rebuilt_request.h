@@ -16,7 +16,7 @@ namespace tomograph::telemetry {
 /// What a span's place in the tree goes by.
 enum class JoinBasis : uint8_t {
   kRoot,      // nothing is above it, and nothing is missing
-  kId,        // its parent's id, a fact
+  kId,        // its parent's id, or a link to it: a fact
   kInferred,  // timing and whatever else tells something; see `posterior`
   kNone,      // there should be something above it that was not found
 };
@@ -50,6 +50,15 @@ struct RebuiltSpan {
   double posterior = 1;  // of `parent`
   double none = 0;       // that nothing which was seen is above it
   Choice runner_up;
+  /// A span that it links to, beside its parent: what else it came of.
+  struct Link {
+    TraceId trace;
+    uint64_t span = 0;
+    EntityId service = kNoEntity;
+    std::string operation;
+    bool seen = false;  // else it is not known who did it
+  };
+  std::vector<Link> links;
 };
 
 struct RebuiltRequest {
@@ -89,9 +98,11 @@ struct InferredJoin {
 
 /// What the rebuilding of requests has come to so far.
 struct RebuildStats {
-  uint64_t by_id = 0;      // spans joined to their parent by its id
-  uint64_t inferred = 0;   // joins by inference
-  uint64_t not_found = 0;  // calls whose request was not among those seen
+  uint64_t by_id = 0;          // spans joined to their parent by its id or a link to it
+  uint64_t inferred = 0;       // joins by inference
+  uint64_t links = 0;          // of spans to others
+  uint64_t links_unknown = 0;  // of these, to spans that were not seen
+  uint64_t not_found = 0;      // calls whose request was not among those seen
   uint64_t sender_unknown =
       0;  // received requests of which the hosts' clocks do not let it be told
   uint64_t lost_spans = 0;

@@ -30,4 +30,21 @@ void AddContacts(Nanos from, Nanos to, TraceAssembler* traces, ClockModel* clock
   traces->ForEachAnswer(from, to, clocks->needs_work(), add);
 }
 
+void AddLinkContacts(Nanos from, Nanos to, const LinkBook& links, TraceAssembler* traces,
+                     ClockModel* clocks) {
+  links.ForEach(from, to, [&](const LinkBook::Entry& entry) {
+    const OpenSpan* found = traces->Find(entry.span);
+    if (found == nullptr || found->host == telemetry::kNoEntity) return;
+    const OpenSpan linking = *found;  // finding another may move it
+    for (const SpanRef& target : entry.targets) {
+      const OpenSpan* sent = traces->Find(target);
+      if (sent == nullptr || sent->host == telemetry::kNoEntity) continue;
+      Contact c = ContactOf(*sent, linking, TraceAssembler::kNoWork);
+      c.server_start = c.server_end;
+      c.awaited = false;
+      clocks->Add(c);
+    }
+  });
+}
+
 }  // namespace tomograph::correlate

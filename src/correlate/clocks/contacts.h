@@ -2,6 +2,7 @@
 #pragma once
 
 #include "correlate/clocks/clock_model.h"
+#include "correlate/requests/link_book.h"
 #include "correlate/requests/trace_assembler.h"
 
 namespace tomograph::correlate {
@@ -13,5 +14,10 @@ Contact ContactOf(const OpenSpan& call, const OpenSpan& answer, Nanos worked);
 
 /// Feeds the calls that ended in [from, to), each once, to the open window of `clocks`.
 void AddContacts(Nanos from, Nanos to, TraceAssembler* traces, ClockModel* clocks);
+
+/// Likewise of spans that link to others. What a span links to began before it ended, which is all
+/// that a link says: who waits for messages began to before they were sent.
+void AddLinkContacts(Nanos from, Nanos to, const LinkBook& links, TraceAssembler* traces,
+                     ClockModel* clocks);
 
 }  // namespace tomograph::correlate

@@ -36,6 +36,7 @@ struct Made {
   bool lost = false;
   std::string address = {};  // that a call names, or that a callee says it was called at
   std::string host = {};     // of the service that sent it, if it says so
+  std::vector<SpanRef> links = {};
 };
 
 /// web -> shop -> pay, Poisson arrivals; what is broken is chosen.
@@ -167,6 +168,11 @@ class Rebuilding : public ::testing::Test {
     s.failed.push_back(0);
     s.weight.push_back(1);
     s.weight_known.push_back(0);
+    for (const SpanRef& link : m.links) {
+      s.links.span.push_back(static_cast<uint32_t>(s.rows() - 1));
+      s.links.trace_id.push_back(link.trace);
+      s.links.span_id.push_back(link.span);
+    }
     if (senders_named_) s.resource.push_back(SenderOf(m.service, m.host));
   }
   telemetry::ResourceId SenderOf(EntityId service, const std::string& host) {

@@ -96,8 +96,8 @@ void RecordMaker::Arrived(const LeavingTrace& trace, size_t i, int32_t caller) {
   if (caller != JoinedTrace::kNone) {
     const OpenSpan& sent = trace.joined.spans()[static_cast<size_t>(caller)];
     record.known_parent = RecordId(trace.id, sent.id, SpanPart::kSent);
-  } else if (span.parent != 0) {
-    return;  // its caller's span is known by id, and was lost: it is none of those seen
+  } else if (span.parent != 0 || span.links != 0) {
+    return;  // its caller's span is known by id
   }
   made_.push_back({record, SpanPart::kArrived, i, i, record.known_parent == 0, kNoEntity});
 }

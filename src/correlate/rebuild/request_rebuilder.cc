@@ -104,7 +104,8 @@ struct RequestRebuilder::Impl {
 
   // ---- what comes in ----
 
-  void Take(const LeavingTrace& trace, const MissingJoins& missing, const CallPlacer& placer) {
+  void Take(const LeavingTrace& trace, const MissingJoins& missing, const CallPlacer& placer,
+            const LinkBook& links) {
     lost_spans.Learn(trace);
     for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
       if (trace.Leaves(i) && trace.joined.parent(i) != JoinedTrace::kNone) ++totals.by_id;
@@ -113,7 +114,8 @@ struct RequestRebuilder::Impl {
     const auto& records = missing.any() ? maker.Make(trace, missing, placer) : kNone;
     const bool all_leave = AllLeave(trace);
     const bool known = (all_leave ? judged.erase(trace.id) : judged.count(trace.id)) > 0;
-    if (records.empty() && shelf.traces().count(trace.id) == 0) {
+    const bool linked = links.in_use() && HasToDoWithLinks(trace, links);
+    if (records.empty() && !linked && shelf.traces().count(trace.id) == 0) {
       if (!known) TakeAsItIs(trace, all_leave);
       return;
     }
@@ -126,12 +128,69 @@ struct RequestRebuilder::Impl {
       return;
     }
     if (known) shelf.traces().at(trace.id).shown = true;
+    if (linked) JoinLinks(trace, links);
     for (const MadeRecord& made : records) {
       const Ref ref = RefTo(trace, made);
       if (!refs.emplace(made.record.id, ref).second) continue;  // it was sent again
       if (ref.undecided) ++undecided[ref.earliest()];
       Hand(made.record, ref, trace.joined.spans()[made.span].host);
     }
+  }
+
+  // ---- what spans link to ----
+
+  /// Does it link, is it linked to, or may it be by what is still to come?
+  static bool HasToDoWithLinks(const LeavingTrace& trace, const LinkBook& links) {
+    for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
+      const OpenSpan& span = trace.joined.spans()[i];
+      if (links.Of(span) != nullptr || links.IsTarget({trace.id, span.id})) return true;
+      if (LinkBook::Sends(span) && trace.joined.children(i).empty()) return true;
+    }
+    return false;
+  }
+
+  void JoinLinks(const LeavingTrace& trace, const LinkBook& links) {
+    for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
+      const OpenSpan& span = trace.joined.spans()[i];
+      if (!trace.Leaves(i)) continue;
+      if (span.links != 0) NoteLinks({trace.id, span.id}, span, links.Linked(span));
+      JoinWhatWaitsFor({trace.id, span.id});
+    }
+  }
+
+  void NoteLinks(const SpanRef& ref, const OpenSpan& span, std::vector<LinkedSpan> linked) {
+    totals.links += linked.size();
+    for (const LinkedSpan& target : linked) totals.links_unknown += target.seen ? 0 : 1;
+    if (linked.empty() || shelf.Find(ref) == nullptr) return;
+    if (links_kept + linked.size() > options.max_waiting_links) {
+      refused += linked.size();
+      return;
+    }
+    links_kept += linked.size();
+    const auto& kept = shelf.traces()
+                           .at(ref.trace)
+                           .links.insert_or_assign(span.id, std::move(linked))
+                           .first->second;
+    if (span.parent != 0) return;
+    for (const LinkedSpan& target : kept)
+      if (shelf.Find(target.ref) != nullptr && HangBelow(ref, target.ref)) return;
+    shelf.Join(ref, {JoinBasis::kNone, {}, 0, 0, {}, 0});
+    for (const LinkedSpan& target : kept) waiting_links.insert({target.ref, ref});
+  }
+
+  /// What it links to leaves after it.
+  void JoinWhatWaitsFor(const SpanRef& target) {
+    for (auto at = waiting_links.lower_bound({target, {}});
+         at != waiting_links.end() && at->first == target; at = waiting_links.erase(at)) {
+      const ShelvedSpan* present = shelf.Find(at->second);
+      if (present != nullptr && !present->above.by_link) HangBelow(at->second, target);
+    }
+  }
+
+  bool HangBelow(const SpanRef& span, const SpanRef& target) {
+    if (!shelf.Join(span, {JoinBasis::kId, target, 1, 0, {}, 0, true})) return false;
+    ++totals.by_id;
+    return true;
   }
 
   static Ref RefTo(const LeavingTrace& trace, const MadeRecord& made) {
@@ -386,6 +445,10 @@ struct RequestRebuilder::Impl {
 
   void Remove(TraceId id) {
     for (const ShelvedSpan& s : shelf.traces().at(id).spans) Forget(id, s.span.id);
+    for (const auto& [span, links] : shelf.traces().at(id).links) {
+      links_kept -= links.size();
+      for (const LinkedSpan& target : links) waiting_links.erase({target.ref, {id, span}});
+    }
     shelf.Remove(id);
   }
 
@@ -423,6 +486,8 @@ struct RequestRebuilder::Impl {
   std::unordered_map<uint64_t, Ref> refs;  // by record
   std::map<Nanos, uint32_t> undecided;     // calls by Ref::earliest
   std::set<TraceId> judged;                // and shown, if it is to be; more of them will leave
+  std::set<std::pair<SpanRef, SpanRef>> waiting_links;  // what is linked to, and what links to it
+  size_t links_kept = 0;
   std::vector<InferredEdge> edges;
   telemetry::RebuildStats totals;
   double posterior_sum = 0;
@@ -438,8 +503,8 @@ RequestRebuilder::~RequestRebuilder() = default;
 
 void RequestRebuilder::OnJoin(JoinSink sink) { impl_->on_join = std::move(sink); }
 void RequestRebuilder::Take(const LeavingTrace& trace, const MissingJoins& missing,
-                            const CallPlacer& placer) {
-  impl_->Take(trace, missing, placer);
+                            const CallPlacer& placer, const LinkBook& links) {
+  impl_->Take(trace, missing, placer, links);
 }
 void RequestRebuilder::Advance(Nanos until) { impl_->Advance(until); }
 void RequestRebuilder::Finish() { impl_->Finish(); }

@@ -9,9 +9,12 @@
 // inferred reaches the second when the first has told who sent it: requests that meet at a service
 // are known by that. All joins within services wait for the latest of these.
 //
-// Ids are facts: a span that names a parent is never joined to another one. If that parent never
-// came, a lost span stands in for it (lost_spans.h). Only spans that name no parent are joined by
-// inference, and only where joins are missing (missing_joins.h); "nobody" is one of the answers.
+// Ids are facts: a span that names a parent is never joined to another one. A span without one that
+// links to others hangs below the first of them that is here (a batch comes of several, and is
+// shown once); if none is, it is a request of its own whose cause is not in it. If that parent
+// never came, a lost span stands in for it (lost_spans.h). Only spans that name no parent are
+// joined by inference, and only where joins are missing (missing_joins.h); "nobody" is one of the
+// answers.
 //
 // The same traces give the same answer, however they are chunked. Memory is bounded by the options;
 // what they refuse is counted. With complete ids it costs one pass over each trace. Not
@@ -25,6 +28,7 @@
 #include "correlate/linking/request_linker.h"
 #include "correlate/rebuild/missing_joins.h"
 #include "correlate/rebuild/request_gallery.h"
+#include "correlate/requests/link_book.h"
 #include "correlate/requests/trace_assembler.h"
 #include "correlate/topology/call_placer.h"
 #include "telemetry/interner.h"
@@ -35,6 +39,7 @@ namespace tomograph::correlate {
 struct RebuilderOptions {
   linking::LinkerOptions linker;
   size_t max_waiting_spans = 400'000;
+  size_t max_waiting_links = 400'000;
   size_t max_kept = 200;  // requests to look at
   RebuilderOptions();
 };
@@ -59,7 +64,8 @@ class RequestRebuilder {
   /// Every inferred join, as it is decided.
   void OnJoin(JoinSink sink);
   /// One of the traces that leave with a window.
-  void Take(const LeavingTrace& trace, const MissingJoins& missing, const CallPlacer& placer);
+  void Take(const LeavingTrace& trace, const MissingJoins& missing, const CallPlacer& placer,
+            const LinkBook& links);
   /// All spans that ended before `until` have been taken.
   void Advance(Nanos until);
   /// No more traces will come.

@@ -12,7 +12,7 @@ using telemetry::TraceId;
 
 /// Does its parent's id name a span that is not there, although nothing of the trace left before?
 bool MissesParent(const ShelvedTrace& trace, const ShelvedSpan& s) {
-  return s.above.basis == JoinBasis::kId && trace.Find(s.above.parent.span) < 0;
+  return s.above.basis == JoinBasis::kId && !s.above.by_link && trace.Find(s.above.parent.span) < 0;
 }
 
 /// Cuts every circle above its span that starts first, and tells those.
@@ -59,8 +59,7 @@ RequestTrees::RequestTrees(const TraceShelf& shelf, const LostSpans& lost_spans,
     : shelf_(shelf), lost_spans_(lost_spans), strings_(strings) {
   for (const auto& [id, trace] : shelf_.traces()) {
     for (const ShelvedSpan& s : trace.spans) {
-      if (s.above.basis == JoinBasis::kInferred)
-        joined_below_[s.above.parent].push_back({id, s.span.id});
+      if (s.above.decided()) joined_below_[s.above.parent].push_back({id, s.span.id});
     }
   }
 }
@@ -75,7 +74,7 @@ const RequestTrees::Local& RequestTrees::LocalOf(TraceId id) {
   std::vector<int32_t> parents(trace.spans.size(), -1);
   for (size_t i = 0; i < trace.spans.size(); ++i) {
     const Above& above = trace.spans[i].above;
-    if (above.basis != JoinBasis::kId) continue;
+    if (above.basis != JoinBasis::kId || above.by_link) continue;
     parents[i] = trace.Find(above.parent.span);
     if (parents[i] < 0 && !trace.trimmed)
       orphans[above.parent.span].push_back(static_cast<int32_t>(i));
@@ -179,6 +178,14 @@ RebuiltSpan RequestTrees::SpanOf(const Node& node) {
   out.posterior = shelved.above.posterior;
   out.none = shelved.above.none;
   out.runner_up = ChoiceOf(shelved.above.runner_up, shelved.above.runner_up_posterior);
+  const auto& links = shelf_.traces().at(node.ref.trace).links;
+  if (const auto linked = links.find(s.id); linked != links.end()) {
+    for (const LinkedSpan& l : linked->second) {
+      if (l.ref == shelved.above.parent) continue;
+      out.links.push_back(
+          {l.ref.trace, l.ref.span, l.service, std::string(strings_.Get(l.operation)), l.seen});
+    }
+  }
   return out;
 }
 
@@ -221,6 +228,7 @@ RebuiltRequest RequestTrees::Build(const Node& root) {
     int32_t parent;
   };
   RebuiltRequest request;
+  size_t links_left = kMostLinks;
   std::vector<Open> open{{root, -1}};
   while (!open.empty()) {
     const Open next = open.back();
@@ -234,6 +242,8 @@ RebuiltRequest RequestTrees::Build(const Node& root) {
     // Its parent left before, or hangs below it.
     if (span.parent < 0 && span.basis == JoinBasis::kId) span.basis = JoinBasis::kNone;
     if (span.lost) ++request.lost;
+    if (span.links.size() > links_left) span.links.resize(links_left);
+    links_left -= span.links.size();
     if (span.parent >= 0) {
       ++(span.basis == JoinBasis::kInferred ? request.inferred : request.by_id);
       request.probability *= span.posterior;
@@ -268,7 +278,7 @@ std::vector<TraceId> RequestTrees::TracesAbove(TraceId id) const {
   std::vector<TraceId> above;
   for (const ShelvedSpan& s : shelf_.traces().at(id).spans) {
     const TraceId other = s.above.parent.trace;
-    if (s.above.basis != JoinBasis::kInferred || other == id) continue;
+    if (!s.above.decided() || other == id) continue;
     if (shelf_.traces().count(other) > 0) above.push_back(other);
   }
   return above;

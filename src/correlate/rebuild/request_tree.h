@@ -17,6 +17,7 @@ namespace tomograph::correlate {
 class RequestTrees {
  public:
   static constexpr size_t kMostSpans = 2'000;  // of one request
+  static constexpr size_t kMostLinks = 500;    // likewise, beside those that joined a span
 
   /// All outlive this.
   RequestTrees(const TraceShelf& shelf, const LostSpans& lost_spans,
@@ -60,7 +61,7 @@ class RequestTrees {
   const TraceShelf& shelf_;
   const LostSpans& lost_spans_;
   const telemetry::Interner& strings_;
-  std::map<SpanRef, std::vector<SpanRef>> joined_below_;  // across traces, by inference
+  std::map<SpanRef, std::vector<SpanRef>> joined_below_;  // by inference or link, across traces
   std::map<telemetry::TraceId, Local> locals_;
 };
 

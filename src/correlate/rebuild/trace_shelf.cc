@@ -72,7 +72,7 @@ bool TraceShelf::Join(const SpanRef& ref, const Above& above) {
   if (trace == traces_.end()) return false;
   const int at = trace->second.Find(ref.span);
   if (at < 0) return false;
-  if (above.basis == JoinBasis::kInferred && IsAbove(ref, above.parent)) return false;
+  if (above.decided() && IsAbove(ref, above.parent)) return false;
   trace->second.spans[static_cast<size_t>(at)].above = above;
   return true;
 }

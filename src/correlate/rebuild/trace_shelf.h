@@ -8,28 +8,23 @@
 #include <map>
 #include <vector>
 
+#include "correlate/requests/link_book.h"
 #include "correlate/requests/trace_assembler.h"
 #include "telemetry/rebuilt_request.h"
 
 namespace tomograph::correlate {
 
-struct SpanRef {
-  telemetry::TraceId trace;
-  uint64_t span = 0;  // 0: none
-  bool operator==(const SpanRef&) const = default;
-  bool operator<(const SpanRef& o) const {
-    return trace == o.trace ? span < o.span : trace < o.trace;
-  }
-};
-
 /// What stands above a span.
 struct Above {
   telemetry::JoinBasis basis = telemetry::JoinBasis::kRoot;
-  SpanRef parent;  // kId: named by the span, there or not; kInferred: there when it was decided
+  SpanRef parent;  // kId: named by the span, there or not; else: there when it was decided
   float posterior = 1;
   float none = 0;
   SpanRef runner_up;
   float runner_up_posterior = 0;
+  bool by_link = false;  // kId: by a link of the span, which may lead to another trace
+  /// It was there, in this trace or another, when it was decided.
+  bool decided() const { return basis == telemetry::JoinBasis::kInferred || by_link; }
 };
 
 struct ShelvedSpan {
@@ -44,6 +39,7 @@ struct ShelvedTrace {
   bool awaits_more = false;        // spans of it have come and will leave later
   bool shown = false;              // its own roots have been built
   std::vector<ShelvedSpan> spans;  // by id
+  std::map<uint64_t, std::vector<LinkedSpan>> links;  // of its spans
   /// Index; -1: not there.
   int Find(uint64_t span) const;
 };

@@ -45,12 +45,14 @@ Nanos SelfTime(const JoinedTrace& trace, size_t i, TimeRange range) {
 }  // namespace
 
 CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addresses,
-                                      CallPlacer* placer, WindowBuilder* windows, Hearing* hearing,
+                                      CallPlacer* placer, const LinkBook& links,
+                                      WindowBuilder* windows, Hearing* hearing,
                                       MissingJoins* missing) {
   windows_ = windows;
   hearing_ = hearing;
   missing_ = missing;
   addresses_ = addresses;
+  links_ = &links;
   steps_.Begin(traces->kept_from());
   joins_ = {};
   sent_.clear();
@@ -89,6 +91,8 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
       ++joins_.spans;
       ++sent_[span.service];
       if (span.parent != 0) ++(parent != nullptr ? joins_.joined : joins_.orphans);
+      if (span.parent == 0 && span.links != 0)
+        ++(LeadsToSeen(span) ? joins_.joined : joins_.orphans);
       CountMissingJoins(trace, i);
     }
     if (span.incoming()) servers_.insert(span.service);
@@ -104,6 +108,7 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
       }
     }
     if (parent != nullptr && IsLateAnswer(*parent, span)) CountLateAnswer(*parent, span);
+    if (span.links != 0) CountLinked(trace, i);
     if (span.takes_connection) CountTaking(trace, i);
     if (span.outgoing()) CountOutgoing(trace, i);
     if (span.incoming() && span.parent == 0 && span.peer != kNoEntity)
@@ -149,6 +154,30 @@ void CallCounter::CountLateAnswer(const OpenSpan& call, const OpenSpan& answer) 
   windows_->Witness(cell, EdgeWitness::kSpans, 1, answer);
 }
 
+bool CallCounter::LeadsToSeen(const OpenSpan& span) const {
+  const std::vector<LinkedSpan> linked = links_->Linked(span);
+  return std::any_of(linked.begin(), linked.end(), [](const LinkedSpan& l) { return l.seen; });
+}
+
+/// Each link is a message, and so a call, when it is worked on.
+void CallCounter::CountLinked(const JoinedTrace& trace, size_t i) {
+  const OpenSpan& span = trace.spans()[i];
+  const OpenSpan* parent = ParentOf(trace, i);
+  // Who receives a batch and who works on one message of it both link to it.
+  const LinkBook::Entry* told =
+      parent != nullptr && parent->service == span.service ? links_->Of(*parent) : nullptr;
+  for (const LinkedSpan& sent : links_->Linked(span)) {
+    if (!sent.seen || sent.service == span.service) continue;
+    if (told != nullptr &&
+        std::find(told->targets.begin(), told->targets.end(), sent.ref) != told->targets.end())
+      continue;
+    if (WindowBuilder::Cell* cell = windows_->At(WindowKey{span.service, sent.service})) {
+      windows_->AddCall(cell, span);
+      windows_->Witness(cell, EdgeWitness::kSpans, 1, span);
+    }
+  }
+}
+
 void CallCounter::CountOutgoing(const JoinedTrace& trace, size_t i) {
   const OpenSpan& call = trace.spans()[i];
   const OpenSpan* answer = nullptr;
@@ -188,7 +217,7 @@ void CallCounter::CountOutgoing(const JoinedTrace& trace, size_t i) {
 void CallCounter::CountMissingJoins(const JoinedTrace& trace, size_t i) {
   const OpenSpan& span = trace.spans()[i];
   if (span.incoming()) {
-    missing_->CountReceived(span.service, span.parent == 0);
+    missing_->CountReceived(span.service, span.parent == 0 && span.links == 0);
   } else if (span.outgoing() && !span.takes_connection) {
     missing_->CountCall(span.service, WayUpFrom(trace, i).lacks_request());
   }

@@ -8,7 +8,8 @@
 // database, a third party) gives an edge to the peer that it names, or to the service known to
 // answer at that address, and if that entity sends no spans of its own also the entity's windows:
 // what its callers saw of it. A root server span that names the address of its caller (an access
-// log, for one) gives an edge from who lives there.
+// log, for one) gives an edge from who lives there. A span that links to spans of other services
+// gives an edge from each: what it works on came from them, through a queue or in some other way.
 #pragma once
 
 #include <map>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "correlate/rebuild/missing_joins.h"
+#include "correlate/requests/link_book.h"
 #include "correlate/requests/step_counter.h"
 #include "correlate/requests/trace_assembler.h"
 #include "correlate/topology/call_placer.h"
@@ -30,15 +32,16 @@ class CallCounter {
 
   struct Joins {
     uint64_t spans = 0;
-    uint64_t joined = 0;
-    uint64_t orphans = 0;
+    uint64_t joined = 0;   // named a parent, or linked to what they came of, that is there
+    uint64_t orphans = 0;  // that is not
   };
 
   /// Counts all traces of the builder's interval. Learns addresses and who sends spans as it goes;
   /// notes who was heard, and tells `missing` where spans lack ids. The sights of the interval that
   /// others bring to `addresses` are there already.
   Joins Count(TraceAssembler* traces, AddressBook* addresses, CallPlacer* placer,
-              WindowBuilder* windows, Hearing* hearing, MissingJoins* missing);
+              const LinkBook& links, WindowBuilder* windows, Hearing* hearing,
+              MissingJoins* missing);
   /// Who has ever sent spans.
   const std::unordered_set<telemetry::EntityId>& senders() const { return senders_; }
 
@@ -57,6 +60,8 @@ class CallCounter {
   void CountOutgoing(const JoinedTrace& trace, size_t i);
   bool IsLateAnswer(const OpenSpan& call, const OpenSpan& answer) const;
   void CountLateAnswer(const OpenSpan& call, const OpenSpan& answer);
+  bool LeadsToSeen(const OpenSpan& span) const;
+  void CountLinked(const JoinedTrace& trace, size_t i);
   void CountExclusive(const JoinedTrace& trace, size_t i);
   void CountTaking(const JoinedTrace& trace, size_t i);
   void LearnAddresses(AddressBook* addresses, CallPlacer* placer) const;
@@ -74,6 +79,7 @@ class CallCounter {
   Hearing* hearing_ = nullptr;
   MissingJoins* missing_ = nullptr;
   const AddressBook* addresses_ = nullptr;
+  const LinkBook* links_ = nullptr;
   Joins joins_;
   uint64_t trace_number_ = 0;
   std::map<telemetry::EntityId, uint64_t> sent_;  // spans that ended, by service

@@ -73,6 +73,18 @@ void TraceAssembler::Add(telemetry::TraceId id, const OpenSpan& span) {
   ++open_spans_;
 }
 
+const OpenSpan* TraceAssembler::Find(const SpanRef& ref) {
+  if (table_.empty()) return nullptr;
+  const size_t mask = table_.size() - 1;
+  for (size_t at = HashOf(ref.trace) & mask; table_[at] != 0; at = (at + 1) & mask) {
+    Trace& trace = traces_[table_[at] - 1];
+    if (trace.id != ref.trace) continue;
+    Sort(&trace);
+    return Find(trace, ref.span);
+  }
+  return nullptr;
+}
+
 uint32_t TraceAssembler::FindOrAdd(telemetry::TraceId id) {
   if ((used_ + 1) * 2 > table_.size()) Rehash(std::max<size_t>(1024, table_.size() * 2));
   const size_t mask = table_.size() - 1;

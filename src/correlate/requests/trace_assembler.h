@@ -18,6 +18,15 @@
 
 namespace tomograph::correlate {
 
+struct SpanRef {
+  telemetry::TraceId trace;
+  uint64_t span = 0;  // 0: none
+  bool operator==(const SpanRef&) const = default;
+  bool operator<(const SpanRef& o) const {
+    return trace == o.trace ? span < o.span : trace < o.trace;
+  }
+};
+
 /// What correlation keeps of a span.
 struct OpenSpan {
   uint64_t id = 0;
@@ -48,6 +57,7 @@ struct OpenSpan {
   // known.
   uint32_t network = 0;
   float bytes_in = 0, bytes_out = 0;
+  uint32_t links = 0;  // number in LinkBook; 0: it links to nothing
 
   static constexpr uint8_t kNotCounted = 0;
   static uint8_t CountedAs(telemetry::Format format) {
@@ -170,6 +180,8 @@ class TraceAssembler {
       Forget(before, slot);
     }
   }
+  /// nullptr: it has not come, or has left.
+  const OpenSpan* Find(const SpanRef& ref);
   /// The first moment from `from` on at which a span is in flight; INT64_MAX when there is none.
   Nanos NextActivity(Nanos from) const;
   /// All that ended from here on and came is there.

@@ -245,7 +245,8 @@ class DocumentReader {
     const uint32_t row = static_cast<uint32_t>(out.rows());
     out.trace_id.push_back(trace_id);
     out.span_id.push_back(span_id);
-    out.parent_span_id.push_back(ReadReferences(span, trace_id, row));
+    bool too_many_links = false;
+    out.parent_span_id.push_back(ReadReferences(span, trace_id, row, &too_many_links));
     out.start_ns.push_back(start);
     out.end_ns.push_back(std::max(start, end));
     out.resource.push_back(resource);
@@ -255,6 +256,7 @@ class DocumentReader {
     std::optional<Reason> repaired = ReadTags(span);
     const std::optional<Reason> events_repaired = ReadLogs(span, row);
     if (!repaired) repaired = events_repaired;
+    if (!repaired && too_many_links) repaired = Reason::kTooManyLinks;
     if (out.name[row] == telemetry::kOverflow) repaired = Reason::kNameLimit;
     if (end < start) repaired = Reason::kNegativeDuration;
     if (repaired) {
@@ -273,8 +275,10 @@ class DocumentReader {
   }
 
   /// The parent's id (0: none); all other references become links.
-  uint64_t ReadReferences(const object& span, const TraceId& trace_id, uint32_t row) {
+  uint64_t ReadReferences(const object& span, const TraceId& trace_id, uint32_t row,
+                          bool* too_many) {
     uint64_t parent = 0;
+    size_t links = 0;
     array references;
     if (span["references"].get(references) == simdjson::SUCCESS) {
       for (const element item : references) {
@@ -287,6 +291,8 @@ class DocumentReader {
           continue;
         if (parent == 0 && TextOf(reference, "refType") == "CHILD_OF" && other == trace_id) {
           parent = id;
+        } else if (links++ >= context_.limits.max_links) {
+          *too_many = true;
         } else {
           batch_->spans.links.span.push_back(row);
           batch_->spans.links.trace_id.push_back(other);

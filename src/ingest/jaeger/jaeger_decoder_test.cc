@@ -124,6 +124,23 @@ TEST(Jaeger, KeepsToItsLimits) {
             "truncated_value=2\n");
 }
 
+TEST(Jaeger, KeepsTheFirstLinksOfASpan) {
+  Limits limits;
+  limits.max_links = 1;
+  DecoderHarness harness;
+  harness.context.limits = limits;
+  const std::string text = R"({"traceID":"1","spanID":"2","startTime":1,"references":[)"
+                           R"({"refType":"FOLLOWS_FROM","traceID":"a","spanID":"b"},)"
+                           R"({"refType":"FOLLOWS_FROM","traceID":"c","spanID":"d"},)"
+                           R"({"refType":"CHILD_OF","traceID":"1","spanID":"3"}]})";
+  ASSERT_TRUE(harness.Run(Decoder(), text).ok());
+  EXPECT_THAT(harness.Spell(), HasSubstr("0000000000000002 0000000000000003"))
+      << "the parent is no link";
+  EXPECT_THAT(harness.Spell(), HasSubstr("link 0 0000000000000000000000000000000a"));
+  EXPECT_THAT(harness.Spell(), ::testing::Not(HasSubstr("0000000000000000000000000000000c")));
+  EXPECT_EQ(harness.SpellLedger(), "jaeger span received=1 accepted=0 too_many_links=1\n");
+}
+
 TEST(Jaeger, ReadsFractionsOfMicroseconds) {
   const auto span = [](const char* id, const char* duration) {
     return std::string(R"({"traceID":"a","spanID":")") + id +

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <vector>
 
 #include "ingest/otlp/signals.h"
@@ -88,7 +89,9 @@ class TraceDecoder {
     spans_.attributes.EndRow();
     const uint32_t row = static_cast<uint32_t>(spans_.rows() - 1);
     for (const ByteView event : raw_.events) Event(event, row, *start, &repairs);
-    for (const ByteView link : raw_.links) Link(link, row);
+    const size_t links = std::min(raw_.links.size(), pass_.context.limits.max_links);
+    if (links < raw_.links.size()) repairs.Note(Reason::kTooManyLinks);
+    for (size_t i = 0; i < links; ++i) Link(raw_.links[i], row);
     pass_.tally.Keep(repairs);
   }
 

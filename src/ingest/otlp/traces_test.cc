@@ -157,6 +157,17 @@ TEST_F(TracesTest, LimitsNumberOfAttributesDepthAndSize) {
   EXPECT_EQ(Lost(Signal::kSpan, Reason::kTooLarge), 1u);
 }
 
+TEST_F(TracesTest, KeepsTheFirstLinksOfASpan) {
+  context_.limits.max_links = 2;
+  SpanFields few, many;
+  few.links.assign(2, Link(kTraceId, kSpanId));
+  many.links.assign(5, Link(kTraceId, kParentId));
+  const Batch batch = Spans({Span(few), Span(many)});
+  EXPECT_THAT(batch.spans.links.span, ::testing::ElementsAre(0, 0, 1, 1));
+  EXPECT_EQ(Lost(Signal::kSpan, Reason::kTooManyLinks), 1u);
+  EXPECT_EQ(Accepted(Signal::kSpan), 1u);
+}
+
 /// A part may be two bytes on the wire, and a hundred times as much in the tables.
 TEST_F(TracesTest, TakesNoMoreOfARequestThanItsCells) {
   context_.limits.max_cells = 12;
