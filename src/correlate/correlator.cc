@@ -401,7 +401,7 @@ struct Correlator::Impl {
       edges.Observe(e.caller, e.callee, EdgeWitness::kInferredJoins, sight, window,
                     window + options.window_length);
       if (e.address != kNoEntity)
-        addresses.Observe(e.address, e.callee, e.time, e.time, e.posterior);
+        addresses.ObserveFit(e.address, e.callee, e.time, e.time, e.posterior);
     }
   }
 

@@ -418,7 +418,7 @@ class Terminal {
     const std::pair<uint64_t, const char*> unknown[] = {
         {p.lost, " named and never came"},
         {p.not_found, " not found"},
-        {p.sender_unknown, " whose sender the clocks do not tell"}};
+        {p.sender_unknown, " whose sender cannot be told"}};
     for (const auto& [n, what] : unknown) {
       if (n > 0) why += (why.empty() ? "" : ", ") + std::to_string(n) + what;
     }

@@ -89,7 +89,7 @@ struct InferredJoin {
   Kind kind = Kind::kCall;
   TraceId trace, parent_trace, runner_up_trace;
   uint64_t span = 0;
-  uint64_t parent_span = 0;  // 0: none of those that were seen; with `none` 0: not known
+  uint64_t parent_span = 0;  // 0: none of those that were seen, as far as `none`; else not known
   uint64_t runner_up_span = 0;
   double posterior = 0;  // of `parent_span`
   double none = 0;       // that it is none of those that were seen
@@ -103,8 +103,9 @@ struct RebuildStats {
   uint64_t links = 0;          // of spans to others
   uint64_t links_unknown = 0;  // of these, to spans that were not seen
   uint64_t not_found = 0;      // calls whose request was not among those seen
-  uint64_t sender_unknown =
-      0;  // received requests of which the hosts' clocks do not let it be told
+  /// Received requests of which it cannot be told: the hosts' clocks are not known, or calls that
+  /// nobody can place may have been theirs.
+  uint64_t sender_unknown = 0;
   uint64_t lost_spans = 0;
   uint64_t records = 0;       // sides of calls that inference has looked at
   uint64_t waiting = 0;       // of these, now

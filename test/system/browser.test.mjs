@@ -755,7 +755,7 @@ describe('rebuilt requests', () => {
       assert.equal(await sure('GET /products/:id'), 'by id');
       const told = await section.innerText();
       assert.match(told, /Of these 1 is incomplete \(spans are lost or not shown\), and 1 is a fragment \(what caused it was not found\)\./);
-      assert.match(told, /of 5 received requests the clocks do not let it be told who sent them/);
+      assert.match(told, /of 5 received requests it cannot be told who sent them/);
     });
     await withRequests({ one: requests.fragment, routes }, async (page, section) => {
       assert.match(await section.locator('.facts').innerText(), /fragment: what caused it was not found/);

@@ -28,16 +28,28 @@ double TotalOf(const Owners& owners) {
 
 }  // namespace
 
+/// nullptr: there is no room.
+AddressBook::Sight* AddressBook::FreshSight(EntityId address, EntityId service) {
+  if (fresh_.size() < max_addresses_ || fresh_.contains({address, service}))
+    return &fresh_[{address, service}];
+  ++refused_;
+  return nullptr;
+}
+
 void AddressBook::Observe(EntityId address, EntityId service, Nanos first, Nanos last,
                           double times) {
-  if (fresh_.size() >= max_addresses_ && !fresh_.contains({address, service})) {
-    ++refused_;
-    return;
-  }
-  Sight& sight = fresh_[{address, service}];
-  sight.first = std::min(sight.first, first);
-  sight.last = std::max(sight.last, last);
-  sight.times += times;
+  ObserveFit(address, service, first, last, times);
+  const auto sight = fresh_.find({address, service});
+  if (sight != fresh_.end()) sight->second.told = std::max(sight->second.told, last);
+}
+
+void AddressBook::ObserveFit(EntityId address, EntityId service, Nanos first, Nanos last,
+                             double times) {
+  Sight* const sight = FreshSight(address, service);
+  if (sight == nullptr) return;
+  sight->first = std::min(sight->first, first);
+  sight->last = std::max(sight->last, last);
+  sight->times += times;
 }
 
 void AddressBook::ObserveRelayed(EntityId address, EntityId service, Nanos first, Nanos last,
@@ -77,6 +89,7 @@ void AddressBook::Apply(const Sights& sights, Tenancy* tenancy) {
   tenancy->relay = tenancy->relay || std::any_of(sights.begin(), sights.end(),
                                                  [](const auto& s) { return s.second.relayed; });
   for (const auto& [owner, sight] : sights) {
+    tenancy->told = std::max(tenancy->told, sight.told);
     if (tenancy->relay && !runs->empty()) {
       Share(owner, sight, &runs->back());
     } else {
@@ -108,7 +121,12 @@ void AddressBook::Take(EntityId owner, const Sight& sight, Runs* runs) {
     return std::any_of(r.owners.begin(), r.owners.end(),
                        [owner](const Owner& o) { return o.entity == owner; });
   };
-  const Run* before = runs->size() > 1 ? &(*runs)[runs->size() - 2] : nullptr;
+  Run* before = runs->size() > 1 ? &(*runs)[runs->size() - 2] : nullptr;
+  if (before != nullptr && before->owners.size() == 1 && has(*before) && sight.last < run.first) {
+    before->first = std::min(before->first, sight.first);  // told late: it has not come back
+    before->last = std::max(before->last, sight.last);
+    return;
+  }
   if (before != nullptr && has(*before) && sight.first - before->last < kReturnsWithin) {
     // What seemed two moves was one address with two owners.
     for (const Owner& o : before->owners) run.owners.push_back(Owner{o.entity, o.calls, 0});
@@ -248,6 +266,11 @@ bool AddressBook::Shared(EntityId address) const {
   const auto found = known_.find(address);
   return found != known_.end() && !found->second.relay &&
          found->second.runs.back().owners.size() > 1;
+}
+
+bool AddressBook::Told(EntityId address, Nanos since) const {
+  const auto found = known_.find(address);
+  return found != known_.end() && (found->second.relay || found->second.told >= since);
 }
 
 bool AddressBook::Answered(EntityId address, EntityId service) const {

@@ -59,7 +59,10 @@ class AddressBook {
   /// `service` was seen to answer at `address`, `times` times between `first` and `last`.
   void Observe(telemetry::EntityId address, telemetry::EntityId service, Nanos first, Nanos last,
                double times = 1);
-  /// Likewise, but what answered had the call from a relay that listens there.
+  /// Likewise, but nothing told it: the calls there fit what `service` received.
+  void ObserveFit(telemetry::EntityId address, telemetry::EntityId service, Nanos first, Nanos last,
+                  double times);
+  /// As Observe, but what answered had the call from a relay that listens there.
   void ObserveRelayed(telemetry::EntityId address, telemetry::EntityId service, Nanos first,
                       Nanos last, double times = 1);
   /// A window has passed: what was observed since the last one counts.
@@ -80,6 +83,8 @@ class AddressBook {
                                                              Nanos at) const;
   /// Do several answer there now, and it is no relay's?
   bool Shared(telemetry::EntityId address) const;
+  /// Was anybody seen to answer there since `since`, by more than that it fits?
+  bool Told(telemetry::EntityId address, Nanos since) const;
   /// Has this one ever been seen to answer there (and is not forgotten)?
   bool Answered(telemetry::EntityId address, telemetry::EntityId service) const;
   uint64_t refused() const { return refused_; }  // sights of addresses beyond the limit
@@ -89,6 +94,7 @@ class AddressBook {
   struct Sight {
     Nanos first = INT64_MAX;
     Nanos last = INT64_MIN;
+    Nanos told = INT64_MIN;  // the last by more than that it fits
     double times = 0;
     bool relayed = false;
   };
@@ -109,10 +115,12 @@ class AddressBook {
   using Runs = std::vector<Run>;  // by time
   struct Tenancy {
     Runs runs;
+    Nanos told = INT64_MIN;
     bool relay = false;
   };
   using Sights = std::vector<std::pair<telemetry::EntityId, Sight>>;
 
+  Sight* FreshSight(telemetry::EntityId address, telemetry::EntityId service);
   void Apply(const Sights& sights, Tenancy* tenancy);
   void Take(telemetry::EntityId owner, const Sight& sight, Runs* runs);
   void Share(telemetry::EntityId owner, const Sight& sight, Run* run);

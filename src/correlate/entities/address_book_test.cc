@@ -48,6 +48,18 @@ TEST(AddressBook, ChangesHandsOnce) {
   EXPECT_EQ(book.Resolve(kAddress, 41 * kSecond, 45 * kSecond).entity, kB);
 }
 
+TEST(AddressBook, WhatIsToldLateOfTheOwnerBeforeIsNoReturn) {
+  AddressBook book;
+  See(&book, kA, 0, 30);
+  See(&book, kB, 40, 70);
+  book.Observe(kAddress, kA, 31 * kSecond, 35 * kSecond);  // joined by inference, say
+  book.Settle();
+  EXPECT_EQ(OwnerAt(book, 33), kA);
+  EXPECT_EQ(At(book, 37), Certainty::kUnknown);
+  EXPECT_EQ(OwnerAt(book, 50), kB);
+  EXPECT_FALSE(book.Shared(kAddress));
+}
+
 TEST(AddressBook, SharedIsNobodysAndBecomesOnesAgain) {
   AddressBook book;
   for (int s = 0; s < 60; ++s) {

@@ -29,8 +29,10 @@ void MissingJoins::CountReceived(telemetry::EntityId service, bool without_paren
 
 void MissingJoins::CountUnanswered(telemetry::EntityId callee) { ++places_[callee].now.unanswered; }
 
+void MissingJoins::CountUnclear(telemetry::EntityId callee) { places_[callee].now.unclear = true; }
+
 void MissingJoins::CloseWindow() {
-  any_ = false;
+  any_ = any_unclear_ = false;
   for (auto at = places_.begin(); at != places_.end();) {
     Place& place = at->second;
     const Counts& now = place.now;
@@ -39,11 +41,14 @@ void MissingJoins::CloseWindow() {
     const bool into = Enough(std::min(now.without_parent, now.unanswered), now.received);
     place.within_open_for = within ? kMemory : std::max(0, place.within_open_for - 1);
     place.into_open_for = into ? kMemory : std::max(0, place.into_open_for - 1);
+    const bool unclear = now.without_parent > 0 && (now.unclear || now.unanswered > 0);
+    place.into_unclear_for = unclear ? kMemory : std::max(0, place.into_unclear_for - 1);
     const bool silent = now.calls == 0 && now.received == 0 && now.unanswered == 0;
     const bool open = place.within_open_for > 0 || place.into_open_for > 0;
     any_ = any_ || open;
+    any_unclear_ = any_unclear_ || place.into_unclear_for > 0;
     place.now = {};
-    at = silent && !open ? places_.erase(at) : std::next(at);
+    at = silent && !open && place.into_unclear_for == 0 ? places_.erase(at) : std::next(at);
   }
 }
 
@@ -55,6 +60,11 @@ bool MissingJoins::WithinOpen(telemetry::EntityId service) const {
 bool MissingJoins::IntoOpen(telemetry::EntityId service) const {
   const auto at = places_.find(service);
   return at != places_.end() && at->second.into_open_for > 0;
+}
+
+bool MissingJoins::IntoUnclear(telemetry::EntityId service) const {
+  const auto at = places_.find(service);
+  return at != places_.end() && (at->second.into_open_for > 0 || at->second.into_unclear_for > 0);
 }
 
 }  // namespace tomograph::correlate

@@ -24,24 +24,31 @@ class MissingJoins {
   void CountCall(telemetry::EntityId service, bool without_request);
   void CountReceived(telemetry::EntityId service, bool without_parent);
   void CountUnanswered(telemetry::EntityId callee);
+  /// Calls whose callee nobody can name may have gone to it.
+  void CountUnclear(telemetry::EntityId callee);
   /// A window has passed: what it showed opens and closes places.
   void CloseWindow();
 
   bool any() const { return any_; }
+  bool any_unclear() const { return any_unclear_; }
   bool WithinOpen(telemetry::EntityId service) const;
   bool IntoOpen(telemetry::EntityId service) const;
+  /// May what it received without a parent have been called by anybody seen? Also where this is too
+  /// rare to infer joins.
+  bool IntoUnclear(telemetry::EntityId service) const;
 
  private:
   struct Counts {
     uint64_t calls = 0, without_request = 0;
     uint64_t received = 0, without_parent = 0, unanswered = 0;  // unanswered: calls to it
+    bool unclear = false;
   };
   struct Place {
     Counts now;
-    int within_open_for = 0, into_open_for = 0;
+    int within_open_for = 0, into_open_for = 0, into_unclear_for = 0;
   };
   std::map<telemetry::EntityId, Place> places_;
-  bool any_ = false;
+  bool any_ = false, any_unclear_ = false;
 };
 
 }  // namespace tomograph::correlate

@@ -34,8 +34,9 @@ struct Made {
   EntityId service = kNoEntity, peer = kNoEntity;
   std::string operation;
   bool lost = false;
-  std::string address = {};  // that a call names, or that a callee says it was called at
-  std::string host = {};     // of the service that sent it, if it says so
+  std::string address = {};      // that a call names, or that a callee says it was called at
+  std::string host = {};         // of the service that sent it, if it says so; may be its IP
+  std::string called_from = {};  // that a callee says it was called from
   std::vector<SpanRef> links = {};
 };
 
@@ -164,6 +165,8 @@ class Rebuilding : public ::testing::Test {
     s.peer_address.push_back(calls ? address : telemetry::kEmptyString);
     s.own_address.push_back(calls || m.address.empty() ? kNoEntity
                                                        : telemetry::AddressKey(m.address));
+    s.caller_address.push_back(m.called_from.empty() ? kNoEntity
+                                                     : telemetry::HomeKey(m.called_from));
     s.operation.push_back(ids_.strings.Intern(m.operation));
     s.failed.push_back(0);
     s.weight.push_back(1);
@@ -180,6 +183,7 @@ class Rebuilding : public ::testing::Test {
     return ids_.resources.FindOrAdd(telemetry::FingerprintOf(name + "@" + host), [&] {
       telemetry::Resource r;
       if (!host.empty()) r.host = ids_.strings.Intern(host);
+      if (!host.empty()) r.attributes = {{ids_.strings.Intern("host.ip"), r.host}};
       r.service = ids_.strings.Intern(name);
       r.service_entity = service;
       return r;

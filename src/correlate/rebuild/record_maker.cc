@@ -34,12 +34,13 @@ const std::vector<MadeRecord>& RecordMaker::Make(const LeavingTrace& trace,
                                                  const MissingJoins& missing,
                                                  const CallPlacer& placer) {
   made_.clear();
+  unanswered_.clear();
   FindMeetings(trace, missing, placer);
   for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
     const OpenSpan& span = trace.joined.spans()[i];
     if ((!trace.Leaves(i) && !above_meeting_[i]) || span.service == kNoEntity) continue;
     if (span.incoming()) {
-      Received(trace, i, missing);
+      Received(trace, i, missing, placer);
     } else if (span.outgoing() && !span.takes_connection && !HasInnerCall(trace.joined, i)) {
       Sent(trace, i, missing, placer);
     }
@@ -77,10 +78,11 @@ void RecordMaker::MarkAbove(const LeavingTrace& trace, int32_t sent) {
   }
 }
 
-void RecordMaker::Received(const LeavingTrace& trace, size_t i, const MissingJoins& missing) {
+void RecordMaker::Received(const LeavingTrace& trace, size_t i, const MissingJoins& missing,
+                           const CallPlacer& placer) {
   const OpenSpan& span = trace.joined.spans()[i];
   const int32_t caller = CallerOf(trace.joined, i);
-  if (trace.Leaves(i) && missing.IntoOpen(span.service)) Arrived(trace, i, caller);
+  if (trace.Leaves(i) && missing.IntoUnclear(span.service)) Arrived(trace, i, caller, placer);
   if (!above_meeting_[i] && !missing.WithinOpen(span.service)) return;
   CallRecord record = RecordOf(trace.id, span, SpanPart::kReceived);
   if (caller != JoinedTrace::kNone) {
@@ -90,9 +92,11 @@ void RecordMaker::Received(const LeavingTrace& trace, size_t i, const MissingJoi
   made_.push_back({record, SpanPart::kReceived, i, i, false, kNoEntity});
 }
 
-void RecordMaker::Arrived(const LeavingTrace& trace, size_t i, int32_t caller) {
+void RecordMaker::Arrived(const LeavingTrace& trace, size_t i, int32_t caller,
+                          const CallPlacer& placer) {
   const OpenSpan& span = trace.joined.spans()[i];
   CallRecord record = RecordOf(trace.id, span, SpanPart::kArrived);
+  record.peer = placer.CallerOf(span);
   if (caller != JoinedTrace::kNone) {
     const OpenSpan& sent = trace.joined.spans()[static_cast<size_t>(caller)];
     record.known_parent = RecordId(trace.id, sent.id, SpanPart::kSent);
@@ -119,7 +123,10 @@ void RecordMaker::Sent(const LeavingTrace& trace, size_t i, const MissingJoins& 
   }
   if (!trace.Leaves(i)) return;
   const EntityId callee = answer != nullptr ? answer->service : placer.CalleeOf(span);
-  if (callee == kNoEntity || !missing.IntoOpen(callee)) return;
+  const bool told = callee != kNoEntity && missing.IntoOpen(callee);
+  if (answer == nullptr && span.peer != kNoEntity)
+    unanswered_.push_back({i, told ? callee : kNoEntity});
+  if (!told) return;
   made_.push_back({RecordOf(trace.id, span, SpanPart::kSent, callee), SpanPart::kSent, i, i, false,
                    span.peer_is_address ? span.peer : kNoEntity});
 }

@@ -3,6 +3,8 @@
 //   within a service    what it received and what it called, where joins within are missing
 //                       (missing_joins.h); a call that ids place below a request says so
 //   into a service      its callers' calls and what it received, where joins into it are missing
+//                       in doubt also what was received where calls may have gone that cannot be
+//                       placed: who sent it is not known then, and not nobody
 //   above a meeting     several calls of a trace reach services that lose the context: what ids
 //                       tell of who stands above them, although no join is missing there. One of
 //                       these calls may wait for the others (linking/join_model.h)
@@ -32,21 +34,31 @@ struct MadeRecord {
 
 class RecordMaker {
  public:
+  /// An outgoing span that nobody's span answers.
+  struct Unanswered {
+    size_t span = 0;
+    telemetry::EntityId told_to = telemetry::kNoEntity;  // into whom it was told of
+  };
+
   /// Valid until the next call. Of spans that leave; above a meeting also of those that leave
   /// later, so that these are told twice.
   const std::vector<MadeRecord>& Make(const LeavingTrace& trace, const MissingJoins& missing,
                                       const CallPlacer& placer);
+  /// Those of the trace that was made last which leave and name whom they call. Likewise.
+  const std::vector<Unanswered>& unanswered() const { return unanswered_; }
 
  private:
   void FindMeetings(const LeavingTrace& trace, const MissingJoins& missing,
                     const CallPlacer& placer);
   void MarkAbove(const LeavingTrace& trace, int32_t sent);
-  void Received(const LeavingTrace& trace, size_t i, const MissingJoins& missing);
-  void Arrived(const LeavingTrace& trace, size_t i, int32_t caller);
+  void Received(const LeavingTrace& trace, size_t i, const MissingJoins& missing,
+                const CallPlacer& placer);
+  void Arrived(const LeavingTrace& trace, size_t i, int32_t caller, const CallPlacer& placer);
   void Sent(const LeavingTrace& trace, size_t i, const MissingJoins& missing,
             const CallPlacer& placer);
 
   std::vector<MadeRecord> made_;
+  std::vector<Unanswered> unanswered_;
   std::vector<bool> above_meeting_;  // by span
   std::vector<int32_t> meeting_;     // calls that may meet
 };

@@ -12,6 +12,7 @@
 #include "correlate/rebuild/record_maker.h"
 #include "correlate/rebuild/request_tree.h"
 #include "correlate/rebuild/span_record.h"
+#include "correlate/rebuild/stray_calls.h"
 #include "correlate/rebuild/trace_shelf.h"
 
 namespace tomograph::correlate {
@@ -99,6 +100,7 @@ struct RequestRebuilder::Impl {
         strings(*s),
         hops(NestedHops(o.linker)),
         within(o.linker),
+        strays(o.max_waiting_spans),
         shelf(o.max_waiting_spans),
         gallery(o.max_kept) {}
 
@@ -111,7 +113,13 @@ struct RequestRebuilder::Impl {
       if (trace.Leaves(i) && trace.joined.parent(i) != JoinedTrace::kNone) ++totals.by_id;
     }
     static const std::vector<MadeRecord> kNone;
-    const auto& records = missing.any() ? maker.Make(trace, missing, placer) : kNone;
+    const bool looks = missing.any() || missing.any_unclear();
+    const auto& records = looks ? maker.Make(trace, missing, placer) : kNone;
+    known_places = &placer;
+    if (looks) {
+      for (const RecordMaker::Unanswered& u : maker.unanswered())
+        strays.Add({trace.joined.spans()[u.span], u.told_to});
+    }
     const bool all_leave = AllLeave(trace);
     const bool known = (all_leave ? judged.erase(trace.id) : judged.count(trace.id)) > 0;
     const bool linked = links.in_use() && HasToDoWithLinks(trace, links);
@@ -284,24 +292,40 @@ struct RequestRebuilder::Impl {
     join.trace = call.span.trace;
     join.span = call.span.span;
     const auto request = refs.find(link.request);
+    const double elsewhere = Elsewhere(call);
     // "Nobody" is none of those that the linker was told of.
     if (!call.all_sent && link.request == 0) {
       if (on_join) on_join(join);
       return;
     }
     if (link.request == 0 || request == refs.end() ||
-        !Somebody(call, request->second, link, &join)) {
-      join.none = link.request == 0 ? link.posterior : 1;
-      Nobody(call, join);
+        !Somebody(call, request->second, link, elsewhere, &join)) {
+      join.none = (link.request == 0 ? link.posterior : 1) * elsewhere;
+      Nobody(call, elsewhere, join);
     }
     if (on_join) on_join(join);
   }
 
-  void Nobody(const Ref& call, const InferredJoin& join) {
+  /// That every call which may have been this one's went elsewhere, of those that the linker was
+  /// not told of.
+  double Elsewhere(const Ref& call) const {
+    if (call.part != SpanPart::kArrived || known_places == nullptr) return 1;
+    const ShelvedSpan* received = shelf.Find(call.span);
+    if (received == nullptr) return 1;
+    double elsewhere = 1;
+    strays.ForEachHolding(received->span, [&](const StrayCalls::Stray& stray) {
+      if (stray.told_to != call.service)
+        elsewhere *= 1 - known_places->MayBeOf(stray.call, call.service);
+    });
+    return elsewhere;
+  }
+
+  void Nobody(const Ref& call, double elsewhere, const InferredJoin& join) {
     // A request from outside has nobody above it; a call should have somebody, and of a request
-    // whose sender cannot be told it is not known.
+    // whose sender cannot be told, or that calls may be the cause of which nobody knows where they
+    // went, it is not known.
     const bool arrived = call.part == SpanPart::kArrived;
-    if (arrived && join.none > 0) return;
+    if (arrived && join.none > 0 && elsewhere >= .5) return;
     ++(arrived ? totals.sender_unknown : totals.not_found);
     Above above{JoinBasis::kNone, {}, 0, static_cast<float>(join.none), {}, 0};
     const ShelvedSpan* present = shelf.Find(call.joined);
@@ -310,13 +334,14 @@ struct RequestRebuilder::Impl {
   }
 
   /// False: it is not here any more, or would stand above itself.
-  bool Somebody(const Ref& call, const Ref& request, const Link& link, InferredJoin* join) {
+  bool Somebody(const Ref& call, const Ref& request, const Link& link, double elsewhere,
+                InferredJoin* join) {
     Above above{JoinBasis::kInferred, request.span, link.posterior, 0, {}, 0};
     for (const Link::Choice& other : link.others) {
       if (other.posterior <= 0) break;
       const auto ref = refs.find(other.request);
       if (other.request == 0) {
-        above.none = call.all_sent ? other.posterior : 0;
+        above.none = call.all_sent ? static_cast<float>(other.posterior * elsewhere) : 0;
       } else if (above.runner_up.span == 0 && ref != refs.end()) {
         above.runner_up = ref->second.span;
         above.runner_up_posterior = other.posterior;
@@ -413,6 +438,7 @@ struct RequestRebuilder::Impl {
   /// Nothing more will be joined to what ended before `frontier`.
   void Settle(Nanos frontier) {
     if (!undecided.empty()) frontier = std::min(frontier, undecided.begin()->first);
+    strays.Forget(frontier);
     std::vector<TraceId> settled;
     for (const auto& [id, trace] : shelf.traces())
       if (trace.end < frontier && !trace.awaits_more) settled.push_back(id);
@@ -479,6 +505,8 @@ struct RequestRebuilder::Impl {
   linking::RequestLinker hops, within;
   std::unordered_map<uint64_t, CallRecord> held;  // requests, by their record on the hop
   std::multiset<Nanos> held_ends;
+  StrayCalls strays;
+  const CallPlacer* known_places = nullptr;  // of the traces that were taken
   TraceShelf shelf;
   LostSpans lost_spans;
   RequestGallery gallery;
@@ -512,8 +540,9 @@ std::vector<InferredEdge> RequestRebuilder::TakeEdges() { return std::exchange(i
 std::vector<RequestGallery::Kept> RequestRebuilder::Recent() const { return impl_->gallery.All(); }
 telemetry::RebuildStats RequestRebuilder::stats() const { return impl_->Stats(); }
 size_t RequestRebuilder::bytes() const {
-  return impl_->hop_clocks.bytes() + impl_->hops.bytes() + impl_->within.bytes() +
-         impl_->shelf.bytes() + impl_->held.size() * (sizeof(CallRecord) + 96) +
+  return impl_->strays.bytes() + impl_->hop_clocks.bytes() + impl_->hops.bytes() +
+         impl_->within.bytes() + impl_->shelf.bytes() +
+         impl_->held.size() * (sizeof(CallRecord) + 96) +
          impl_->refs.size() * (sizeof(Impl::Ref) + 32);
 }
 

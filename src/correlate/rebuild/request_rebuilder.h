@@ -63,7 +63,7 @@ class RequestRebuilder {
 
   /// Every inferred join, as it is decided.
   void OnJoin(JoinSink sink);
-  /// One of the traces that leave with a window.
+  /// One of the traces that leave with a window. `placer` outlives it.
   void Take(const LeavingTrace& trace, const MissingJoins& missing, const CallPlacer& placer,
             const LinkBook& links);
   /// All spans that ended before `until` have been taken.

@@ -21,6 +21,10 @@ telemetry::EntityId HopInto(telemetry::EntityId callee) {
   return telemetry::EntityId{MixBits(static_cast<uint64_t>(callee) ^ 0x686f70ull)};
 }
 
+Nanos SlackOf(float clock_bound_s) {
+  return clock_bound_s < 0 ? kUnknownClocks / 2 : FromSeconds(clock_bound_s);
+}
+
 linking::CallRecord RecordOf(telemetry::TraceId trace, const OpenSpan& span, SpanPart part,
                              telemetry::EntityId callee) {
   linking::CallRecord r;
@@ -44,7 +48,7 @@ linking::CallRecord RecordOf(telemetry::TraceId trace, const OpenSpan& span, Spa
     case SpanPart::kArrived:
       r.service = HopInto(part == SpanPart::kSent ? callee : span.service);
       r.peer = part == SpanPart::kSent ? span.service : telemetry::kNoEntity;
-      r.slack = span.clock_bound_s < 0 ? kUnknownClocks / 2 : FromSeconds(span.clock_bound_s);
+      r.slack = SlackOf(span.clock_bound_s);
       break;
   }
   return r;

@@ -21,6 +21,9 @@ uint64_t RecordId(telemetry::TraceId trace, uint64_t span, SpanPart part);
 /// The place that stands for the hop into `callee`.
 telemetry::EntityId HopInto(telemetry::EntityId callee);
 
+/// What the times of a span may be off by against those of another host's, as far as that is known.
+Nanos SlackOf(float clock_bound_s);
+
 /// For kSent, `service` of the record is the hop; all else is the span's own.
 linking::CallRecord RecordOf(telemetry::TraceId trace, const OpenSpan& span, SpanPart part,
                              telemetry::EntityId callee = telemetry::kNoEntity);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "correlate/rebuild/span_record.h"
 #include "correlate/requests/way_up.h"
 
 namespace tomograph::correlate {
@@ -58,6 +59,7 @@ CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addre
   sent_.clear();
   unanswered_.clear();
   jobs_.clear();
+  parentless_.clear();
   pairs_.clear();
   trace_number_ = 0;
   traces->ForEach(windows->start(), windows->end(), [&](const JoinedTrace& t) { CountTrace(t); });
@@ -70,6 +72,7 @@ CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addre
                  w.spans.calls);
   }
   LearnAddresses(addresses, placer);
+  WeighClaims(addresses, placer);
   CountUnanswered(placer);
   steps_.Finish(windows);
   for (const auto& [service, records] : sent_) {
@@ -217,7 +220,9 @@ void CallCounter::CountOutgoing(const JoinedTrace& trace, size_t i) {
 void CallCounter::CountMissingJoins(const JoinedTrace& trace, size_t i) {
   const OpenSpan& span = trace.spans()[i];
   if (span.incoming()) {
-    missing_->CountReceived(span.service, span.parent == 0 && span.links == 0);
+    const bool parentless = span.parent == 0 && span.links == 0;
+    missing_->CountReceived(span.service, parentless);
+    if (parentless) parentless_.push_back(span);
   } else if (span.outgoing() && !span.takes_connection) {
     missing_->CountCall(span.service, WayUpFrom(trace, i).lacks_request());
   }
@@ -254,6 +259,24 @@ void CallCounter::LearnAddresses(AddressBook* addresses, CallPlacer* placer) con
     const auto& [address, operation, service] = who;
     placer->ObserveShared(address, operation, service, pair.first, pair.last, pair.times);
   }
+  addresses->Settle();
+}
+
+/// Whose addresses may be of which there is no word.
+void CallCounter::WeighClaims(AddressBook* addresses, CallPlacer* placer) {
+  AddressClaims& claims = placer->claims();
+  for (const OpenSpan& r : parentless_)
+    claims.AddRequest(r.service, r.start, r.end, SlackOf(r.clock_bound_s));
+  for (const auto& [call, trace] : unanswered_) {
+    if (call.incoming() || !windows_->Ended(call)) continue;
+    claims.Add({call.peer, call.service, placer->CalleeOf(call),
+                placer->TimesAloneTell(call, windows_->start()), call.start, call.end,
+                SlackOf(call.clock_bound_s)});
+  }
+  claims.Settle(
+      windows_->start(), windows_->end(),
+      [this](EntityId service) { return hearing_->Find(service, EdgeWitness::kSpans) != nullptr; },
+      addresses, [this](EntityId service) { missing_->CountUnclear(service); });
   addresses->Settle();
 }
 

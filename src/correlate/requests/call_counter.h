@@ -65,6 +65,7 @@ class CallCounter {
   void CountExclusive(const JoinedTrace& trace, size_t i);
   void CountTaking(const JoinedTrace& trace, size_t i);
   void LearnAddresses(AddressBook* addresses, CallPlacer* placer) const;
+  void WeighClaims(AddressBook* addresses, CallPlacer* placer);
   void CountUnanswered(CallPlacer* placer);
   void CountOneSided(const OpenSpan& call, CallPlacer* placer);
   void CountMissingJoins(const JoinedTrace& trace, size_t i);
@@ -85,6 +86,7 @@ class CallCounter {
   std::map<telemetry::EntityId, uint64_t> sent_;  // spans that ended, by service
   std::vector<TracedCall> unanswered_;            // or whose caller is known by address alone
   std::vector<TracedCall> jobs_;                  // client spans without a parent
+  std::vector<OpenSpan> parentless_;              // received, and ended
   // Calls by address that the caller named, operation, and service that answered.
   std::map<std::tuple<telemetry::EntityId, telemetry::StringId, telemetry::EntityId>, Pair> pairs_;
 };

@@ -39,9 +39,9 @@ EntityId CallPlacer::KeyOf(StringId address) {
     const std::string_view host = telemetry::HostOfAddress(text);
     const EntityId by_ip = telemetry::HomeKey(host);
     const bool stays = telemetry::StaysOnHost(text);
-    names_.emplace(key, by_ip != kNoEntity ? Name{address, by_ip, kNoEntity, stays}
+    names_.emplace(key, by_ip != kNoEntity ? Name{address, by_ip, kNoEntity, true, stays}
                                            : Name{address, telemetry::HostKey(host),
-                                                  telemetry::HostKeyAnywhere(host), stays});
+                                                  telemetry::HostKeyAnywhere(host), false, stays});
   }
   return key;
 }
@@ -85,6 +85,24 @@ EntityId CallPlacer::CalleeOf(const OpenSpan& call) const {
   const auto name = names_.find(call.peer);
   return name == names_.end() ? kNoEntity
                               : addresses_->Resolve(HomeOf(name->second), call.start).entity;
+}
+
+EntityId CallPlacer::CallerOf(const OpenSpan& received) const {
+  if (received.peer == kNoEntity || !received.peer_is_address) return kNoEntity;
+  return addresses_->Resolve(received.peer, received.start).entity;
+}
+
+double CallPlacer::MayBeOf(const OpenSpan& call, EntityId service) const {
+  if (call.service == service) return 0;
+  if (CalleeOf(call) == service) return 1;
+  return call.peer_is_address ? claims_.Share(call.peer, service) : 0;
+}
+
+bool CallPlacer::TimesAloneTell(const OpenSpan& call, Nanos since) const {
+  if (!call.peer_is_address || addresses_->Told(call.peer, since)) return false;
+  const auto name = names_.find(call.peer);
+  if (name == names_.end() || !name->second.is_ip || name->second.stays_on_host) return false;
+  return !addresses_->Told(name->second.home, since);
 }
 
 AddressBook::Answer CallPlacer::Resolve(const Call& call) const {

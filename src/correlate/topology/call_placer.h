@@ -17,6 +17,7 @@
 #include <unordered_map>
 
 #include "correlate/entities/address_book.h"
+#include "correlate/entities/address_claims.h"
 #include "correlate/requests/trace_assembler.h"
 #include "correlate/topology/edge_book.h"
 #include "telemetry/identities.h"
@@ -63,6 +64,17 @@ class CallPlacer {
   /// at the address that it names, else who lives at that host. No word on whether there is an
   /// edge: a candidate. None when it is unknown, shared or relayed.
   telemetry::EntityId CalleeOf(const OpenSpan& call) const;
+  /// Who lives at the address from which a received span says that it was called: its caller, or a
+  /// proxy. None when that is unknown or shared.
+  telemetry::EntityId CallerOf(const OpenSpan& received) const;
+  /// The probability that `service` answers where an outgoing span goes that nobody's span answers:
+  /// 1 or 0 by a name, else by all that is known of the address.
+  double MayBeOf(const OpenSpan& call, telemetry::EntityId service) const;
+  /// Does nothing but the times of its calls tell whose the address is that the span names? No
+  /// where there was word of it since `since`, nor of a host's name, which says who is meant, nor
+  /// on its own host, where relays listen.
+  bool TimesAloneTell(const OpenSpan& call, Nanos since) const;
+  AddressClaims& claims() { return claims_; }
   /// Takes a call of the window [from, to) that has to wait.
   void Later(const Call& call, EdgeWitness by, const EdgeSight& sight, TimeRange window);
   /// Draws the edges of what waited and is confirmed by now, or has waited long enough.
@@ -80,7 +92,7 @@ class CallPlacer {
     telemetry::StringId address = telemetry::kEmptyString;
     telemetry::EntityId home = telemetry::kNoEntity;
     telemetry::EntityId anywhere = telemetry::kNoEntity;  // if nobody ever lived at `home`
-    bool stays_on_host = false;
+    bool is_ip = false, stays_on_host = false;
   };
   struct Waiting {
     Call call;
@@ -99,6 +111,7 @@ class CallPlacer {
   Place Believe(const Call& call, const AddressBook::Answer& answer, const IsKnown& known) const;
 
   AddressBook* const addresses_;
+  AddressClaims claims_;
   EdgeBook* const edges_;
   telemetry::Identities* const identities_;
   std::unordered_map<telemetry::StringId, telemetry::EntityId> keys_;  // of addresses

@@ -64,7 +64,7 @@ export function parentsText({ by_id, inferred, lost, not_found, sender_unknown }
   const whys = [
     [lost, 'named by an id, and never came'],
     [not_found, 'not among what was seen'],
-    [sender_unknown, 'whose sender the clocks do not let be told'],
+    [sender_unknown, 'whose sender cannot be told'],
   ];
   return { shares: shares.join(', '), unknown: whys.filter(([n]) => n > 0).map(([n, why]) => `${number(n)} ${why}`).join('; ') };
 }
