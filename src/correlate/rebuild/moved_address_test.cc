@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "correlate/rebuild/rebuilding_test.h"
 
 namespace tomograph::correlate {
@@ -195,6 +197,71 @@ TEST_F(MovedAddress, StaysWhereItsOwnersTelemetryIsMissing) {
   ASSERT_NE(edge, nullptr);
   EXPECT_NE(edge->state, telemetry::EdgeState::kStopped);
   EXPECT_EQ(EdgeOf(web_, fresh_), nullptr);
+}
+
+TEST_F(MovedAddress, ManyServicesAndAddressesOutsideAreNotTakenForOneAnother) {
+  std::vector<uint64_t> roots;
+  for (int s = 0; s < 12; ++s) {
+    const EntityId service = Service(("s" + std::to_string(s)).c_str());
+    const double per_s = .2 * std::pow(1.5, s), takes_s = .3 / (1 + s % 4);
+    const std::string address = "192.0.2." + std::to_string(s) + ":443";
+    for (double t = 0; t < 120; t += random_.Exponential(1 / per_s)) {
+      const Nanos at = kT0 + FromSeconds(t), end = at + FromSeconds(random_.Exponential(takes_s));
+      const Nanos sent = at + (end - at) / 4, got = end - (end - at) / 8;
+      roots.push_back(NewId());
+      Rebuilding::Put(
+          {{1, ++traces_}, roots.back(), 0, at, end, SpanKind::kServer, service, kNoEntity, "GET"});
+      Rebuilding::Put({{1, traces_},
+                       NewId(),
+                       roots.back(),
+                       sent,
+                       got,
+                       SpanKind::kClient,
+                       service,
+                       kNoEntity,
+                       "POST",
+                       false,
+                       address});
+    }
+  }
+  Run(60);
+  EXPECT_GT(SharesOf(roots).nobody, .97);
+  EXPECT_TRUE(correlator_->Edges().empty());
+}
+
+TEST_F(MovedAddress, WhatIsExplainedByItsOwnCallsIsNoCallsElsewhere) {
+  // web asks a third party meanwhile, whose answer always takes longer.
+  for (double t = 0; t < 240; t += random_.Exponential(.1)) {
+    const Nanos at = kT0 + FromSeconds(t);
+    Put(at, {fresh_, kNoEntity, "", "", true});
+    Rebuilding::Put({{1, traces_},
+                     NewId(),
+                     0,
+                     at,
+                     at + FromSeconds(.1 + random_.Exponential(.02)),
+                     SpanKind::kClient,
+                     web_,
+                     kNoEntity,
+                     "POST",
+                     false,
+                     "192.0.2.1:443"});
+  }
+  Run(60);
+  size_t right = 0;
+  for (const auto& [request, call] : parent_of_) {
+    const auto join = joins_.find(request);
+    right += join != joins_.end() && join->second.parent_span == call;
+  }
+  EXPECT_GT(right, parent_of_.size() * 9 / 10);
+}
+
+TEST_F(MovedAddress, IsSharedWhereTwoAnswer) {
+  std::vector<uint64_t> requests;
+  for (double t = 0; t < 300; t += random_.Exponential(.1))
+    requests.push_back(Put(kT0 + FromSeconds(t), {random_.Uniform() < .5 ? old_ : fresh_}));
+  Run(60);
+  EXPECT_LT(SharesOf(requests).nobody, .1);
+  EXPECT_LT(SharesOf(requests).wrong, .05);
 }
 
 /// Two callers at once: what the callee tells of where it was called from says whose call it was.
