@@ -36,8 +36,8 @@ struct Made {
   bool lost = false;
   std::string address = {};      // that a call names, or that a callee says it was called at
   std::string host = {};         // of the service that sent it, if it says so; may be its IP
-  std::string called_from = {};  // that a callee says it was called from
   std::vector<SpanRef> links = {};
+  std::string called_from = {};  // that a callee says it was called from
 };
 
 /// web -> shop -> pay, Poisson arrivals; what is broken is chosen.
