@@ -373,7 +373,7 @@ struct Correlator::Impl {
     traces.Evict(before, [&](LeavingTrace t) {
       t.cut_off = cut_off;
       t.come = come;
-      requests.Take(t, missing_joins, placer);
+      requests.Take(t, missing_joins, open_calls, placer);
     });
     cut_off ? requests.Finish() : requests.Advance(before);
     for (const InferredEdge& e : requests.TakeEdges()) {
@@ -409,8 +409,9 @@ struct Correlator::Impl {
     Hearing hearing;
     SettleSights(windows.end());
     const CallCounter::Joins joins =
-        calls.Count(&traces, &addresses, &placer, &windows, &hearing, &missing_joins);
+        calls.Count(&traces, &addresses, &placer, &windows, &hearing, &missing_joins, &open_calls);
     missing_joins.CloseWindow();
+    open_calls.CloseWindow(windows.start(), windows.end());
     AddMetrics(&windows, &hearing);
     AddArrivedTo(&windows);
     flow_edges.Take(&windows, &hearing);
@@ -535,6 +536,7 @@ struct Correlator::Impl {
   SightBuffer sights;
   ClockModel clocks;
   MissingJoins missing_joins;
+  OpenCalls open_calls;
   RequestRebuilder requests;
   std::unordered_map<telemetry::ResourceId, Sender> senders;  // as many as there are resources
   // At kMostBounds nothing is said of any service: a bound of some of its hosts would be too
@@ -586,6 +588,7 @@ void Correlator::Finish(const std::function<void(WindowSet&&)>& sink) {
 }
 
 std::vector<telemetry::Edge> Correlator::Edges() const { return impl_->edges.Edges(); }
+std::set<EntityId> Correlator::OwnerUnknown() const { return impl_->placer.OwnerUnknown(); }
 Nanos Correlator::newest() const { return impl_->newest == Impl::kNever ? 0 : impl_->newest; }
 Correlator::Limits Correlator::limits() const {
   Limits limits = impl_->limits;

@@ -24,10 +24,12 @@ using telemetry::InferredJoin;
 using telemetry::JoinBasis;
 using telemetry::kNoEntity;
 using telemetry::TraceId;
+using telemetry::UnknownParent;
 
 // A join between services that is as sure tells the linker the other side of a call, as an id
 // would.
 constexpr float kSureOfHop = .8;
+constexpr double kLikelier = .5;  // than all else together
 
 bool AllLeave(const LeavingTrace& trace) {
   for (size_t i = 0; i < trace.joined.spans().size(); ++i)
@@ -86,7 +88,8 @@ struct RequestRebuilder::Impl {
     EntityId address = kNoEntity;
     Nanos start = 0;
     bool undecided = false;
-    bool all_sent = true;  // whoever may have sent it is known to the linker
+    bool all_sent = true;    // whoever may have sent it is known to the linker,
+    bool all_placed = true;  // and no call of which nobody knows the callee may have been it
 
     /// What it may be joined to may end by its own clock as early as this.
     Nanos earliest() const {
@@ -104,7 +107,8 @@ struct RequestRebuilder::Impl {
 
   // ---- what comes in ----
 
-  void Take(const LeavingTrace& trace, const MissingJoins& missing, const CallPlacer& placer) {
+  void Take(const LeavingTrace& trace, const MissingJoins& missing, const OpenCalls& open,
+            const CallPlacer& placer) {
     lost_spans.Learn(trace);
     for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
       if (trace.Leaves(i) && trace.joined.parent(i) != JoinedTrace::kNone) ++totals.by_id;
@@ -114,10 +118,12 @@ struct RequestRebuilder::Impl {
     const bool all_leave = AllLeave(trace);
     const bool known = (all_leave ? judged.erase(trace.id) : judged.count(trace.id)) > 0;
     if (records.empty() && shelf.traces().count(trace.id) == 0) {
-      if (!known) TakeAsItIs(trace, all_leave);
+      CountParents(trace, open);
+      if (!known) TakeAsItIs(trace, open, all_leave);
       return;
     }
     if (!shelf.Add(trace)) {
+      CountParents(trace, open);
       refused += records.size();
       for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
         const uint64_t span = trace.joined.spans()[i].id;
@@ -127,18 +133,64 @@ struct RequestRebuilder::Impl {
     }
     if (known) shelf.traces().at(trace.id).shown = true;
     for (const MadeRecord& made : records) {
-      const Ref ref = RefTo(trace, made);
+      const OpenSpan& span = trace.joined.spans()[made.span];
+      Ref ref = RefTo(trace, made);
+      ref.all_placed = !MayBeCalled(span, open);
       if (!refs.emplace(made.record.id, ref).second) continue;  // it was sent again
       if (ref.undecided) ++undecided[ref.earliest()];
-      Hand(made.record, ref, trace.joined.spans()[made.span].host);
+      if (ref.undecided && ref.part == SpanPart::kArrived) ++parents.waiting;
+      Hand(made.record, ref, span.host);
     }
+    CountParents(trace, open);
+    MarkOpen(trace, open, &shelf);
   }
 
   static Ref RefTo(const LeavingTrace& trace, const MadeRecord& made) {
     const OpenSpan& span = trace.joined.spans()[made.span];
     const SpanRef top{trace.id, trace.joined.spans()[made.top].id};
-    return {{trace.id, span.id}, top,        made.part,      span.service,
-            made.address,        span.start, made.undecided, true};
+    return {{trace.id, span.id}, top,  made.part, span.service, made.address, span.start,
+            made.undecided,      true, true};
+  }
+
+  /// Is it being looked for who sent what was received?
+  bool LookedFor(TraceId trace, const OpenSpan& span) const {
+    const auto at = refs.find(RecordId(trace, span.id, SpanPart::kArrived));
+    return at != refs.end() && at->second.undecided;
+  }
+
+  static bool MayBeCalled(const OpenSpan& span, const OpenCalls& open) {
+    return span.incoming() && span.parent == 0 &&
+           open.MayBe(span.service, span.kind, span.start, span.end);
+  }
+
+  void CountParents(const LeavingTrace& trace, const OpenCalls& open) {
+    for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
+      const OpenSpan& span = trace.joined.spans()[i];
+      if (!trace.Leaves(i) || !span.incoming()) continue;
+      if (trace.joined.parent(i) != JoinedTrace::kNone) {
+        ++parents.by_id;
+      } else if (span.parent != 0) {
+        // It may have left before.
+        ++(shelf.Find({trace.id, span.parent}) != nullptr ? parents.by_id : parents.lost);
+      } else if (!LookedFor(trace.id, span)) {
+        ++(MayBeCalled(span, open) ? parents.not_looked_for : parents.root);
+      }
+    }
+  }
+
+  /// What may have been called by nobody knows whom is no root.
+  void MarkOpen(const LeavingTrace& trace, const OpenCalls& open, TraceShelf* on) {
+    for (const OpenSpan& span : trace.joined.spans()) {
+      if (!MayBeCalled(span, open) || LookedFor(trace.id, span)) continue;
+      const SpanRef ref{trace.id, span.id};
+      const ShelvedSpan* present = on->Find(ref);
+      if (present == nullptr || present->above.basis != JoinBasis::kRoot) continue;
+      on->Join(ref, Unknown(UnknownParent::kNotLookedFor, 0));
+    }
+  }
+
+  static Above Unknown(UnknownParent why, double none) {
+    return {JoinBasis::kUnknown, {}, 0, static_cast<float>(none), {}, 0, why};
   }
 
   /// A request of which it is still to be told who sent it waits for that.
@@ -180,10 +232,10 @@ struct RequestRebuilder::Impl {
 
   /// Nothing is to be inferred. It is judged once: when it is whole, although some of it may leave
   /// later, or, for what is wrong with it, when nothing more can come.
-  void TakeAsItIs(const LeavingTrace& trace, bool all_leave) {
+  void TakeAsItIs(const LeavingTrace& trace, const OpenCalls& open, bool all_leave) {
     const Shape shape = ShapeOf(trace.joined, &below);
     const bool lost = shape.misses_parent && all_leave && !trace.trimmed && !trace.cut_off;
-    if (lost || shape.circle || (shape.whole() && Wanted(trace))) ShowAtOnce(trace);
+    if (lost || shape.circle || (shape.whole() && Wanted(trace))) ShowAtOnce(trace, open);
     if (!all_leave && (shape.circle || shape.whole())) judged.insert(trace.id);
   }
 
@@ -196,7 +248,7 @@ struct RequestRebuilder::Impl {
   static Link Likeliest(Link link) {
     if (link.by_id) return link;
     Link::Choice& next = link.others.front();
-    if (next.posterior > std::max(link.posterior, .5f)) {
+    if (next.posterior > std::max(link.posterior, static_cast<float>(kLikelier))) {
       std::swap(link.request, next.request);
       std::swap(link.posterior, next.posterior);
       std::stable_sort(link.others.begin(), link.others.end(),
@@ -225,29 +277,45 @@ struct RequestRebuilder::Impl {
     join.trace = call.span.trace;
     join.span = call.span.span;
     const auto request = refs.find(link.request);
-    // "Nobody" is none of those that the linker was told of.
-    if (!call.all_sent && link.request == 0) {
-      if (on_join) on_join(join);
-      return;
+    const bool somebody =
+        link.request != 0 && request != refs.end() && Somebody(call, request->second, link, &join);
+    if (call.part == SpanPart::kArrived) {
+      --parents.waiting;
+      if (somebody) ++parents.inferred;
     }
-    if (link.request == 0 || request == refs.end() ||
-        !Somebody(call, request->second, link, &join)) {
-      join.none = link.request == 0 ? link.posterior : 1;
+    if (!somebody) {
+      // "Nobody" is none of those that the linker was told of.
+      join.none = link.request != 0 ? 1 : call.all_sent ? link.posterior : 0;
       Nobody(call, join);
     }
     if (on_join) on_join(join);
   }
 
   void Nobody(const Ref& call, const InferredJoin& join) {
-    // A request from outside has nobody above it; a call should have somebody, and of a request
-    // whose sender cannot be told it is not known.
-    const bool arrived = call.part == SpanPart::kArrived;
-    if (arrived && join.none > 0) return;
-    ++(arrived ? totals.sender_unknown : totals.not_found);
-    Above above{JoinBasis::kNone, {}, 0, static_cast<float>(join.none), {}, 0};
-    const ShelvedSpan* present = shelf.Find(call.joined);
-    if (present != nullptr && present->above.basis != JoinBasis::kInferred)
-      shelf.Join(call.joined, above);
+    const auto mark = [&](const Above& above) {
+      const ShelvedSpan* present = shelf.Find(call.joined);
+      if (present != nullptr && present->above.basis != JoinBasis::kInferred)
+        shelf.Join(call.joined, above);
+    };
+    if (call.part == SpanPart::kCall) {  // it should have somebody
+      ++totals.not_found;
+      return mark(Unknown(UnknownParent::kNotFound, join.none));
+    }
+    if (join.none == 0) {
+      ++totals.sender_unknown;
+      ++parents.sender_unknown;
+      return mark(Unknown(UnknownParent::kClocks, 0));
+    }
+    if (join.none <= kLikelier) {
+      ++parents.not_found;
+      return mark(Unknown(UnknownParent::kNotFound, join.none));
+    }
+    if (!call.all_placed) {
+      ++parents.not_looked_for;
+      return mark(Unknown(UnknownParent::kNotLookedFor, join.none));
+    }
+    ++parents.root;
+    mark({JoinBasis::kRoot, {}, 0, static_cast<float>(join.none), {}, 0});
   }
 
   /// False: it is not here any more, or would stand above itself.
@@ -333,11 +401,12 @@ struct RequestRebuilder::Impl {
     return false;
   }
 
-  void ShowAtOnce(const LeavingTrace& trace) {
+  void ShowAtOnce(const LeavingTrace& trace, const OpenCalls& open) {
     TraceShelf alone(SIZE_MAX);
     LeavingTrace all = trace;
     all.before = INT64_MAX;
     alone.Add(all);
+    MarkOpen(all, open, &alone);
     RequestTrees trees(alone, lost_spans, strings);
     Show(trees.RootedIn(trace.id), alone);
   }
@@ -425,6 +494,7 @@ struct RequestRebuilder::Impl {
   std::set<TraceId> judged;                // and shown, if it is to be; more of them will leave
   std::vector<InferredEdge> edges;
   telemetry::RebuildStats totals;
+  telemetry::ParentStats parents;
   double posterior_sum = 0;
   uint64_t refused = 0;
   RecordMaker maker;
@@ -438,14 +508,15 @@ RequestRebuilder::~RequestRebuilder() = default;
 
 void RequestRebuilder::OnJoin(JoinSink sink) { impl_->on_join = std::move(sink); }
 void RequestRebuilder::Take(const LeavingTrace& trace, const MissingJoins& missing,
-                            const CallPlacer& placer) {
-  impl_->Take(trace, missing, placer);
+                            const OpenCalls& open, const CallPlacer& placer) {
+  impl_->Take(trace, missing, open, placer);
 }
 void RequestRebuilder::Advance(Nanos until) { impl_->Advance(until); }
 void RequestRebuilder::Finish() { impl_->Finish(); }
 std::vector<InferredEdge> RequestRebuilder::TakeEdges() { return std::exchange(impl_->edges, {}); }
 std::vector<RequestGallery::Kept> RequestRebuilder::Recent() const { return impl_->gallery.All(); }
 telemetry::RebuildStats RequestRebuilder::stats() const { return impl_->Stats(); }
+telemetry::ParentStats RequestRebuilder::parents() const { return impl_->parents; }
 size_t RequestRebuilder::bytes() const {
   return impl_->hop_clocks.bytes() + impl_->hops.bytes() + impl_->within.bytes() +
          impl_->shelf.bytes() + impl_->held.size() * (sizeof(CallRecord) + 96) +

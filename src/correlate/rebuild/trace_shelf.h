@@ -30,6 +30,7 @@ struct Above {
   float none = 0;
   SpanRef runner_up;
   float runner_up_posterior = 0;
+  telemetry::UnknownParent why = telemetry::UnknownParent::kNotFound;  // of kUnknown
 };
 
 struct ShelvedSpan {
