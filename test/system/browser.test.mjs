@@ -741,7 +741,7 @@ describe('rebuilt requests', () => {
       const names = () => section.locator('tbody tr').allInnerTexts();
       assert.equal((await names()).length, 4);
       assert.match(await section.innerText(), /A sample of 4: of each kind/);
-      assert.match((await names())[0], /▲ gateway POST \/checkout\/:user\s+09:09:50\s+41\.2 ms\s+10\s+2\s+1\s+57 %/);
+      assert.match((await names())[0], /▲ gateway POST \/checkout\/:user\s+09:09:50\s+41\.2 ms\s+10\s+2\s+1\s+begins here\s+57 %/);
       assert.match((await names())[1], /GET \/products\/:id.*by id/s);
       await section.getByLabel('Order').selectOption('slowest');
       assert.match((await names())[0], /GET \/report/);

@@ -33,20 +33,23 @@ void OpenCalls::CloseWindow(Nanos start, Nanos end) {
   while (!windows_.empty() && windows_.front().end <= oldest) windows_.pop_front();
 }
 
-bool OpenCalls::MayBe(EntityId service, telemetry::SpanKind kind, Nanos start, Nanos end) const {
+bool OpenCalls::MayBe(EntityId service, telemetry::SpanKind kind, Nanos start, Nanos end,
+                      bool looked_for) const {
   if (kind == telemetry::SpanKind::kConsumer)
-    return messages_.start <= end && MayReach(messages_, service, true);
+    return messages_.start <= end && MayReach(messages_, service, true, looked_for);
   return std::any_of(windows_.begin(), windows_.end(), [&](const Window& w) {
     const Nanos length = w.end - w.start;
-    return w.start <= end + 2 * length && w.end >= start - length && MayReach(w, service, false);
+    return w.start <= end + 2 * length && w.end >= start - length &&
+           MayReach(w, service, false, looked_for);
   });
 }
 
-bool OpenCalls::MayReach(const Window& window, EntityId service, bool message) const {
+bool OpenCalls::MayReach(const Window& window, EntityId service, bool message,
+                         bool looked_for) const {
   if (window.full) return true;
   return std::any_of(window.calls.begin(), window.calls.end(), [&](const OpenCall& call) {
-    if (call.message != message || (call.callee != kNoEntity && call.callee != service))
-      return false;
+    const bool of_service = call.callee == service && !looked_for;
+    if (call.message != message || (call.callee != kNoEntity && !of_service)) return false;
     const bool told =
         call.nobodys && send_ids_.count(call.caller) > 0 && take_ids_.count(service) > 0;
     return !told && !std::binary_search(call.for_whom.begin(), call.for_whom.end(), service);

@@ -48,8 +48,10 @@ class OpenCalls {
   void Add(OpenCall call);
   void CloseWindow(Nanos start, Nanos end);
 
-  /// May one of them have been a request that `service` received?
-  bool MayBe(telemetry::EntityId service, telemetry::SpanKind kind, Nanos start, Nanos end) const;
+  /// May one of them have been a request that `service` received? `looked_for`: its calls are
+  /// looked through for the request's caller, those to nobody knows whom alone are in question.
+  bool MayBe(telemetry::EntityId service, telemetry::SpanKind kind, Nanos start, Nanos end,
+             bool looked_for = false) const;
 
  private:
   struct Window {
@@ -57,7 +59,8 @@ class OpenCalls {
     std::set<OpenCall> calls;
     bool full = false;
   };
-  bool MayReach(const Window& window, telemetry::EntityId service, bool message) const;
+  bool MayReach(const Window& window, telemetry::EntityId service, bool message,
+                bool looked_for) const;
 
   Window now_;
   std::deque<Window> windows_;  // by time; without those that have no calls

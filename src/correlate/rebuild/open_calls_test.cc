@@ -43,6 +43,7 @@ TEST_F(OpenCallsTest, ACalleeThatIsKnownIsTheOnlyOne) {
   Window({{.caller = kCart, .callee = kPay, .for_whom = {kCart}}});
   EXPECT_TRUE(MayBe(kPay));
   EXPECT_FALSE(MayBe(kGate));
+  EXPECT_FALSE(open_.MayBe(kPay, SpanKind::kServer, kNow - 1, kNow, /*looked_for=*/true));
 }
 
 TEST_F(OpenCallsTest, BetweenTwoThatHandOnIdsAnIdWouldHaveTold) {

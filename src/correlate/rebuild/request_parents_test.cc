@@ -62,14 +62,24 @@ TEST_F(RequestParents, AThirdPartyDoesNotMakeThemUnknownWhereIdsAreHandedOn) {
   for (int i = 0; i < 200; ++i) {
     const Nanos at = kT0 + i * 200 * kMillisecond;
     const auto trace = static_cast<uint64_t>(i);
-    // Web asks a third party, meanwhile pay is probed.
+    // Web asks a third party for a request of its own, meanwhile pay is probed.
+    const uint64_t web = NewId();
+    Put({{7, trace},
+         web,
+         0,
+         at,
+         at + 60 * kMillisecond,
+         SpanKind::kServer,
+         web_,
+         kNoEntity,
+         "GET /"});
     Put({{7, trace},
          NewId(),
-         0,
+         web,
          at,
          at + 50 * kMillisecond,
          SpanKind::kClient,
-         shop_,
+         web_,
          kNoEntity,
          "GET",
          false,
@@ -85,7 +95,7 @@ TEST_F(RequestParents, AThirdPartyDoesNotMakeThemUnknownWhereIdsAreHandedOn) {
          "GET /health"});
   }
   Run();
-  EXPECT_EQ(Parents().root, requests_of_web() * 1 + 200);
+  EXPECT_EQ(Parents().root, requests_of_web() + 2 * 200);
 }
 
 TEST_F(RequestParents, ByWayOfAQueueTheyAreUnknown) {

@@ -135,7 +135,7 @@ struct RequestRebuilder::Impl {
     for (const MadeRecord& made : records) {
       const OpenSpan& span = trace.joined.spans()[made.span];
       Ref ref = RefTo(trace, made);
-      ref.all_placed = !MayBeCalled(span, open);
+      ref.all_placed = !MayBeCalled(span, open, /*looked_for=*/true);
       if (!refs.emplace(made.record.id, ref).second) continue;  // it was sent again
       if (ref.undecided) ++undecided[ref.earliest()];
       if (ref.undecided && ref.part == SpanPart::kArrived) ++parents.waiting;
@@ -158,9 +158,9 @@ struct RequestRebuilder::Impl {
     return at != refs.end() && at->second.undecided;
   }
 
-  static bool MayBeCalled(const OpenSpan& span, const OpenCalls& open) {
+  static bool MayBeCalled(const OpenSpan& span, const OpenCalls& open, bool looked_for = false) {
     return span.incoming() && span.parent == 0 &&
-           open.MayBe(span.service, span.kind, span.start, span.end);
+           open.MayBe(span.service, span.kind, span.start, span.end, looked_for);
   }
 
   void CountParents(const LeavingTrace& trace, const OpenCalls& open) {
