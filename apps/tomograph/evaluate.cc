@@ -87,7 +87,7 @@ void AddIncidents(CLI::App* command, Run* run) {
       command->add_subcommand("incidents", "Root causes: AC@k, calibration, specificity");
   auto options = std::make_shared<IncidentsOptions>();
   incidents->add_option("--suite", options->suite, "petshop, nezha or rootcausebench")->required();
-  incidents->add_option("--data", options->data, "folder of the suite's cases")->required();
+  incidents->add_option("path,--data", options->data, "folder of the suite's cases")->required();
   incidents->add_option("--predictions", options->predictions,
                         "also write the predictions here, as JSON lines");
   incidents->add_option("--change-point", options->change_point, "given, given+60s or inferred")
@@ -101,7 +101,8 @@ void AddSampling(CLI::App* command, Run* run) {
       "sampling", "Reconstructed states: do their intervals hold what was withheld?");
   auto options = std::make_shared<SamplingCommand>();
   sampling
-      ->add_option("path", options->paths, "recordings with every trace kept; several are pooled")
+      ->add_option("path,--data", options->paths,
+                   "recordings with every trace kept; several are pooled")
       ->required();
   sampling->add_option("--seed", options->run.seed, "of the sampler")->capture_default_str();
   sampling->add_option("--repeats", options->run.repeats, "pool this many seeds from --seed on")
@@ -137,7 +138,7 @@ void AddRequests(CLI::App* command, Run* run) {
       command->add_subcommand("requests", "Requests without ids: which request caused which call?");
   auto options = std::make_shared<RequestsCommand>();
   evaluate::RequestsOptions& to = options->run;
-  requests->add_option("--data", to.data, "folder of the set (observed.csv)")->required();
+  requests->add_option("path,--data", to.data, "folder of the set (observed.csv)")->required();
   requests->add_option("--predictions", to.predictions,
                        "also write the predictions here, as JSON lines");
   requests->add_option("--seed", to.seed, "of the sampler, and of what is left out")
@@ -198,7 +199,7 @@ void AddClocks(CLI::App* command, Run* run) {
     bool json = false;
   };
   auto options = std::make_shared<Options>();
-  clocks->add_option("--data", options->data, "folder of the recorded sets")->required();
+  clocks->add_option("path,--data", options->data, "folder of the recorded sets")->required();
   clocks->add_option("--offset-ms", options->injection.offset_ms)->capture_default_str();
   clocks->add_option("--drift-ppm", options->injection.drift_ppm)->capture_default_str();
   clocks->add_option("--step-ms", options->injection.step_ms, "0: no step")->capture_default_str();
@@ -233,7 +234,9 @@ void AddSpans(CLI::App* command, Run* run) {
     bool json = false;
   };
   auto options = std::make_shared<Options>();
-  spans->add_option("path", options->paths, "recordings with every span kept; several are pooled")
+  spans
+      ->add_option("path,--data", options->paths,
+                   "recordings with every span kept; several are pooled")
       ->required();
   spans->add_option("--drop", options->drop, "share of either side; not given: several")
       ->check(CLI::Range(0.0, 1.0));
@@ -264,7 +267,10 @@ void AddSpans(CLI::App* command, Run* run) {
 }  // namespace
 
 void AddEvaluate(CLI::App& app, Run* run) {
-  CLI::App* command = app.add_subcommand("evaluate", "Measure accuracy on known truth");
+  CLI::App* command =
+      app.add_subcommand("evaluate",
+                         "Measure accuracy on known truth. What is read may be named "
+                         "alone or after --data");
   command->require_subcommand(1);
   AddIncidents(command, run);
   AddSampling(command, run);

@@ -269,7 +269,9 @@ void AddReconstruct(CLI::App& app, Run* run) {
       ->required();
   command->add_option("--report", options->report, "write a self-contained HTML page to this file");
   command->add_option("--links", options->links,
-                      "write every join of spans by inference to this file, as JSON lines");
+                      "write every join of spans that is inferred, or looked for in vain, to this "
+                      "file: a line of JSON each, with its posterior and runner-up "
+                      "(docs/models/requests.md)");
   command->add_option("--serve", options->serve,
                       "afterwards serve the page here, e.g. 127.0.0.1:7600");
   command->add_option("--store-dir", options->store_dir, "also keep the telemetry in this store");

@@ -389,7 +389,7 @@ struct Correlator::Impl {
       t.cut_off = cut_off;
       t.come = come;
       KeepSent(t);
-      requests.Take(t, missing_joins, placer, links);
+      requests.Take(t, missing_joins, open_calls, placer, links);
     });
     // By their own clocks, as they came, spans may have ended earlier.
     links.Forget(before == INT64_MAX ? before : before - 2 * options.window_length);
@@ -435,9 +435,10 @@ struct Correlator::Impl {
     WindowBuilder windows(start, options.window_length, options.max_windows);
     Hearing hearing;
     SettleSights(windows.end());
-    const CallCounter::Joins joins =
-        calls.Count(&traces, &addresses, &placer, links, &windows, &hearing, &missing_joins);
+    const CallCounter::Joins joins = calls.Count(&traces, &addresses, &placer, links, &windows,
+                                                 &hearing, &missing_joins, &open_calls);
     missing_joins.CloseWindow();
+    open_calls.CloseWindow(windows.start(), windows.end());
     AddMetrics(&windows, &hearing);
     AddArrivedTo(&windows);
     flow_edges.Take(&windows, &hearing);
@@ -563,6 +564,7 @@ struct Correlator::Impl {
   SightBuffer sights;
   ClockModel clocks;
   MissingJoins missing_joins;
+  OpenCalls open_calls;
   RequestRebuilder requests;
   std::unordered_map<telemetry::ResourceId, Sender> senders;  // as many as there are resources
   // At kMostBounds nothing is said of any service: a bound of some of its hosts would be too
@@ -614,6 +616,7 @@ void Correlator::Finish(const std::function<void(WindowSet&&)>& sink) {
 }
 
 std::vector<telemetry::Edge> Correlator::Edges() const { return impl_->edges.Edges(); }
+std::set<EntityId> Correlator::OwnerUnknown() const { return impl_->placer.OwnerUnknown(); }
 Nanos Correlator::newest() const { return impl_->newest == Impl::kNever ? 0 : impl_->newest; }
 Correlator::Limits Correlator::limits() const {
   Limits limits = impl_->limits;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "base/nanotime.h"
@@ -55,6 +56,8 @@ class Correlator {
 
   /// Ordered by caller, callee.
   std::vector<telemetry::Edge> Edges() const;
+  /// Entities that stand for an address at which nobody was ever seen to answer.
+  std::set<telemetry::EntityId> OwnerUnknown() const;
   const ClockModel& clocks() const;
   const RequestRebuilder& requests() const;
   /// Every join by inference, as it is decided; before the first Add.
@@ -70,8 +73,8 @@ class Correlator {
     uint64_t calls_refused = 0;         // of entities or edges beyond max_windows
     uint64_t edges_refused = 0;
     uint64_t late_spans = 0;
-    uint64_t calls_unplaced =
-        0;  // by an address that was nobody's, somebody's by belief, or shared
+    uint64_t calls_unplaced = 0;  // by an address that was between two owners, somebody's by
+                                  // belief, or one of too many that are nobody's
     uint64_t flows_unplaced = 0;  // connections, likewise
     uint64_t links_refused = 0;   // of open spans to others, beyond the link book's room
     uint64_t sights_refused = 0;  // of who answers where, beyond the address book's room

@@ -149,7 +149,6 @@ void Analysis::Close(WindowSet&& windows) {
   AddToLines(windows);
   units_.Read(identities_->series);
   joined_and_orphans_.emplace_back(windows.spans_joined, windows.orphans);
-  all_joined_ += windows.spans_joined;
   all_orphans_ += windows.orphans;
   fresh_estimates_.insert(fresh_estimates_.end(), estimates.begin(), estimates.end());
   estimate_count_ += estimates.size();
@@ -201,13 +200,14 @@ void Analysis::Fill(telemetry::Picture* picture) const {
   picture->window_length = options_.correlator.window_length;
   picture->entities = identities_->entities.All();
   picture->edges = correlator_.Edges();
+  picture->owner_unknown = correlator_.OwnerUnknown();
   picture->accuracy = holdout_.Scores();
   picture->clocks = correlator_.clocks().Clocks();
   picture->clock_findings = correlator_.clocks().Findings();
   picture->requests = correlator_.requests().Recent();
   picture->rebuilding = correlator_.requests().stats();
-  picture->parents = {all_joined_, picture->rebuilding.inferred, all_orphans_,
-                      picture->rebuilding.not_found, picture->rebuilding.sender_unknown};
+  picture->parents = correlator_.requests().parents();
+  picture->orphan_spans = all_orphans_;
   picture->clock_bounds = correlator_.ClockBounds();
   picture->mixed_units = units_.Mixed(identities_->strings);
   picture->window_starts.assign(window_starts_.begin(), window_starts_.end());
@@ -234,7 +234,7 @@ void Analysis::Fill(telemetry::Picture* picture) const {
     if (change.entity == telemetry::kNoEntity && !change.service.empty())
       change.entity = identities_->entities.ServiceNamed(change.service);
   }
-  picture->self["line_points_left_out_total"] = static_cast<double>(points_left_out_);
+  FillOwnFigures(&picture->self);
   picture->incidents = diagnoser_.incidents();
   uint64_t joined = 0, orphans = 0;
   for (const auto& [j, o] : joined_and_orphans_) {
@@ -244,6 +244,20 @@ void Analysis::Fill(telemetry::Picture* picture) const {
   picture->join_match_rate =
       joined + orphans > 0 ? static_cast<double>(joined) / static_cast<double>(joined + orphans)
                            : kMissing;
+}
+
+void Analysis::FillOwnFigures(std::map<std::string, double>* self) const {
+  const correlate::Correlator::Limits limits = correlator_.limits();
+  const auto tell = [self](const char* name, auto n) { (*self)[name] = static_cast<double>(n); };
+  tell("analysis_bytes", correlator_.bytes());
+  tell("late_spans_total", limits.late_spans);
+  tell("unplaced_calls_total", limits.calls_unplaced);
+  tell("unplaced_flows_total", limits.flows_unplaced);
+  tell("refused_calls_total", limits.calls_refused);
+  tell("line_points_left_out_total", points_left_out_);
+  tell("interner_overflows_total", identities_->strings.overflows());
+  tell("interned_strings", identities_->strings.size());
+  tell("series", identities_->series.size());
 }
 
 }  // namespace tomograph::engine

@@ -56,16 +56,15 @@ class Analysis {
   std::vector<telemetry::Estimate> TakeEstimates() { return std::move(fresh_estimates_); }
   const std::vector<telemetry::Incident>& incidents() const { return diagnoser_.incidents(); }
   Nanos newest() const { return correlator_.newest(); }
-  size_t bytes() const { return correlator_.bytes(); }
   /// That tell of an entity, before it can be called out of its normal range.
   size_t windows_to_learn() const {
     return std::max(
         diagnose::Baseline::kLeast,
         static_cast<size_t>(options_.diagnoser.warm_up / options_.correlator.window_length));
   }
-  correlate::Correlator::Limits limits() const { return correlator_.limits(); }
 
-  /// Fills all that the analysis knows; the caller adds time, source, losses and its own figures.
+  /// Fills all that the analysis knows, its own figures too; the caller adds time, source, losses
+  /// and what it knows of itself.
   void Fill(telemetry::Picture* picture) const;
 
  private:
@@ -80,6 +79,7 @@ class Analysis {
   void Close(telemetry::WindowSet&& windows);
   void AddToLines(const telemetry::WindowSet& windows);
   void TrimHistory();
+  void FillOwnFigures(std::map<std::string, double>* self) const;
 
   AnalysisOptions options_;
   telemetry::Identities* identities_;
@@ -95,7 +95,7 @@ class Analysis {
   uint64_t points_left_out_ = 0;                                  // of lines beyond the limit
   std::deque<std::vector<telemetry::Estimate>> estimates_;        // one entry a window
   std::deque<std::pair<uint64_t, uint64_t>> joined_and_orphans_;  // one entry a window
-  uint64_t all_joined_ = 0, all_orphans_ = 0;                     // of all windows so far
+  uint64_t all_orphans_ = 0;                                      // of all windows so far
   size_t estimate_count_ = 0;                                     // in estimates_
   std::vector<telemetry::Estimate> fresh_estimates_;
   std::deque<telemetry::ChangeEvent> changes_;

@@ -130,6 +130,27 @@ TEST(RecordedRun, RecordingsBehindOneAnotherInOneFileLoseNothing) {
   EXPECT_EQ(picture.loss[0].set_aside, 0u);
 }
 
+TEST(RecordedRun, SaysWhatItCouldNotPlaceAsALiveOneDoes) {
+  constexpr int kAddresses = 1'100;  // of nobody, 100 more than are put on the map
+  TempDir dir;
+  std::ofstream out(dir / "front.jsonl");
+  for (int i = 0; i < kAddresses; ++i) {
+    const auto id = static_cast<uint64_t>(i) + 1;
+    std::string call = SpanJson(id, id, 0, 3, kStart + i * 10 * kMillisecond, kMillisecond);
+    call.back() = ',';
+    call += R"("attributes":[{"key":"server.address","value":{"stringValue":"10.1.)" +
+            std::to_string(i / 250) + "." + std::to_string(i % 250) +
+            R"("}},{"key":"server.port","value":{"intValue":"80"}}]})";
+    out << Request("front", call) << "\n";
+  }
+  out.close();
+  const auto result = ReconstructRecording(dir.path(), {}, nullptr);
+  ASSERT_TRUE(result.ok()) << result.status().ToString();
+  EXPECT_EQ(result->picture->self.at("unplaced_calls_total"), 100);
+  EXPECT_EQ(result->picture->self.at("late_spans_total"), 0);
+  EXPECT_EQ(result->picture->owner_unknown.size(), 1'000u);
+}
+
 TEST(RecordedRun, AQuantileIsNotShownAsAMean) {
   TempDir dir;
   std::ofstream csv(dir / "pods.csv"), mapping(dir / "pods.mapping.yaml");

@@ -262,16 +262,8 @@ void LiveEngine::PublishPicture() {
   picture->self["analysis_queue_batches"] = static_cast<double>(queue_.size());
   picture->self["request_bytes_in_flight"] = static_cast<double>(body_budget_->in_use());
   picture->self["requests_without_room_total"] = static_cast<double>(body_budget_->refusals());
-  picture->self["analysis_bytes"] = static_cast<double>(analysis_.bytes());
-  picture->self["late_spans_total"] = static_cast<double>(analysis_.limits().late_spans);
-  picture->self["unplaced_calls_total"] = static_cast<double>(analysis_.limits().calls_unplaced);
-  picture->self["unplaced_flows_total"] = static_cast<double>(analysis_.limits().flows_unplaced);
-  picture->self["refused_calls_total"] = static_cast<double>(analysis_.limits().calls_refused);
-  picture->self["interner_overflows_total"] = static_cast<double>(identities_.strings.overflows());
   picture->self["otlp_http_port"] = otlp_http_port();
   picture->self["otlp_grpc_port"] = otlp_grpc_port();
-  picture->self["interned_strings"] = static_cast<double>(identities_.strings.size());
-  picture->self["series"] = static_cast<double>(identities_.series.size());
   if (store_ != nullptr) {
     const store::StoreStats stats = store_->stats();
     picture->self["store_rows_committed_total"] = static_cast<double>(stats.rows_committed);

@@ -586,7 +586,7 @@ TEST_F(ApiTest, ARebuiltRequestMarksWhatIsInferredLostAndCorrected) {
   EXPECT_EQ(list["requests"][0]["lost_spans"], 1);
   EXPECT_EQ(list["requests"][0]["services"].size(), 3u);
   EXPECT_EQ(list["requests"][0]["wholeness"], "incomplete") << "a span of it is lost";
-  EXPECT_EQ(list["requests"][0]["not_found"], 0);
+  EXPECT_EQ(list["requests"][0]["unknown"], 0);
   EXPECT_EQ(list["linking"]["inferred"], 8211);
   EXPECT_EQ(list["linking"]["sender_unknown"], 5);
   const std::string id = list["requests"][0]["id"];
@@ -685,22 +685,35 @@ TEST_F(ApiTest, AFragmentIsNotCalledWhole) {
   };
   EXPECT_EQ(listed()["wholeness"], "complete");
   EXPECT_TRUE(listed()["probability"].is_null()) << "nothing is inferred";
-  request.spans.front().basis = telemetry::JoinBasis::kNone;
+  request.spans.front().basis = telemetry::JoinBasis::kUnknown;
   EXPECT_EQ(listed()["wholeness"], "fragment");
-  EXPECT_EQ(listed()["not_found"], 1);
+  EXPECT_EQ(listed()["unknown"], 1);
+  EXPECT_EQ(listed()["root_link"]["basis"], "unknown");
+  EXPECT_EQ(listed()["root_link"]["why"], "not_found");
   EXPECT_TRUE(listed()["probability"].is_null());
   request.spans.front().basis = telemetry::JoinBasis::kRoot;
+  request.spans.front().none = request.probability = .8;
+  EXPECT_EQ(listed()["wholeness"], "complete");
+  EXPECT_EQ(listed()["probability"], .8) << "that it begins there is inferred";
   request.left_out = 1;
   EXPECT_EQ(listed()["wholeness"], "incomplete");
 }
 
 TEST_F(ApiTest, StatusSaysHowParentsAndClocksAreKnown) {
   const Json status = Answer("/api/v1/status");
-  EXPECT_EQ(status["parents"], Json({{"by_id", 120'034},
-                                     {"inferred", 8'211},
-                                     {"lost", 61},
-                                     {"not_found", 12},
-                                     {"sender_unknown", 5}}));
+  const Json& parents = status["parents"];
+  EXPECT_EQ(parents, Json({{"by_id", 120'034},
+                           {"inferred", 8'211},
+                           {"root", 4'012},
+                           {"unknown", 508},
+                           {"all", 132'765},
+                           {"why_unknown",
+                            {{"lost", 61},
+                             {"not_found", 12},
+                             {"not_looked_for", 340},
+                             {"sender_unknown", 5},
+                             {"waiting", 90}}}}));
+  EXPECT_EQ(status["orphan_spans"], 61);
   EXPECT_EQ(status["clocks"]["hosts"], 0);
   Picture picture = *picture_;
   sample::AddClocks(&picture);

@@ -276,9 +276,15 @@ Json ScrapesJson(const Picture& picture) {
 Json ParentsJson(const telemetry::ParentStats& parents) {
   return {{"by_id", parents.by_id},
           {"inferred", parents.inferred},
-          {"lost", parents.lost},
-          {"not_found", parents.not_found},
-          {"sender_unknown", parents.sender_unknown}};
+          {"root", parents.root},
+          {"unknown", parents.unknown()},
+          {"all", parents.all()},
+          {"why_unknown",
+           {{"lost", parents.lost},
+            {"not_found", parents.not_found},
+            {"not_looked_for", parents.not_looked_for},
+            {"sender_unknown", parents.sender_unknown},
+            {"waiting", parents.waiting}}}};
 }
 
 Json ClockCountsJson(const Picture& picture) {
@@ -309,6 +315,7 @@ Json StatusJson(const Picture& picture) {
           {"entities", picture.entities.size()},
           {"join_match_rate", Number(picture.join_match_rate)},
           {"parents", ParentsJson(picture.parents)},
+          {"orphan_spans", picture.orphan_spans},
           {"clocks", ClockCountsJson(picture)},
           {"span_times", TimesShown(picture)},
           {"scrapes", ScrapesJson(picture)},
@@ -334,6 +341,7 @@ Json TopologyOf(const Picture& picture, const std::vector<telemetry::Edge>& edge
     if (!IsPlace(entity.kind) || entity.first_seen > until) continue;
     Json node = EntityJson(entity);
     node["sends_itself"] = SendsItself(entity.kind);
+    node["owner_unknown"] = picture.owner_unknown.count(entity.id) > 0;
     node["figures"] = FiguresJson(figures.Of({entity.id, kNoEntity}));
     nodes.push_back(std::move(node));
   }

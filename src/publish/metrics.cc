@@ -259,7 +259,13 @@ void Requests(const Picture& picture, Exposition* out) {
       "Spans by what joins them to what is above them: an id, inference, or nothing found.");
   out->Sample({{"basis", "id"}}, static_cast<double>(r.by_id));
   out->Sample({{"basis", "inferred"}}, static_cast<double>(r.inferred));
-  out->Sample({{"basis", "none"}}, static_cast<double>(r.not_found));
+  out->Sample({{"basis", "unknown"}}, static_cast<double>(r.not_found));
+  const telemetry::ParentStats& p = picture.parents;
+  out->Family("tomograph_request_parents", "gauge",
+              "Received requests so far by how it is known what called them.");
+  const std::pair<const char*, uint64_t> known[] = {
+      {"id", p.by_id}, {"inferred", p.inferred}, {"root", p.root}, {"unknown", p.unknown()}};
+  for (const auto& [basis, n] : known) out->Sample({{"basis", basis}}, static_cast<double>(n));
   out->Family("tomograph_linking_records_total", "counter",
               "Sides of calls that inference of joins has looked at.");
   out->Sample({}, static_cast<double>(r.records));

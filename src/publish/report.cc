@@ -5,6 +5,7 @@
 
 #include "publish/json.h"
 #include "publish/page.h"
+#include "publish/request_json.h"
 
 namespace tomograph::publish {
 namespace {
@@ -30,11 +31,14 @@ std::vector<EntityId> ByInterest(const Picture& picture) {
   return order;
 }
 
-/// The picture with the history of as many entities as fit into `max_bytes`.
-std::string WithAxes(const Picture& picture, size_t max_bytes) {
+constexpr size_t kMaxRequestBytes = 4u << 20;
+
+/// The picture with rebuilt requests and the history of as many entities as fit into `max_bytes`.
+std::string WithDetails(const Picture& picture, size_t max_bytes) {
   const EntityNames names(picture);
   std::string out = Dump(PictureJson(picture));
   out.back() = ',';  // reopens the object
+  out += "\"requests\":" + Dump(RequestsJson(picture, kMaxRequestBytes)) + ",";
   out += "\"axes\":{";
   const size_t begin = out.size();
   for (const EntityId id : ByInterest(picture)) {
@@ -50,10 +54,10 @@ constexpr size_t kMaxHtmlBytes = 16u << 20;
 
 }  // namespace
 
-std::string JsonReport(const Picture& picture) { return WithAxes(picture, SIZE_MAX) + "\n"; }
+std::string JsonReport(const Picture& picture) { return WithDetails(picture, SIZE_MAX) + "\n"; }
 
 std::string HtmlReport(const Picture& picture) {
-  return PageWithData(WithAxes(picture, kMaxHtmlBytes));
+  return PageWithData(WithDetails(picture, kMaxHtmlBytes));
 }
 
 }  // namespace tomograph::publish

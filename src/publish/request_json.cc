@@ -46,11 +46,17 @@ Json ServicesOf(const RebuiltRequest& request, const EntityNames& names) {
   return services;
 }
 
-/// Spans of it of which what caused them was not found.
-int64_t NotFound(const RebuiltRequest& request) {
+/// Spans of it of which it is not known what caused them.
+int64_t Unknown(const RebuiltRequest& request) {
   return std::count_if(request.spans.begin(), request.spans.end(), [](const RebuiltSpan& span) {
-    return span.basis == telemetry::JoinBasis::kNone;
+    return span.basis == telemetry::JoinBasis::kUnknown;
   });
+}
+
+/// Is a join in it inferred, or that it begins where it does?
+bool IsGuess(const RebuiltRequest& request) {
+  const RebuiltSpan& root = request.root();
+  return request.inferred > 0 || (root.basis == telemetry::JoinBasis::kRoot && root.none < 1);
 }
 
 std::string TitleOf(const RebuiltSpan& root) {
@@ -59,7 +65,9 @@ std::string TitleOf(const RebuiltSpan& root) {
 }
 
 Json LinkJson(const RebuiltSpan& span, const EntityNames& names) {
+  const bool unknown = span.basis == telemetry::JoinBasis::kUnknown;
   Json link = {{"basis", telemetry::JoinBasisName(span.basis)},
+               {"why", unknown ? Json(telemetry::UnknownParentName(span.why)) : Json(nullptr)},
                {"posterior", Number(span.posterior)},
                {"none", Number(span.none)},
                {"runner_up", nullptr}};
@@ -164,9 +172,10 @@ Json RequestSummaryJson(const RebuiltRequest& request, const EntityNames& names)
           {"links_by_id", request.by_id},
           {"links_inferred", request.inferred},
           {"lost_spans", request.lost},
-          {"not_found", NotFound(request)},
+          {"unknown", Unknown(request)},
+          {"root_link", LinkJson(root, names)},
           {"wholeness", telemetry::WholenessName(telemetry::WholenessOf(request))},
-          {"probability", request.inferred > 0 ? Number(request.probability) : Json(nullptr)}};
+          {"probability", IsGuess(request) ? Number(request.probability) : Json(nullptr)}};
 }
 
 Json RequestJson(const RebuiltRequest& request, const telemetry::Picture& picture,
@@ -182,6 +191,22 @@ Json RequestJson(const RebuiltRequest& request, const telemetry::Picture& pictur
   Json json = RequestSummaryJson(request, names);
   json["spans"] = std::move(spans);
   return json;
+}
+
+Json RequestsJson(const telemetry::Picture& picture, size_t max_bytes) {
+  const EntityNames names(picture);
+  Json requests = Json::array();
+  size_t bytes = 0;
+  for (const auto& request : picture.requests) {
+    Json json = RequestJson(*request, picture, names);
+    const size_t size = Dump(json).size();
+    if (size > max_bytes - bytes) continue;
+    bytes += size;
+    requests.push_back(std::move(json));
+  }
+  return {{"requests", std::move(requests)},
+          {"total", picture.requests.size()},
+          {"linking", RebuildingJson(picture.rebuilding)}};
 }
 
 std::string JoinLine(const telemetry::InferredJoin& join) {

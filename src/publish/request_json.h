@@ -14,6 +14,9 @@ Json RequestSummaryJson(const telemetry::RebuiltRequest& request, const EntityNa
 /// With all its spans. Hosts' names are those of the Picture's clocks.
 Json RequestJson(const telemetry::RebuiltRequest& request, const telemetry::Picture& picture,
                  const EntityNames& names);
+/// {"requests", "total", "linking"}: all that are kept, with their spans, as many as fit into
+/// `max_bytes`; newest first.
+Json RequestsJson(const telemetry::Picture& picture, size_t max_bytes);
 /// {"kind", "trace", "span", "parent_trace", "parent_span", "posterior", "none", "runner_up_trace",
 /// "runner_up_span", "runner_up_posterior"} on one line; parent_span null: none of those seen.
 std::string JoinLine(const telemetry::InferredJoin& join);

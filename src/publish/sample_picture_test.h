@@ -329,6 +329,7 @@ inline void AddRequest(Picture* p, const Shop& shop) {
     span.end = span.raw_end = p->watermark - 20 * kSecond + FromSeconds(to_ms / 1e3);
     span.parent = parent;
     span.basis = parent < 0 ? telemetry::JoinBasis::kRoot : telemetry::JoinBasis::kId;
+    span.none = parent < 0 ? 1 : 0;
     span.host = telemetry::ClockHostId("node-1");
     span.clock_bound_s = 0;
     request->spans.push_back(span);
@@ -361,7 +362,8 @@ inline void AddRequest(Picture* p, const Shop& shop) {
   request->probability = 0.98 * 0.93;
   p->requests = {request};
   p->rebuilding = {120'034, 8'211, 12, 5, 40, 30'211, 840, 3, 0, 0.94};
-  p->parents = {120'034, 8'211, 61, 12, 5};
+  p->parents = {120'034, 8'211, 4'012, 61, 12, 340, 5, 90};
+  p->orphan_spans = 61;
 }
 
 inline void AddChange(Picture* p, EntityId entity) {

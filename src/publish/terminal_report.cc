@@ -410,15 +410,18 @@ class Terminal {
       return Percent(static_cast<double>(n) / static_cast<double>(p.all()));
     };
     if (p.all() + r.refused == 0) return;
-    std::string text = "Parents of spans: " + share(p.by_id) + " by id";
+    std::string text = "Requests by what called them: " + share(p.by_id) + " by id";
     if (p.inferred > 0)
       text +=
           ", " + share(p.inferred) + " inferred (mean posterior " + Percent(r.mean_posterior) + ")";
+    if (p.root > 0) text += ", " + share(p.root) + " begin there";
     std::string why;
     const std::pair<uint64_t, const char*> unknown[] = {
         {p.lost, " named and never came"},
         {p.not_found, " not found"},
-        {p.sender_unknown, " whose sender cannot be told"}};
+        {p.not_looked_for, " behind a call of which it is not known whom it reached"},
+        {p.sender_unknown, " whose sender the clocks do not tell"},
+        {p.waiting, " still looked for"}};
     for (const auto& [n, what] : unknown) {
       if (n > 0) why += (why.empty() ? "" : ", ") + std::to_string(n) + what;
     }

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -76,6 +77,7 @@ struct Picture {
   std::vector<std::string> broken_off_files, damaged_files;
   std::vector<Entity> entities;
   std::vector<Edge> edges;
+  std::set<EntityId> owner_unknown;  // entities that stand for an address of nobody that was seen
   std::vector<Nanos> window_starts;
   std::vector<TimeLine> lines;
   std::vector<Estimate> estimates;           // ordered by state, entity, caller, detail, start
@@ -87,6 +89,7 @@ struct Picture {
   std::vector<std::shared_ptr<const RebuiltRequest>> requests_before;
   RebuildStats rebuilding;
   ParentStats parents;
+  uint64_t orphan_spans = 0;  // of any kind: an id names their parent, and it never came
   /// By how much the times of each service may be off; absent: nothing bounds it.
   std::map<EntityId, Nanos> clock_bounds;
   std::vector<MixedUnits> mixed_units;  // by entity, then quantity

@@ -10,8 +10,22 @@ std::string_view JoinBasisName(JoinBasis basis) {
       return "id";
     case JoinBasis::kInferred:
       return "inferred";
-    case JoinBasis::kNone:
-      return "none";
+    case JoinBasis::kUnknown:
+      return "unknown";
+  }
+  return "";
+}
+
+std::string_view UnknownParentName(UnknownParent why) {
+  switch (why) {
+    case UnknownParent::kLost:
+      return "lost";
+    case UnknownParent::kNotFound:
+      return "not_found";
+    case UnknownParent::kNotLookedFor:
+      return "not_looked_for";
+    case UnknownParent::kClocks:
+      return "sender_unknown";
   }
   return "";
 }
@@ -29,7 +43,7 @@ std::string_view WholenessName(Wholeness w) {
 }
 
 Wholeness WholenessOf(const RebuiltRequest& request) {
-  if (request.root().basis == JoinBasis::kNone) return Wholeness::kFragment;
+  if (request.root().basis == JoinBasis::kUnknown) return Wholeness::kFragment;
   return request.lost + request.left_out > 0 ? Wholeness::kIncomplete : Wholeness::kComplete;
 }
 

@@ -15,12 +15,21 @@ namespace tomograph::telemetry {
 
 /// What a span's place in the tree goes by.
 enum class JoinBasis : uint8_t {
-  kRoot,      // nothing is above it, and nothing is missing
+  kRoot,      // it begins here: nothing that was seen could have caused it; see `none`
   kId,        // its parent's id, or a link to it: a fact
   kInferred,  // timing and whatever else tells something; see `posterior`
-  kNone,      // there should be something above it that was not found
+  kUnknown,   // something may be above it; see UnknownParent
 };
-std::string_view JoinBasisName(JoinBasis basis);  // "root", "id", "inferred", "none"
+std::string_view JoinBasisName(JoinBasis basis);  // "root", "id", "inferred", "unknown"
+
+/// Why it is not known what is above a span.
+enum class UnknownParent : uint8_t {
+  kLost,          // an id names it, and it never came
+  kNotFound,      // it was looked for, and none of those seen is likely enough
+  kNotLookedFor,  // calls that may have been it went nobody knows where (open_calls.h)
+  kClocks,        // the hosts' clocks do not let it be told
+};
+std::string_view UnknownParentName(UnknownParent why);  // "lost", "not_found", ...
 
 struct RebuiltSpan {
   /// Another span that it may belong to.
@@ -47,8 +56,9 @@ struct RebuiltSpan {
   double clock_bound_s = -1;         // how wrong the corrected times may be; < 0: not known
   int32_t parent = -1;               // in RebuiltRequest::spans
   JoinBasis basis = JoinBasis::kRoot;
-  double posterior = 1;  // of `parent`
-  double none = 0;       // that nothing which was seen is above it
+  UnknownParent why = UnknownParent::kNotFound;  // of kUnknown
+  double posterior = 1;                          // of `parent`
+  double none = 0;  // that nothing which was seen is above it; of kRoot 1 where none could be
   Choice runner_up;
   /// A span that it links to, beside its parent: what else it came of.
   struct Link {
@@ -66,7 +76,8 @@ struct RebuiltRequest {
   uint32_t by_id = 0, inferred = 0, lost = 0;  // joins by id and by inference; spans that are lost
   bool failed = false;                         // the root failed
   uint32_t left_out = 0;                       // spans beyond what one request may show
-  double probability = 1;  // that all inferred joins are right, were they independent
+  double probability = 1;  // that all inferred joins, and that it begins here, are right, were they
+                           // independent
 
   const RebuiltSpan& root() const { return spans.front(); }
 };
@@ -114,16 +125,17 @@ struct RebuildStats {
   double mean_posterior = 0;  // of the inferred joins; NaN: none
 };
 
-/// How the parents are known of spans that should have one, so far. A root that nothing speaks
-/// against is none of these.
+/// How it is known what called the requests that were received (spans of servers and consumers), so
+/// far: each is one of these.
 struct ParentStats {
   uint64_t by_id = 0;
   uint64_t inferred = 0;
-  uint64_t lost = 0;            // an id names it, and it never came
-  uint64_t not_found = 0;       // nothing names it, and it was not among those seen
-  uint64_t sender_unknown = 0;  // see RebuildStats
-  uint64_t unknown() const { return lost + not_found + sender_unknown; }
-  uint64_t all() const { return by_id + inferred + unknown(); }
+  uint64_t root = 0;  // JoinBasis::kRoot
+  // UnknownParent:
+  uint64_t lost = 0, not_found = 0, not_looked_for = 0, sender_unknown = 0;
+  uint64_t waiting = 0;  // it is being looked for
+  uint64_t unknown() const { return lost + not_found + not_looked_for + sender_unknown + waiting; }
+  uint64_t all() const { return by_id + inferred + root + unknown(); }
 };
 
 }  // namespace tomograph::telemetry

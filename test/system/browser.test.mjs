@@ -420,6 +420,35 @@ describe('lines of the service map pass no box', () => {
 });
 
 describe('use', () => {
+  test('an address of nobody is on the map, and it is said that its owner is unknown', async () => {
+    const picture = fixture('normal');
+    const node = picture.topology.nodes.find((n) => n.name === 'mailer') ?? picture.topology.nodes.at(-1);
+    Object.assign(node, { name: '10.0.0.9:80', kind: 'link', owner_unknown: true, sends_itself: false });
+    await withFixture(picture, {}, async (page) => {
+      const box = page.locator('svg .node', { hasText: '10.0.0.9:80' });
+      assert.match(await box.getAttribute('aria-label'), /10\.0\.0\.9:80, .*owner unknown/);
+      assert.match(await box.textContent(), /owner unknown/);
+    });
+  });
+
+  test('the numbers behind the time axis are not cut, on a desk or a phone', async () => {
+    for (const viewport of [desktop, { width: 1100, height: 900 }, phone]) {
+      await withFixture('incident', { viewport }, async (page) => {
+        await page.getByText('Numbers as a table').click();
+        const [inside, room] = await page.locator('.numbers').evaluate((box) => [box.scrollWidth, box.clientWidth]);
+        assert.ok(inside <= room, `${inside} px in ${room} at ${viewport.width}`);
+      });
+    }
+  });
+
+  test('lines of a map that is scaled down keep their width', () =>
+    withFixture('huge', { viewport: phone }, async (page) => {
+      const calls = await page.locator('.edge .call').evaluateAll((paths) => paths.map((path) => ({
+        wide: Number(path.getAttribute('stroke-width')), scaled: getComputedStyle(path).vectorEffect !== 'non-scaling-stroke' })));
+      assert.ok(calls.length > 0);
+      for (const { wide, scaled } of calls) assert.ok(wide >= 1.5 && !scaled, `${wide}, scaled: ${scaled}`);
+    }));
+
   test('evidence opens in a drawer, and Escape closes it', () =>
     withFixture('incident', {}, async (page) => {
       await page.getByRole('button', { name: /slowest request/ }).click();
@@ -503,6 +532,12 @@ describe('use', () => {
         await page.keyboard.press('Escape');
         await page.getByRole('button', { name: /slowest request/ }).click();
         await page.getByRole('alert').getByText('This report holds no raw records').waitFor();
+        await page.keyboard.press('Escape');
+        await panel(page).getByRole('button', { name: 'Show', exact: true }).click();
+        assert.match(await panel(page).innerText(), /A sample of 1: /);
+        await panel(page).locator('tbody button').first().click();
+        await panel(page).locator('[role=treeitem]').first().waitFor();
+        assert.equal(await panel(page).locator('[role=treeitem]').count(), 5);
       });
     } finally {
       rmSync(folder, { recursive: true });
@@ -514,22 +549,24 @@ const quality = (page) => page.locator('section[aria-label="Data quality"]');
 const map = (page) => page.locator('section[aria-label="Service map"]');
 
 describe('how sure and how whole', () => {
-  test('parents of spans: by id, inferred and unknown, and never all of them when some are not known', async () => {
+  test('what called the requests: by id, inferred, nothing and unknown, and never all by id when some are not', async () => {
     const picture = fixture('incident');
-    picture.status.parents = { by_id: 99_990, inferred: 0, lost: 8, not_found: 0, sender_unknown: 2 };
+    const none = { lost: 0, not_found: 0, not_looked_for: 0, sender_unknown: 0, waiting: 0 };
+    picture.status.parents = { by_id: 99_990, inferred: 0, root: 0, unknown: 10, all: 100_000, why_unknown: { ...none, lost: 8, sender_unknown: 2 } };
+    picture.status.orphan_spans = 8;
     picture.status.clocks = { hosts: 4, unknown: 1 };
     await withFixture(picture, {}, async (page) => {
       const told = await quality(page).innerText();
-      assert.match(told, /parents of spans\s+> 99\.9 % by id, 0\.01 % unknown\s+8 named by an id, and never came; 2 whose sender/);
+      assert.match(told, /requests by what called them\s+> 99\.9 % by id, 0\.01 % unknown\s+8 named by an id, and never came; 2 whose sender/);
       assert.match(told, /clocks\s+25 % unknown \(1 of 4 hosts\)/);
       assert.match(told, /8 spans name a parent that never came/);
       assert.ok(!/100 %/.test(told));
     });
-    picture.status.parents = { by_id: 60, inferred: 30, lost: 4, not_found: 6, sender_unknown: 0 };
+    picture.status.parents = { by_id: 50, inferred: 30, root: 10, unknown: 10, all: 100, why_unknown: { ...none, lost: 4, not_found: 1, not_looked_for: 5 } };
     picture.estimates.push({ state: 'missing_server_spans', value: 12.2 }, { state: 'missing_client_spans', value: null });
     await withFixture(picture, {}, async (page) => {
       const told = await quality(page).innerText();
-      assert.match(told, /60 % by id, 30 % inferred, 10 % unknown/);
+      assert.match(told, /50 % by id, 30 % inferred, 10 % begin there, 10 % unknown\s+4 named by an id, and never came; 1 not among what was seen; 5 that may be a call of which it is not known whom it reached/);
       assert.match(told, /Spans are missing: in the newest window about 12 of servers'/);
     });
   });
@@ -704,7 +741,7 @@ describe('rebuilt requests', () => {
       const names = () => section.locator('tbody tr').allInnerTexts();
       assert.equal((await names()).length, 4);
       assert.match(await section.innerText(), /A sample of 4: of each kind/);
-      assert.match((await names())[0], /▲ gateway POST \/checkout\/:user\s+09:09:50\s+41\.2 ms\s+10\s+2\s+1\s+57 %/);
+      assert.match((await names())[0], /▲ gateway POST \/checkout\/:user\s+09:09:50\s+41\.2 ms\s+10\s+2\s+1\s+begins here\s+57 %/);
       assert.match((await names())[1], /GET \/products\/:id.*by id/s);
       await section.getByLabel('Order').selectOption('slowest');
       assert.match((await names())[0], /GET \/report/);
@@ -724,7 +761,7 @@ describe('rebuilt requests', () => {
       assert.match(await row(page, 'insert payments').innerText(), /61 %/);
       assert.equal(await section.locator('.bar.lost').count(), 1);
       assert.match(await row(page, 'lost span').getAttribute('aria-label'), /a span that never came/);
-      assert.match(await row(page, 'audit').innerText(), /not found/);
+      assert.match(await row(page, 'audit').innerText(), /unknown/);
       assert.equal(await row(page, 'audit').getAttribute('aria-level'), '1');
       assert.equal(await row(page, 'insert payments').getAttribute('aria-level'), '6');
     }));
@@ -739,26 +776,38 @@ describe('rebuilt requests', () => {
       assert.match(await told.innerText(), /its id says so/);
       assert.ok(!(await told.innerText()).includes('runner-up'));
       await row(page, 'audit').click();
-      assert.match(await told.innerText(), /What caused it was not found \(88 % that it is none of those that were seen\)/);
+      assert.match(await told.innerText(), /Unknown what caused it: it was looked for, and not found \(88 % that it is none of those that were seen\)/);
       await section.getByRole('button', { name: 'Next inferred join' }).click();
       await page.mouse.move(0, 0);
       assert.match(await told.innerText(), /93 % probable/);
     }));
 
   test('what is incomplete or a fragment is not called sure, and what is missing is said', async () => {
-    const all = [requests.plain, requests.fragment, requests.incomplete];
+    const all = [requests.plain, requests.fragment, requests.incomplete, requests.alone, requests.behindAddress];
     const routes = requests.requestRoutes(all);
     await withRequests({ routes }, async (page, section) => {
       const sure = async (name) => section.locator('tbody tr', { hasText: name }).locator('td.sure').innerText();
       assert.equal(await sure('cart GET /cart'), 'fragment');
       assert.equal(await sure('gateway GET /cart'), 'incomplete');
       assert.equal(await sure('GET /products/:id'), 'by id');
+      assert.equal(await sure('billing GET /bill'), '80 %');
+      assert.equal(await sure('mailer POST /mail'), 'fragment');
+      const caller = async (name) => section.locator('tbody tr', { hasText: name }).locator('td.caller').innerText();
+      assert.equal(await caller('GET /products/:id'), 'begins here');
+      assert.equal(await caller('billing GET /bill'), 'begins here, 80 %');
+      assert.equal(await caller('mailer POST /mail'), 'unknown');
       const told = await section.innerText();
-      assert.match(told, /Of these 1 is incomplete \(spans are lost or not shown\), and 1 is a fragment \(what caused it was not found\)\./);
-      assert.match(told, /of 5 received requests it cannot be told who sent them/);
+      assert.match(told, /Of these 1 is incomplete \(spans are lost or not shown\), and 2 are fragments \(it is not known what caused it\)\./);
+      assert.match(told, /of 5 received requests the clocks do not let it be told who sent them/);
     });
     await withRequests({ one: requests.fragment, routes }, async (page, section) => {
-      assert.match(await section.locator('.facts').innerText(), /fragment: what caused it was not found/);
+      assert.match(await section.locator('.facts').innerText(), /fragment: it is not known what caused it/);
+    });
+    await withRequests({ one: requests.alone, routes }, async (page, section) => {
+      assert.match(await section.locator('aside').innerText(), /It begins here: inferred, 80 % probable/);
+    });
+    await withRequests({ one: requests.behindAddress, routes }, async (page, section) => {
+      assert.match(await section.locator('aside').innerText(), /Unknown what caused it: it may be a call of which it is not known whom it reached/);
     });
     await withRequests({ one: requests.plain, routes }, async (page, section) => {
       assert.match(await section.locator('.facts').innerText(), /complete: nothing of it is known to be missing/);

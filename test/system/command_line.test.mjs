@@ -25,6 +25,21 @@ test('a word that is none is named, with what is near', () => {
   assert.match(said(), /subcommand is required/);
 });
 
+test('what evaluate reads may be named alone or after --data', () => {
+  const nowhere = join(folder, 'no-data');
+  const suites = { incidents: ['--suite', 'petshop'], sampling: [], requests: [], clocks: [], spans: [] };
+  for (const [suite, flags] of Object.entries(suites)) {
+    const said = (...words) => {
+      const run = spawnSync(binary, ['evaluate', suite, ...flags, ...words], { encoding: 'utf8', timeout: 20_000 });
+      assert.equal(run.status, 1, `${suite}: ${run.stderr}`);
+      return run.stderr;
+    };
+    assert.match(said(nowhere), /no-data/, suite);
+    assert.equal(said('--data', nowhere), said(nowhere));
+    assert.match(said(), /required/, suite);
+  }
+});
+
 describe('tomograph reconstruct', () => {
   // There is no such recording: what is named first was looked at first.
   const refused = (...flags) => {
@@ -32,6 +47,12 @@ describe('tomograph reconstruct', () => {
     assert.equal(run.status, 1, `exit ${run.status} ${run.signal}: ${run.stdout}${run.stderr}`);
     return run.stderr;
   };
+
+  test('--help says what --links writes', () => {
+    const { stdout } = spawnSync(binary, ['reconstruct', '--help'], { encoding: 'utf8', timeout: 20_000 });
+    assert.match(stdout, /--links/);
+    assert.match(stdout.replace(/\s+/g, ' '), /a line of JSON each, with its posterior and runner-up/);
+  });
 
   test('a report that cannot be written', () => {
     assert.match(refused('--report', join(folder, 'no-folder', 'report.html')), /report\.html: cannot be written/);

@@ -20,7 +20,7 @@ function request(number, rows) {
       peer_name: null, operation, kind, failed: false, layer: 'observed',
       raw_start_ms: t0 + start + shift, raw_end_ms: t0 + start + length + shift, start_ms: t0 + start, end_ms: t0 + start + length,
       clock: { host: host ?? null, offset_ms: clock ? shift : null, bound_ms: clock?.bound ?? null, corrected: clock?.corrected ?? false, ahead_ms: null, ahead_bound_ms: null },
-      parent, link: { basis: link.basis, posterior: link.posterior ?? 1, none: link.none ?? 0, runner_up: link.runner_up ?? null }, ...more,
+      parent, link: { basis: link.basis, why: link.why ?? null, posterior: link.posterior ?? 1, none: link.none ?? 0, runner_up: link.runner_up ?? null }, ...more,
     };
   });
   const inferred = spans.filter((s) => s.link.basis === 'inferred');
@@ -31,9 +31,10 @@ function request(number, rows) {
     duration_ms: root.end_ms - root.start_ms, spans: spans.length, left_out: 0,
     services: [...new Set(spans.map((s) => s.service_name).filter(Boolean))], failed: root.failed,
     links_by_id: spans.filter((s) => s.link.basis === 'id').length, links_inferred: inferred.length,
-    lost_spans: lost, not_found: spans.filter((s) => s.link.basis === 'none').length,
-    wholeness: root.link.basis === 'none' ? 'fragment' : lost > 0 ? 'incomplete' : 'complete',
-    probability: inferred.length > 0 ? inferred.reduce((p, s) => p * s.link.posterior, 1) : null,
+    lost_spans: lost, unknown: spans.filter((s) => s.link.basis === 'unknown').length, root_link: root.link,
+    wholeness: root.link.basis === 'unknown' ? 'fragment' : lost > 0 ? 'incomplete' : 'complete',
+    probability: inferred.length > 0 || root.link.none < 1 && root.link.basis === 'root'
+      ? inferred.reduce((p, s) => p * s.link.posterior, root.link.basis === 'root' ? root.link.none : 1) : null,
     all: spans,
   };
 }
@@ -42,7 +43,7 @@ const guess = (posterior, none, service_name, operation) => ({
   basis: 'inferred', posterior, none,
   runner_up: service_name ? { id: id16(999), service_name, operation, posterior: Number((1 - posterior - none).toFixed(3)) } : null,
 });
-const root = { basis: 'root' };
+const root = { basis: 'root', none: 1 };
 
 /// A checkout: payment's context is not propagated, cart's middle span never came, and nobody knows who asked for the audit.
 export const checkout = request(1, [
@@ -55,7 +56,7 @@ export const checkout = request(1, [
   ['checkout', 'POST payment', 'client', 'web-2', 2, 10.2, 25.0, { basis: 'id' }, { failed: true, peer_name: 'payment' }],
   ['payment', 'POST /payments', 'server', 'pay-1', 6, 11.4, 22.9, guess(0.93, 0.02, 'checkout', 'POST payment'), { failed: true }],
   ['payment', 'insert payments', 'client', 'pay-1', 7, 13.0, 17.7, guess(0.61, 0.04, 'payment', 'POST /payments')],
-  ['payment', 'audit', 'internal', 'pay-1', null, 33.0, 5.0, { basis: 'none', posterior: 0, none: 0.88 }],
+  ['payment', 'audit', 'internal', 'pay-1', null, 33.0, 5.0, { basis: 'unknown', why: 'not_found', posterior: 0, none: 0.88 }],
 ]);
 
 /// All by id, and no clock is off.
@@ -66,9 +67,13 @@ export const plain = request(2, [
 
 /// All that is there is joined by id, and what caused it was lost.
 export const fragment = request(5, [
-  ['cart', 'GET /cart', 'server', 'web-1', null, -300, 6.4, { basis: 'none', posterior: 1, none: 1 }],
+  ['cart', 'GET /cart', 'server', 'web-1', null, -300, 6.4, { basis: 'unknown', why: 'not_found', posterior: 1, none: 1 }],
   ['cart', 'HGETALL', 'client', 'web-1', 0, -299, 4.2],
 ]);
+
+/// Single spans, without a join: of one it is inferred that nobody called it, of one it is not known.
+export const alone = request(8, [['billing', 'GET /bill', 'server', 'web-1', null, -700, 9, { basis: 'root', none: 0.8 }]]);
+export const behindAddress = request(9, [['mailer', 'POST /mail', 'server', 'web-1', null, -800, 9, { basis: 'unknown', why: 'not_looked_for', posterior: 0 }]]);
 
 /// All by id but for one span that never came.
 export const incomplete = request(6, [

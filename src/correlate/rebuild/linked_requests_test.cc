@@ -106,7 +106,7 @@ TEST_F(LinkedRequests, LinksToWhatNeverCameAreCountedAndLeadNowhere) {
   const auto request = RecentWith(received.span);
   ASSERT_NE(request, nullptr);
   EXPECT_THAT(request->spans, SizeIs(1)) << "no span is made up for it";
-  EXPECT_EQ(request->root().basis, JoinBasis::kNone);
+  EXPECT_EQ(request->root().basis, JoinBasis::kUnknown);
   EXPECT_EQ(request->root().none, 0);
   ASSERT_THAT(request->root().links, SizeIs(1));
   EXPECT_FALSE(request->root().links[0].seen);

@@ -88,7 +88,7 @@ double LostSpans::Weight(const OpenSpan& grandparent, const OpenSpan& child) con
 
 Above LostSpans::Place(telemetry::TraceId id, const ShelvedTrace& trace,
                        const std::vector<int32_t>& children) const {
-  Above above{JoinBasis::kNone, {}, 0, 1, {}, 0};
+  Above above{JoinBasis::kUnknown, {}, 0, 1, {}, 0};
   if (trace.spans.size() > kMaxSpans) return above;
   Hull hull;
   for (const int32_t c : children) {
@@ -134,7 +134,7 @@ Above LostSpans::Place(telemetry::TraceId id, const ShelvedTrace& trace,
     above.runner_up_posterior = static_cast<float>(candidates[1].weight / sum);
   }
   if (above.posterior < kLikelier) {
-    return {JoinBasis::kNone, {}, 0, 1 - above.posterior, above.parent, above.posterior};
+    return {JoinBasis::kUnknown, {}, 0, 1 - above.posterior, above.parent, above.posterior};
   }
   return above;
 }

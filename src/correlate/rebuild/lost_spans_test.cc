@@ -60,11 +60,11 @@ TEST(LostSpans, HangsWhereItHungElsewhere) {
 TEST(LostSpans, ALinkThatWasNeverSeenIsNoPlace) {
   LostSpans lost;
   Above above = PlaceBelow(lost, {kJob});
-  EXPECT_EQ(above.basis, JoinBasis::kNone) << "nothing is known";
+  EXPECT_EQ(above.basis, JoinBasis::kUnknown) << "nothing is known";
   EXPECT_EQ(above.runner_up.span, 10u);
   Learn(&lost, kWeb, 50);
   above = PlaceBelow(lost, {kJob});
-  EXPECT_EQ(above.basis, JoinBasis::kNone) << "it always hung elsewhere";
+  EXPECT_EQ(above.basis, JoinBasis::kUnknown) << "it always hung elsewhere";
   EXPECT_LT(above.runner_up_posterior, .05);
 }
 
@@ -72,7 +72,7 @@ TEST(LostSpans, ARareLinkIsNoLikelyPlace) {
   LostSpans lost;
   Learn(&lost, kWeb, 99);
   Learn(&lost, kJob, 1);
-  EXPECT_EQ(PlaceBelow(lost, {kJob}).basis, JoinBasis::kNone);
+  EXPECT_EQ(PlaceBelow(lost, {kJob}).basis, JoinBasis::kUnknown);
   EXPECT_EQ(PlaceBelow(lost, {kWeb}).basis, JoinBasis::kInferred);
 }
 
@@ -80,7 +80,7 @@ TEST(LostSpans, HugeTracesAreNotSearched) {
   LostSpans lost;
   Learn(&lost, kWeb, 50);
   EXPECT_EQ(PlaceBelow(lost, {kWeb}, LostSpans::kMaxSpans - 2).basis, JoinBasis::kInferred);
-  EXPECT_EQ(PlaceBelow(lost, {kWeb}, LostSpans::kMaxSpans - 1).basis, JoinBasis::kNone);
+  EXPECT_EQ(PlaceBelow(lost, {kWeb}, LostSpans::kMaxSpans - 1).basis, JoinBasis::kUnknown);
 }
 
 }  // namespace

@@ -25,10 +25,12 @@ using telemetry::InferredJoin;
 using telemetry::JoinBasis;
 using telemetry::kNoEntity;
 using telemetry::TraceId;
+using telemetry::UnknownParent;
 
 // A join between services that is as sure tells the linker the other side of a call, as an id
 // would.
 constexpr float kSureOfHop = .8;
+constexpr double kLikelier = .5;  // than all else together
 
 bool AllLeave(const LeavingTrace& trace) {
   for (size_t i = 0; i < trace.joined.spans().size(); ++i)
@@ -87,7 +89,8 @@ struct RequestRebuilder::Impl {
     EntityId address = kNoEntity;
     Nanos start = 0;
     bool undecided = false;
-    bool all_sent = true;  // whoever may have sent it is known to the linker
+    bool all_sent = true;    // whoever may have sent it is known to the linker,
+    bool all_placed = true;  // and no call of which nobody knows the callee may have been it
 
     /// What it may be joined to may end by its own clock as early as this.
     Nanos earliest() const {
@@ -106,8 +109,8 @@ struct RequestRebuilder::Impl {
 
   // ---- what comes in ----
 
-  void Take(const LeavingTrace& trace, const MissingJoins& missing, const CallPlacer& placer,
-            const LinkBook& links) {
+  void Take(const LeavingTrace& trace, const MissingJoins& missing, const OpenCalls& open,
+            const CallPlacer& placer, const LinkBook& links) {
     lost_spans.Learn(trace);
     for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
       if (trace.Leaves(i) && trace.joined.parent(i) != JoinedTrace::kNone) ++totals.by_id;
@@ -124,10 +127,12 @@ struct RequestRebuilder::Impl {
     const bool known = (all_leave ? judged.erase(trace.id) : judged.count(trace.id)) > 0;
     const bool linked = links.in_use() && HasToDoWithLinks(trace, links);
     if (records.empty() && !linked && shelf.traces().count(trace.id) == 0) {
-      if (!known) TakeAsItIs(trace, all_leave);
+      CountParents(trace, open, links);
+      if (!known) TakeAsItIs(trace, open, all_leave);
       return;
     }
     if (!shelf.Add(trace)) {
+      CountParents(trace, open, links);
       refused += records.size();
       for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
         const uint64_t span = trace.joined.spans()[i].id;
@@ -138,11 +143,16 @@ struct RequestRebuilder::Impl {
     if (known) shelf.traces().at(trace.id).shown = true;
     if (linked) JoinLinks(trace, links);
     for (const MadeRecord& made : records) {
-      const Ref ref = RefTo(trace, made);
+      const OpenSpan& span = trace.joined.spans()[made.span];
+      Ref ref = RefTo(trace, made);
+      ref.all_placed = !MayBeCalled(span, open, /*looked_for=*/true);
       if (!refs.emplace(made.record.id, ref).second) continue;  // it was sent again
       if (ref.undecided) ++undecided[ref.earliest()];
-      Hand(made.record, ref, trace.joined.spans()[made.span].host);
+      if (ref.undecided && ref.part == SpanPart::kArrived) ++parents.waiting;
+      Hand(made.record, ref, span.host);
     }
+    CountParents(trace, open, links);
+    MarkOpen(trace, open, &shelf);
   }
 
   // ---- what spans link to ----
@@ -155,6 +165,11 @@ struct RequestRebuilder::Impl {
       if (LinkBook::Sends(span) && trace.joined.children(i).empty()) return true;
     }
     return false;
+  }
+
+  static bool LinksToSeen(const OpenSpan& span, const LinkBook& links) {
+    const std::vector<LinkedSpan> linked = links.Linked(span);
+    return std::any_of(linked.begin(), linked.end(), [](const LinkedSpan& l) { return l.seen; });
   }
 
   void JoinLinks(const LeavingTrace& trace, const LinkBook& links) {
@@ -182,7 +197,7 @@ struct RequestRebuilder::Impl {
     if (span.parent != 0) return;
     for (const LinkedSpan& target : kept)
       if (shelf.Find(target.ref) != nullptr && HangBelow(ref, target.ref)) return;
-    shelf.Join(ref, {JoinBasis::kNone, {}, 0, 0, {}, 0});
+    shelf.Join(ref, Unknown(UnknownParent::kLost, 0));
     for (const LinkedSpan& target : kept) waiting_links.insert({target.ref, ref});
   }
 
@@ -196,7 +211,7 @@ struct RequestRebuilder::Impl {
   }
 
   bool HangBelow(const SpanRef& span, const SpanRef& target) {
-    if (!shelf.Join(span, {JoinBasis::kId, target, 1, 0, {}, 0, true})) return false;
+    if (!shelf.Join(span, {JoinBasis::kId, target, 1, 0, {}, 0, {}, true})) return false;
     ++totals.by_id;
     return true;
   }
@@ -204,8 +219,51 @@ struct RequestRebuilder::Impl {
   static Ref RefTo(const LeavingTrace& trace, const MadeRecord& made) {
     const OpenSpan& span = trace.joined.spans()[made.span];
     const SpanRef top{trace.id, trace.joined.spans()[made.top].id};
-    return {{trace.id, span.id}, top,        made.part,      span.service,
-            made.address,        span.start, made.undecided, true};
+    return {{trace.id, span.id}, top,  made.part, span.service, made.address, span.start,
+            made.undecided,      true, true};
+  }
+
+  /// Is it being looked for who sent what was received?
+  bool LookedFor(TraceId trace, const OpenSpan& span) const {
+    const auto at = refs.find(RecordId(trace, span.id, SpanPart::kArrived));
+    return at != refs.end() && at->second.undecided;
+  }
+
+  static bool MayBeCalled(const OpenSpan& span, const OpenCalls& open, bool looked_for = false) {
+    return span.incoming() && span.parent == 0 && span.links == 0 &&
+           open.MayBe(span.service, span.kind, span.start, span.end, looked_for);
+  }
+
+  void CountParents(const LeavingTrace& trace, const OpenCalls& open, const LinkBook& links) {
+    for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
+      const OpenSpan& span = trace.joined.spans()[i];
+      if (!trace.Leaves(i) || !span.incoming()) continue;
+      if (trace.joined.parent(i) != JoinedTrace::kNone) {
+        ++parents.by_id;
+      } else if (span.parent != 0) {
+        // It may have left before.
+        ++(shelf.Find({trace.id, span.parent}) != nullptr ? parents.by_id : parents.lost);
+      } else if (span.links != 0) {
+        ++(LinksToSeen(span, links) ? parents.by_id : parents.lost);
+      } else if (!LookedFor(trace.id, span)) {
+        ++(MayBeCalled(span, open) ? parents.not_looked_for : parents.root);
+      }
+    }
+  }
+
+  /// What may have been called by nobody knows whom is no root.
+  void MarkOpen(const LeavingTrace& trace, const OpenCalls& open, TraceShelf* on) {
+    for (const OpenSpan& span : trace.joined.spans()) {
+      if (!MayBeCalled(span, open) || LookedFor(trace.id, span)) continue;
+      const SpanRef ref{trace.id, span.id};
+      const ShelvedSpan* present = on->Find(ref);
+      if (present == nullptr || present->above.basis != JoinBasis::kRoot) continue;
+      on->Join(ref, Unknown(UnknownParent::kNotLookedFor, 0));
+    }
+  }
+
+  static Above Unknown(UnknownParent why, double none) {
+    return {JoinBasis::kUnknown, {}, 0, static_cast<float>(none), {}, 0, why};
   }
 
   /// A request of which it is still to be told who sent it waits for that.
@@ -247,10 +305,10 @@ struct RequestRebuilder::Impl {
 
   /// Nothing is to be inferred. It is judged once: when it is whole, although some of it may leave
   /// later, or, for what is wrong with it, when nothing more can come.
-  void TakeAsItIs(const LeavingTrace& trace, bool all_leave) {
+  void TakeAsItIs(const LeavingTrace& trace, const OpenCalls& open, bool all_leave) {
     const Shape shape = ShapeOf(trace.joined, &below);
     const bool lost = shape.misses_parent && all_leave && !trace.trimmed && !trace.cut_off;
-    if (lost || shape.circle || (shape.whole() && Wanted(trace))) ShowAtOnce(trace);
+    if (lost || shape.circle || (shape.whole() && Wanted(trace))) ShowAtOnce(trace, open);
     if (!all_leave && (shape.circle || shape.whole())) judged.insert(trace.id);
   }
 
@@ -263,7 +321,7 @@ struct RequestRebuilder::Impl {
   static Link Likeliest(Link link) {
     if (link.by_id) return link;
     Link::Choice& next = link.others.front();
-    if (next.posterior > std::max(link.posterior, .5f)) {
+    if (next.posterior > std::max(link.posterior, static_cast<float>(kLikelier))) {
       std::swap(link.request, next.request);
       std::swap(link.posterior, next.posterior);
       std::stable_sort(link.others.begin(), link.others.end(),
@@ -293,14 +351,15 @@ struct RequestRebuilder::Impl {
     join.span = call.span.span;
     const auto request = refs.find(link.request);
     const double elsewhere = Elsewhere(call);
-    // "Nobody" is none of those that the linker was told of.
-    if (!call.all_sent && link.request == 0) {
-      if (on_join) on_join(join);
-      return;
+    const bool somebody = link.request != 0 && request != refs.end() &&
+                          Somebody(call, request->second, link, elsewhere, &join);
+    if (call.part == SpanPart::kArrived) {
+      --parents.waiting;
+      if (somebody) ++parents.inferred;
     }
-    if (link.request == 0 || request == refs.end() ||
-        !Somebody(call, request->second, link, elsewhere, &join)) {
-      join.none = (link.request == 0 ? link.posterior : 1) * elsewhere;
+    if (!somebody) {
+      // "Nobody" is none of those that the linker was told of.
+      join.none = (link.request != 0 ? 1 : call.all_sent ? link.posterior : 0) * elsewhere;
       Nobody(call, elsewhere, join);
     }
     if (on_join) on_join(join);
@@ -321,16 +380,30 @@ struct RequestRebuilder::Impl {
   }
 
   void Nobody(const Ref& call, double elsewhere, const InferredJoin& join) {
-    // A request from outside has nobody above it; a call should have somebody, and of a request
-    // whose sender cannot be told, or that calls may be the cause of which nobody knows where they
-    // went, it is not known.
-    const bool arrived = call.part == SpanPart::kArrived;
-    if (arrived && join.none > 0 && elsewhere >= .5) return;
-    ++(arrived ? totals.sender_unknown : totals.not_found);
-    Above above{JoinBasis::kNone, {}, 0, static_cast<float>(join.none), {}, 0};
-    const ShelvedSpan* present = shelf.Find(call.joined);
-    if (present != nullptr && present->above.basis != JoinBasis::kInferred)
-      shelf.Join(call.joined, above);
+    const auto mark = [&](const Above& above) {
+      const ShelvedSpan* present = shelf.Find(call.joined);
+      if (present != nullptr && present->above.basis != JoinBasis::kInferred)
+        shelf.Join(call.joined, above);
+    };
+    if (call.part == SpanPart::kCall) {  // it should have somebody
+      ++totals.not_found;
+      return mark(Unknown(UnknownParent::kNotFound, join.none));
+    }
+    if (join.none == 0) {
+      ++totals.sender_unknown;
+      ++parents.sender_unknown;
+      return mark(Unknown(UnknownParent::kClocks, 0));
+    }
+    if (elsewhere < kLikelier || (!call.all_placed && join.none > kLikelier)) {
+      ++parents.not_looked_for;
+      return mark(Unknown(UnknownParent::kNotLookedFor, join.none));
+    }
+    if (join.none <= kLikelier) {
+      ++parents.not_found;
+      return mark(Unknown(UnknownParent::kNotFound, join.none));
+    }
+    ++parents.root;
+    mark({JoinBasis::kRoot, {}, 0, static_cast<float>(join.none), {}, 0});
   }
 
   /// False: it is not here any more, or would stand above itself.
@@ -417,11 +490,12 @@ struct RequestRebuilder::Impl {
     return false;
   }
 
-  void ShowAtOnce(const LeavingTrace& trace) {
+  void ShowAtOnce(const LeavingTrace& trace, const OpenCalls& open) {
     TraceShelf alone(SIZE_MAX);
     LeavingTrace all = trace;
     all.before = INT64_MAX;
     alone.Add(all);
+    MarkOpen(all, open, &alone);
     RequestTrees trees(alone, lost_spans, strings);
     Show(trees.RootedIn(trace.id), alone);
   }
@@ -518,6 +592,7 @@ struct RequestRebuilder::Impl {
   size_t links_kept = 0;
   std::vector<InferredEdge> edges;
   telemetry::RebuildStats totals;
+  telemetry::ParentStats parents;
   double posterior_sum = 0;
   uint64_t refused = 0;
   RecordMaker maker;
@@ -531,14 +606,16 @@ RequestRebuilder::~RequestRebuilder() = default;
 
 void RequestRebuilder::OnJoin(JoinSink sink) { impl_->on_join = std::move(sink); }
 void RequestRebuilder::Take(const LeavingTrace& trace, const MissingJoins& missing,
-                            const CallPlacer& placer, const LinkBook& links) {
-  impl_->Take(trace, missing, placer, links);
+                            const OpenCalls& open, const CallPlacer& placer,
+                            const LinkBook& links) {
+  impl_->Take(trace, missing, open, placer, links);
 }
 void RequestRebuilder::Advance(Nanos until) { impl_->Advance(until); }
 void RequestRebuilder::Finish() { impl_->Finish(); }
 std::vector<InferredEdge> RequestRebuilder::TakeEdges() { return std::exchange(impl_->edges, {}); }
 std::vector<RequestGallery::Kept> RequestRebuilder::Recent() const { return impl_->gallery.All(); }
 telemetry::RebuildStats RequestRebuilder::stats() const { return impl_->Stats(); }
+telemetry::ParentStats RequestRebuilder::parents() const { return impl_->parents; }
 size_t RequestRebuilder::bytes() const {
   return impl_->strays.bytes() + impl_->hop_clocks.bytes() + impl_->hops.bytes() +
          impl_->within.bytes() + impl_->shelf.bytes() +

@@ -15,6 +15,8 @@
 // never came, a lost span stands in for it (lost_spans.h). Only spans that name no parent are
 // joined by inference, and only where joins are missing (missing_joins.h); "nobody" is one of the
 // answers.
+// Elsewhere such a span is a root, unless a call that nobody knows the callee of may have been it
+// (open_calls.h).
 //
 // The same traces give the same answer, however they are chunked. Memory is bounded by the options;
 // what they refuse is counted. With complete ids it costs one pass over each trace. Not
@@ -27,6 +29,7 @@
 
 #include "correlate/linking/request_linker.h"
 #include "correlate/rebuild/missing_joins.h"
+#include "correlate/rebuild/open_calls.h"
 #include "correlate/rebuild/request_gallery.h"
 #include "correlate/requests/link_book.h"
 #include "correlate/requests/trace_assembler.h"
@@ -64,8 +67,8 @@ class RequestRebuilder {
   /// Every inferred join, as it is decided.
   void OnJoin(JoinSink sink);
   /// One of the traces that leave with a window. `placer` outlives it.
-  void Take(const LeavingTrace& trace, const MissingJoins& missing, const CallPlacer& placer,
-            const LinkBook& links);
+  void Take(const LeavingTrace& trace, const MissingJoins& missing, const OpenCalls& open,
+            const CallPlacer& placer, const LinkBook& links);
   /// All spans that ended before `until` have been taken.
   void Advance(Nanos until);
   /// No more traces will come.
@@ -76,6 +79,8 @@ class RequestRebuilder {
   /// Newest first.
   std::vector<RequestGallery::Kept> Recent() const;
   telemetry::RebuildStats stats() const;
+  /// Of all received requests that were taken.
+  telemetry::ParentStats parents() const;
   size_t bytes() const;
 
  private:

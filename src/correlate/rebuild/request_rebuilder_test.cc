@@ -62,7 +62,12 @@ TEST_F(Rebuilding, AHostThatIsNoServicesNameIsNobody) {
     Traffic(60, 20, {.hop_into_pay = true, .host = host});
     Run();
     EXPECT_TRUE(joins_.empty()) << host;
-    EXPECT_EQ(correlator_->Edges().size(), 1u) << host;  // web's to shop
+    // Web's to shop, and shop's to the address.
+    EXPECT_EQ(correlator_->Edges().size(), 2u) << host;
+    EXPECT_FALSE(HasEdge(shop_, pay_)) << host;
+    const EntityId address = ids_.entities.FindOrAdd(EntityKind::kLink, "", host);
+    EXPECT_TRUE(HasEdge(shop_, address)) << host;
+    EXPECT_EQ(correlator_->OwnerUnknown(), std::set<EntityId>{address}) << host;
   }
 }
 
@@ -265,7 +270,7 @@ TEST_F(Rebuilding, ACircleOfIdsIsShownWithoutItsRoot) {
     const auto request = RecentWith(root);
     ASSERT_NE(request, nullptr) << root;
     EXPECT_EQ(request->root().id, root);
-    EXPECT_EQ(request->root().basis, root == 1'006 ? JoinBasis::kRoot : JoinBasis::kNone);
+    EXPECT_EQ(request->root().basis, root == 1'006 ? JoinBasis::kRoot : JoinBasis::kUnknown);
     EXPECT_EQ(request->spans.size(), size);
   }
 }

@@ -42,7 +42,7 @@ std::vector<int32_t> OpenCircles(const ShelvedTrace& trace, std::vector<int32_t>
 bool IsRoot(const ShelvedTrace& trace, const ShelvedSpan& s) {
   switch (s.above.basis) {
     case JoinBasis::kRoot:
-    case JoinBasis::kNone:
+    case JoinBasis::kUnknown:
       return true;
     case JoinBasis::kId:
       return trace.trimmed && MissesParent(trace, s);
@@ -88,7 +88,7 @@ const RequestTrees::Local& RequestTrees::LocalOf(TraceId id) {
     LostSpan span{lost, std::move(children), {}};
     span.above = lost_spans_.Place(id, trace, span.children);
     if (HangsBelowItself(trace, parents, local.lost, span))
-      span.above = {JoinBasis::kNone, {}, 0, 1, {}, 0};
+      span.above = {JoinBasis::kUnknown, {}, 0, 1, {}, 0};
     if (span.above.basis == JoinBasis::kInferred)
       local.lost_below[span.above.parent.span].push_back(local.lost.size());
     local.lost.push_back(std::move(span));
@@ -175,6 +175,7 @@ RebuiltSpan RequestTrees::SpanOf(const Node& node) {
   out.end = s.end;
   out.clock_bound_s = s.clock_bound_s;
   out.basis = shelved.above.basis;
+  out.why = shelved.above.why;
   out.posterior = shelved.above.posterior;
   out.none = shelved.above.none;
   out.runner_up = ChoiceOf(shelved.above.runner_up, shelved.above.runner_up_posterior);
@@ -216,6 +217,7 @@ RebuiltSpan RequestTrees::SpanOfLost(const SpanRef& ref, const LostSpan& lost) {
     out.service = parent == nullptr ? telemetry::kNoEntity : parent->span.service;
   }
   out.basis = lost.above.basis;
+  out.why = lost.above.why;
   out.posterior = lost.above.posterior;
   out.none = lost.above.none;
   out.runner_up = ChoiceOf(lost.above.runner_up, lost.above.runner_up_posterior);
@@ -240,13 +242,18 @@ RebuiltRequest RequestTrees::Build(const Node& root) {
     RebuiltSpan span = SpanOf(next.node);
     span.parent = next.parent;
     // Its parent left before, or hangs below it.
-    if (span.parent < 0 && span.basis == JoinBasis::kId) span.basis = JoinBasis::kNone;
+    if (span.parent < 0 && span.basis == JoinBasis::kId) {
+      span.basis = JoinBasis::kUnknown;
+      span.why = telemetry::UnknownParent::kLost;
+    }
     if (span.lost) ++request.lost;
     if (span.links.size() > links_left) span.links.resize(links_left);
     links_left -= span.links.size();
     if (span.parent >= 0) {
       ++(span.basis == JoinBasis::kInferred ? request.inferred : request.by_id);
       request.probability *= span.posterior;
+    } else if (span.basis == JoinBasis::kRoot) {
+      request.probability *= span.none;
     }
     const auto at = static_cast<int32_t>(request.spans.size());
     request.spans.push_back(std::move(span));
@@ -269,7 +276,7 @@ std::vector<RebuiltRequest> RequestTrees::RootedIn(TraceId id) {
   for (const int32_t i : LocalOf(id).opened)
     requests.push_back(Build({{id, trace.spans[static_cast<size_t>(i)].span.id}, false}));
   for (const LostSpan& lost : LocalOf(id).lost) {
-    if (lost.above.basis == JoinBasis::kNone) requests.push_back(Build({{id, lost.id}, true}));
+    if (lost.above.basis == JoinBasis::kUnknown) requests.push_back(Build({{id, lost.id}, true}));
   }
   return requests;
 }

@@ -36,7 +36,9 @@ bool TraceShelf::Add(const LeavingTrace& leaving) {
   for (size_t i = 0; i < spans.size(); ++i) {
     if (!leaving.Leaves(i)) continue;
     ShelvedSpan shelved{spans[i], {}};
+    shelved.above.none = 1;
     if (spans[i].parent != 0) {
+      shelved.above.none = 0;
       shelved.above.basis = JoinBasis::kId;
       shelved.above.parent = {leaving.id, spans[i].parent};
     }

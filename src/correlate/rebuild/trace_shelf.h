@@ -22,6 +22,7 @@ struct Above {
   float none = 0;
   SpanRef runner_up;
   float runner_up_posterior = 0;
+  telemetry::UnknownParent why = telemetry::UnknownParent::kNotFound;  // of kUnknown
   bool by_link = false;  // kId: by a link of the span, which may lead to another trace
   /// It was there, in this trace or another, when it was decided.
   bool decided() const { return basis == telemetry::JoinBasis::kInferred || by_link; }

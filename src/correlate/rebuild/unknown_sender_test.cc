@@ -48,7 +48,7 @@ TEST_F(UnknownSender, IsCountedAndNotShownAsARootThatNobodyCalled) {
     const auto join = joins_.find(request->root().id);
     if (join == joins_.end() || join->second.parent_span != 0 || join->second.none > 0) continue;
     ++alone;
-    EXPECT_EQ(request->root().basis, JoinBasis::kNone);
+    EXPECT_EQ(request->root().basis, JoinBasis::kUnknown);
     EXPECT_EQ(telemetry::WholenessOf(*request), telemetry::Wholeness::kFragment);
   }
   EXPECT_GT(alone, 0u);

@@ -48,10 +48,11 @@ Nanos SelfTime(const JoinedTrace& trace, size_t i, TimeRange range) {
 CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addresses,
                                       CallPlacer* placer, const LinkBook& links,
                                       WindowBuilder* windows, Hearing* hearing,
-                                      MissingJoins* missing) {
+                                      MissingJoins* missing, OpenCalls* open) {
   windows_ = windows;
   hearing_ = hearing;
   missing_ = missing;
+  open_ = open;
   addresses_ = addresses;
   links_ = &links;
   steps_.Begin(traces->kept_from());
@@ -60,6 +61,7 @@ CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addre
   unanswered_.clear();
   jobs_.clear();
   parentless_.clear();
+  open_calls_.clear();
   pairs_.clear();
   trace_number_ = 0;
   traces->ForEach(windows->start(), windows->end(), [&](const JoinedTrace& t) { CountTrace(t); });
@@ -74,6 +76,7 @@ CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addre
   LearnAddresses(addresses, placer);
   WeighClaims(addresses, placer);
   CountUnanswered(placer);
+  TellOpen(*placer);
   steps_.Finish(windows);
   for (const auto& [service, records] : sent_) {
     if (WindowBuilder::Cell* cell = windows->AtIfRoom(WindowKey{service, kNoEntity}))
@@ -193,6 +196,7 @@ void CallCounter::CountOutgoing(const JoinedTrace& trace, size_t i) {
     if (child.outgoing()) return;  // one library calls through another: the inner span is the call
   }
   if (answer == nullptr) {
+    if (windows_->Ended(call)) NoteOpen(trace, i);
     if (call.peer != kNoEntity) {
       unanswered_.push_back(TracedCall{call, trace_number_});
     } else if (windows_->Ended(call)) {
@@ -204,6 +208,8 @@ void CallCounter::CountOutgoing(const JoinedTrace& trace, size_t i) {
   if (cell == nullptr) return;
   windows_->AddCall(cell, call);
   windows_->Witness(cell, EdgeWitness::kSpans, 1, call);
+  open_->SendsIds(call.service);
+  open_->TakesIds(answer->service);
   if (!windows_->Ended(call)) return;
   if (call.peer != kNoEntity && call.peer != answer->service) {
     Pair& pair = pairs_[{call.peer, call.operation, answer->service}];
@@ -225,6 +231,38 @@ void CallCounter::CountMissingJoins(const JoinedTrace& trace, size_t i) {
     if (parentless) parentless_.push_back(span);
   } else if (span.outgoing() && !span.takes_connection) {
     missing_->CountCall(span.service, WayUpFrom(trace, i).lacks_request());
+  }
+}
+
+/// Whom it may have reached is only known when all have told their addresses.
+void CallCounter::NoteOpen(const JoinedTrace& trace, size_t i) {
+  constexpr size_t kMostKinds = 10'000, kHighest = 1'000;
+  const OpenSpan& call = trace.spans()[i];
+  if (call.takes_connection || open_calls_.size() >= kMostKinds) return;
+  OpenCall kind;
+  kind.caller = call.service;
+  kind.message = call.kind == telemetry::SpanKind::kProducer;
+  auto at = static_cast<int32_t>(i);
+  for (size_t up = 0; up < kHighest && at != JoinedTrace::kNone; ++up) {
+    kind.for_whom.push_back(trace.spans()[static_cast<size_t>(at)].service);
+    at = trace.parent(static_cast<size_t>(at));
+  }
+  std::sort(kind.for_whom.begin(), kind.for_whom.end());
+  kind.for_whom.erase(std::unique(kind.for_whom.begin(), kind.for_whom.end()), kind.for_whom.end());
+  open_calls_.insert_or_assign({call.peer, std::move(kind)}, call);
+}
+
+void CallCounter::TellOpen(const CallPlacer& placer) {
+  for (const auto& [key, call] : open_calls_) {
+    OpenCall open = key.second;
+    open.callee = placer.CalleeOf(call);
+    // A queue passes on what it gets.
+    if (open.message && !SendsSpans(open.callee)) open.callee = kNoEntity;
+    if (open.callee != kNoEntity && !SendsSpans(open.callee)) continue;
+    open.nobodys =
+        open.callee == kNoEntity && !open.message &&
+        addresses_->Resolve(call.peer, call.start).certainty == AddressBook::Certainty::kNobody;
+    open_->Add(std::move(open));
   }
 }
 

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "correlate/rebuild/missing_joins.h"
+#include "correlate/rebuild/open_calls.h"
 #include "correlate/requests/link_book.h"
 #include "correlate/requests/step_counter.h"
 #include "correlate/requests/trace_assembler.h"
@@ -37,11 +38,12 @@ class CallCounter {
   };
 
   /// Counts all traces of the builder's interval. Learns addresses and who sends spans as it goes;
-  /// notes who was heard, and tells `missing` where spans lack ids. The sights of the interval that
-  /// others bring to `addresses` are there already.
+  /// notes who was heard, tells `missing` where spans lack ids, and `open` of calls that nobody
+  /// knows the callee of. The sights of the interval that others bring to `addresses` are there
+  /// already.
   Joins Count(TraceAssembler* traces, AddressBook* addresses, CallPlacer* placer,
               const LinkBook& links, WindowBuilder* windows, Hearing* hearing,
-              MissingJoins* missing);
+              MissingJoins* missing, OpenCalls* open);
   /// Who has ever sent spans.
   const std::unordered_set<telemetry::EntityId>& senders() const { return senders_; }
 
@@ -69,6 +71,8 @@ class CallCounter {
   void CountUnanswered(CallPlacer* placer);
   void CountOneSided(const OpenSpan& call, CallPlacer* placer);
   void CountMissingJoins(const JoinedTrace& trace, size_t i);
+  void NoteOpen(const JoinedTrace& trace, size_t i);
+  void TellOpen(const CallPlacer& placer);
 
   bool SendsSpans(telemetry::EntityId entity) const { return senders_.count(entity) > 0; }
 
@@ -79,6 +83,7 @@ class CallCounter {
   WindowBuilder* windows_ = nullptr;
   Hearing* hearing_ = nullptr;
   MissingJoins* missing_ = nullptr;
+  OpenCalls* open_ = nullptr;
   const AddressBook* addresses_ = nullptr;
   const LinkBook* links_ = nullptr;
   Joins joins_;
@@ -87,6 +92,8 @@ class CallCounter {
   std::vector<TracedCall> unanswered_;            // or whose caller is known by address alone
   std::vector<TracedCall> jobs_;                  // client spans without a parent
   std::vector<OpenSpan> parentless_;              // received, and ended
+  // Calls that nobody's span answers, the last one for each peer and all services above it.
+  std::map<std::pair<telemetry::EntityId, OpenCall>, OpenSpan> open_calls_;
   // Calls by address that the caller named, operation, and service that answered.
   std::map<std::tuple<telemetry::EntityId, telemetry::StringId, telemetry::EntityId>, Pair> pairs_;
 };

@@ -21,6 +21,7 @@ constexpr double kOfItsHost = 0.8;  // who lives at a host answers at its ports,
 constexpr Nanos kPatience = 5 * kMinute;
 constexpr size_t kMaxWaiting = 50'000;
 constexpr size_t kMaxNames = 500'000;
+constexpr size_t kMaxNobodys = 1'000;  // addresses of nobody on the map
 
 /// Stands for the calls of one operation to an address.
 EntityId KeyOfOperation(EntityId address, StringId operation) {
@@ -164,11 +165,38 @@ CallPlacer::Place CallPlacer::OfAddress(const Call& call) const {
 CallPlacer::Place CallPlacer::OfNobody(const Call& call, const IsKnown& known) const {
   if (!call.by_address) return {call.other, kOwnName};
   const EntityId home = HomeOf(call);
-  if (home == kNoEntity) return {};
+  if (home == kNoEntity) return OfUnknownOwner(call, known);
   AddressBook::Answer answer = addresses_->Resolve(home, call.from, call.to);
   answer.confidence *= kOfItsHost;
   if (answer.certainty == Certainty::kKnown) return {answer.entity, answer.confidence};
-  return answer.certainty == Certainty::kBelieved ? Believe(call, answer, known) : Place{};
+  if (answer.certainty == Certainty::kBelieved) return Believe(call, answer, known);
+  return answer.certainty == Certainty::kNobody ? OfUnknownOwner(call, known) : Place{};
+}
+
+/// Whose it is may show yet, unless it did not for as long as one waits. The world outside has
+/// addresses too: of callers it is not worth telling.
+CallPlacer::Place CallPlacer::OfUnknownOwner(const Call& call, const IsKnown& known) const {
+  if (call.incoming || names_.count(call.other) == 0) return {};
+  const auto at = nobodys_.find(call.other);
+  if (at != nobodys_.end() &&
+      (edges_->Has(call.teller, at->second) || known(call.teller, at->second)))
+    return {at->second, kOwnName};
+  return {kNoEntity, 0, true, false};
+}
+
+CallPlacer::Place CallPlacer::BeginUnknownOwner(const Call& call) {
+  if (nobodys_.count(call.other) == 0 && nobodys_.size() >= kMaxNobodys) return {};
+  const Place place = OfAddress(call);
+  if (place.entity != kNoEntity) nobodys_.emplace(call.other, place.entity);
+  return place;
+}
+
+std::set<EntityId> CallPlacer::OwnerUnknown() const {
+  std::set<EntityId> unknown;
+  for (const auto& [address, entity] : nobodys_) {
+    if (addresses_->Resolve(address, 0).certainty == Certainty::kNobody) unknown.insert(entity);
+  }
+  return unknown;
 }
 
 void CallPlacer::Later(const Call& call, EdgeWitness by, const EdgeSight& sight, TimeRange window) {
@@ -193,11 +221,12 @@ void CallPlacer::Settle(Nanos now) {
   const IsKnown nobody = [](EntityId, EntityId) { return false; };
   for (auto at = waiting_.begin(); at != waiting_.end();) {
     Waiting& w = at->second;
-    const Place place = Find(w.call, nobody);
+    Place place = Find(w.call, nobody);
     if (place.later && now - w.window.to < kPatience) {
       ++at;
       continue;
     }
+    if (place.later && place.entity == kNoEntity) place = BeginUnknownOwner(w.call);
     bool drawn = false;
     if (place.entity != kNoEntity && (!place.later || place.sole)) {
       w.sight.confidence = place.confidence;

@@ -7,12 +7,14 @@
 // none comes for five minutes and nobody else was ever seen there, the belief is all there is, and
 // the edge is drawn with its confidence. What is shared is told apart by the operation where every
 // operation has its own owner, and else goes to an entity that stands for the address; so does all
-// that a relay passes on. What was between two owners goes nowhere. Bounded; what no edge is drawn
-// for is counted. Not thread-safe.
+// that a relay passes on. So does, after the same five minutes, what is called where nobody was
+// ever seen: the owner is unknown, and the call is on the map. What was between two owners goes
+// nowhere. Bounded; what no edge is drawn for is counted. Not thread-safe.
 #pragma once
 
 #include <functional>
 #include <map>
+#include <set>
 #include <tuple>
 #include <unordered_map>
 
@@ -29,7 +31,7 @@ class CallPlacer {
   struct Place {
     telemetry::EntityId entity = telemetry::kNoEntity;  // none: nobody can be named
     double confidence = 0;
-    bool later = false;  // only believed: hand it to Later
+    bool later = false;  // only believed, or nobody's so far: hand it to Later
     bool sole = false;   // nobody else was ever seen there
   };
   struct Call {
@@ -84,6 +86,9 @@ class CallPlacer {
   void ObserveShared(telemetry::EntityId address, telemetry::StringId operation,
                      telemetry::EntityId service, Nanos first, Nanos last, double times);
 
+  /// Entities that stand for an address at which nobody was ever seen to answer.
+  std::set<telemetry::EntityId> OwnerUnknown() const;
+
   uint64_t unplaced() const { return unplaced_; }  // records that no edge was drawn for
   void CountUnplaced(uint64_t records) { unplaced_ += records; }
 
@@ -108,15 +113,18 @@ class CallPlacer {
   Place OfShared(const Call& call, const IsKnown& known) const;
   Place OfAddress(const Call& call) const;
   Place OfNobody(const Call& call, const IsKnown& known) const;
+  Place OfUnknownOwner(const Call& call, const IsKnown& known) const;
+  Place BeginUnknownOwner(const Call& call);
   Place Believe(const Call& call, const AddressBook::Answer& answer, const IsKnown& known) const;
 
   AddressBook* const addresses_;
   AddressClaims claims_;
   EdgeBook* const edges_;
   telemetry::Identities* const identities_;
-  std::unordered_map<telemetry::StringId, telemetry::EntityId> keys_;  // of addresses
-  std::unordered_map<telemetry::EntityId, Name> names_;                // of these keys
-  std::map<WaitingKey, Waiting> waiting_;                              // the oldest first
+  std::unordered_map<telemetry::StringId, telemetry::EntityId> keys_;     // of addresses
+  std::unordered_map<telemetry::EntityId, Name> names_;                   // of these keys
+  std::map<WaitingKey, Waiting> waiting_;                                 // the oldest first
+  std::unordered_map<telemetry::EntityId, telemetry::EntityId> nobodys_;  // entity by address
   uint64_t unplaced_ = 0;
 };
 

@@ -135,14 +135,29 @@ export function sureText(p) {
 export const wholeness = {
   complete: { word: 'complete', tells: 'nothing of it is known to be missing' },
   incomplete: { word: 'incomplete', tells: 'spans are lost or not shown' },
-  fragment: { word: 'fragment', tells: 'what caused it was not found' },
+  fragment: { word: 'fragment', tells: 'it is not known what caused it' },
 };
 
-/// How sure a listed request is: of its inferred joins, and whether it is all there.
+/// Why it is not known what caused a span.
+const whyUnknown = {
+  lost: 'its id names a span that is not there',
+  not_found: 'it was looked for, and not found',
+  not_looked_for: 'it may be a call of which it is not known whom it reached: at an address of nobody, through a relay or a queue',
+  sender_unknown: 'the clocks do not let it be told',
+};
+
+/// Is it inferred that nothing that was seen caused it?
+export const isRootGuess = (span) => span.link.basis === 'root' && span.link.none < 1;
+
+/// What called a listed request, as far as it is known.
+export const callerOf = ({ root_link: link }) =>
+  link.basis !== 'root' ? 'unknown' : link.none < 1 ? `begins here, ${sureText(link.none)}` : 'begins here';
+
+/// How sure a listed request is: of what of it is inferred, and whether it is all there.
 export function sureOf(request) {
-  const joins = request.links_inferred > 0 ? sureText(request.probability) : '';
+  const guess = request.probability !== null ? sureText(request.probability) : '';
   const part = request.wholeness === 'complete' ? '' : wholeness[request.wholeness].word;
-  return [joins, part].filter(Boolean).join(', ') || 'by id';
+  return [guess, part].filter(Boolean).join(', ') || (request.links_by_id > 0 ? 'by id' : 'no joins');
 }
 
 /// "Of these 2 are incomplete (...) and 1 is a fragment (...)."; empty when all are whole.
@@ -159,10 +174,10 @@ export function partsText(requests) {
 export function joinText(span, parent) {
   const to = parent ? shortened(`${parent.service_name ?? 'unknown'}, ${nameOf(parent)}`, 90) : '';
   switch (span.link.basis) {
-    case 'root': return 'The root: nothing is above it.';
+    case 'root': return `It begins here: ${isRootGuess(span) ? `inferred, ${sureText(span.link.none)} probable` : 'nothing that was seen could have caused it'}.`;
     case 'id': return `Below ${to}: its id says so.`;
     case 'inferred': return `Below ${to}: inferred, ${sureText(span.link.posterior)} probable.`;
-    default: return `What caused it was not found${span.link.none > 0 ? ` (${sureText(span.link.none)} that it is none of those that were seen)` : ''}. It is shown as a root of its own part.`;
+    default: return `Unknown what caused it: ${whyUnknown[span.link.why] ?? whyUnknown.not_found}${span.link.none > 0 ? ` (${sureText(span.link.none)} that it is none of those that were seen)` : ''}. It is shown as a root of its own part.`;
   }
 }
 

@@ -84,16 +84,21 @@ export async function evidenceOf(id) {
   return fromReport(id);
 }
 
-const noRequests = 'This report holds no single requests. They are where Tomograph runs.';
-
+/// In a report they lie beside the picture, with their spans: as many as there is room for.
 export async function requestsOf({ inferred, entity }) {
-  if (report) throw new Error(noRequests);
-  return getJson(`/api/v1/requests?limit=1000${inferred ? '&inferred=true' : ''}${entity ? `&entity=${entity}` : ''}`);
+  if (!report) return getJson(`/api/v1/requests?limit=1000${inferred ? '&inferred=true' : ''}${entity ? `&entity=${entity}` : ''}`);
+  const name = report.topology.nodes.find((n) => n.id === entity)?.name;
+  const through = (r) => r.spans.some((s) => s.service === entity || (name && s.peer_name === name));
+  const rows = report.requests.requests.filter((r) => (!inferred || r.links_inferred + r.lost_spans > 0) && (!entity || through(r)));
+  const { requests, total, linking } = report.requests;
+  return { requests: rows.map((r) => ({ ...r, spans: r.spans.length })), total: rows.length, linking, left_out: total - requests.length };
 }
 
 export async function requestOf(id) {
-  if (report) throw new Error(noRequests);
-  return getJson(`/api/v1/requests/${encodeURIComponent(id)}`);
+  if (!report) return getJson(`/api/v1/requests/${encodeURIComponent(id)}`);
+  const found = report.requests.requests.find((r) => r.id === id);
+  if (!found) throw new Error(`this report does not hold the request '${id}'`);
+  return found;
 }
 
 /// What a report without its server can still show of an evidence id.
