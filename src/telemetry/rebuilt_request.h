@@ -109,14 +109,12 @@ struct InferredJoin {
 
 /// What the rebuilding of requests has come to so far.
 struct RebuildStats {
-  uint64_t by_id = 0;          // spans joined to their parent by its id or a link to it
-  uint64_t inferred = 0;       // joins by inference
-  uint64_t links = 0;          // of spans to others
-  uint64_t links_unknown = 0;  // of these, to spans that were not seen
-  uint64_t not_found = 0;      // calls whose request was not among those seen
-  /// Received requests of which it cannot be told: the hosts' clocks are not known, or calls that
-  /// nobody can place may have been theirs.
-  uint64_t sender_unknown = 0;
+  uint64_t by_id = 0;           // spans joined to their parent by its id or a link to it
+  uint64_t inferred = 0;        // joins by inference
+  uint64_t links = 0;           // of spans to others
+  uint64_t links_unknown = 0;   // of these, to spans that were not seen
+  uint64_t not_found = 0;       // calls whose request was not among those seen
+  uint64_t sender_unknown = 0;  // requests of which the hosts' clocks do not let it be told
   uint64_t lost_spans = 0;
   uint64_t records = 0;       // sides of calls that inference has looked at
   uint64_t waiting = 0;       // of these, now
