@@ -34,8 +34,8 @@ struct Made {
   EntityId service = kNoEntity, peer = kNoEntity;
   std::string operation;
   bool lost = false;
-  std::string address = {};      // that a call names, or that a callee says it was called at
-  std::string host = {};         // of the service that sent it, if it says so; may be its IP
+  std::string address = {};  // that a call names, or that a callee says it was called at
+  std::string host = {};     // of the service that sent it, if it says so; may be its IP
   std::vector<SpanRef> links = {};
   std::string called_from = {};  // that a callee says it was called from
 };
