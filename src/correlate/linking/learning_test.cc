@@ -138,11 +138,7 @@ Workload ManyNames(int names, int requests) {
     CallRecord in = Workload::Record(kFront, kNoEntity, false, now, to + gap(400));
     CallRecord out = Workload::Record(kFront, kStock, true, from, to);
     in.operation = out.operation = StringId{1 + static_cast<uint32_t>(random.Below(names))};
-    in.id = load.NextId();
-    out.id = load.NextId();
-    load.parent[out.id] = in.id;
-    load.records.push_back(in);
-    load.records.push_back(out);
+    load.Put(in, out);
   }
   return load;
 }
@@ -188,11 +184,7 @@ TEST(RequestLinker, ANameThatComesToBeSeenOftenIsLearnedByItself) {
     CallRecord in = Workload::Record(kFront, kNoEntity, false, now, to + 50);
     CallRecord out = Workload::Record(kFront, kStock, true, from, to);
     in.operation = out.operation = StringId{9'000};
-    in.id = load.NextId();
-    out.id = load.NextId();
-    load.parent[out.id] = in.id;
-    load.records.push_back(in);
-    load.records.push_back(out);
+    load.Put(in, out);
   }
   LinkerStats stats;
   const std::vector<Link> links = Batch(load.records, options, &stats);

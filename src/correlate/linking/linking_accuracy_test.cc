@@ -274,11 +274,7 @@ Workload AtATime(double in_flight, bool anywhere, int requests = 6'000) {
         anywhere ? random.Uniform() * (lasts - 2'000) : 1'000 * std::exp(random.Normal(0, .05));
     CallRecord in = Workload::Record(kFront, kNoEntity, false, now, now + lasts);
     CallRecord out = Workload::Record(kFront, kStock, true, now + gap, now + gap + 1'000);
-    in.id = load.NextId();
-    out.id = load.NextId();
-    load.parent[out.id] = in.id;
-    load.records.push_back(in);
-    load.records.push_back(out);
+    load.Put(in, out);
   }
   return load;
 }
@@ -325,11 +321,7 @@ Workload Coarse(double in_flight, uint64_t seed) {
     const double from = now + gap(4'500), to = from + gap(15'000), end = to + gap(9'000);
     CallRecord in = Workload::Record(kFront, kNoEntity, false, tick(now), tick(end));
     CallRecord out = Workload::Record(kFront, kStock, true, tick(from), tick(to));
-    in.id = load.NextId();
-    out.id = load.NextId();
-    load.parent[out.id] = in.id;
-    load.records.push_back(in);
-    load.records.push_back(out);
+    load.Put(in, out);
   }
   return load;
 }

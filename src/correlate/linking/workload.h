@@ -78,6 +78,14 @@ struct Workload {
   }
 
   uint64_t NextId() { return ++last_id; }
+  /// A request and the only call that it makes, which get ids.
+  void Put(CallRecord request, CallRecord call) {
+    request.id = NextId();
+    call.id = NextId();
+    parent[call.id] = request.id;
+    records.push_back(request);
+    records.push_back(call);
+  }
   static CallRecord Record(EntityId service, EntityId peer, bool outgoing, double from_us,
                            double to_us) {
     CallRecord r;
