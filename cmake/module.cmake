@@ -1,12 +1,39 @@
+# One test program, in `shards` processes.
+function(tomograph_test_program name sources seconds shards)
+  add_executable(${name}_test ${sources})
+  if(NOT name STREQUAL "base")  # half of what a test takes to compile
+    target_precompile_headers(${name}_test REUSE_FROM base_test)
+  else()
+    target_precompile_headers(${name}_test PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+  endif()
+  target_compile_options(${name}_test PRIVATE -pthread)  # as some libraries ask for, and headers compiled before must be alike
+  target_link_libraries(${name}_test PRIVATE GTest::gmock_main GTest::gtest)
+  target_compile_definitions(${name}_test PRIVATE TOMOGRAPH_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  if(TOMOGRAPH_SANITIZE)
+    target_compile_options(${name}_test PRIVATE -O0)  # builds in half the time; what it tests keeps -O1
+  endif()
+  math(EXPR last "${shards} - 1")
+  foreach(shard RANGE ${last})
+    add_test(NAME ${name}_${shard} COMMAND ${name}_test)
+    set_tests_properties(${name}_${shard} PROPERTIES COST ${seconds} LABELS ${name}
+      ENVIRONMENT "GTEST_TOTAL_SHARDS=${shards};GTEST_SHARD_INDEX=${shard}")
+  endforeach()
+endfunction()
+
 # tomograph_module(NAME USES other... ): every .cc below src/NAME becomes the library tomograph_NAME,
-# every *_test.cc the test program NAME_test, of which those with most TEST_SECONDS are started first;
-# one that takes minutes under a sanitizer runs in SHARDS, as many processes that share its tests.
-# A new file needs no change here. A folder that needs a
-# third-party library says so in src/NAME/CMakeLists.txt (target_link_libraries and nothing else).
+# every *_test.cc the test program NAME_test, and every *_accuracy_test.cc NAME_accuracy_test: what
+# counts how often it is right, over seeds and recordings. Sanitizers look for other things, in the
+# same code, and would take an hour over the counting, so they build without it.
+# Programs with most TEST_SECONDS are started first; one that takes minutes runs in SHARDS, as many processes
+# that share its tests. A new file needs no change here. A folder that needs a third-party library says
+# so in src/NAME/CMakeLists.txt (target_link_libraries and nothing else).
 function(tomograph_module name)
   cmake_parse_arguments(ARG "" "TEST_SECONDS;SHARDS" "USES" ${ARGN})
   if(NOT ARG_TEST_SECONDS)
     set(ARG_TEST_SECONDS 1)
+  endif()
+  if(NOT ARG_SHARDS)
+    set(ARG_SHARDS 1)
   endif()
   set(dir ${CMAKE_SOURCE_DIR}/src/${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cc)
@@ -30,23 +57,15 @@ function(tomograph_module name)
     include(${dir}/CMakeLists.txt)
   endif()
 
+  set(accuracy_tests ${tests})
+  list(FILTER accuracy_tests INCLUDE REGEX "_accuracy_test\\.cc$")
+  list(FILTER tests EXCLUDE REGEX "_accuracy_test\\.cc$")
   if(tests)
-    add_executable(${name}_test ${tests})
-    target_link_libraries(${name}_test PRIVATE ${target} GTest::gmock_main GTest::gtest)
-    target_compile_definitions(${name}_test PRIVATE TOMOGRAPH_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-    if(TOMOGRAPH_SANITIZE)
-      target_compile_options(${name}_test PRIVATE -O0)  # builds in half the time; what it tests keeps -O1
-    endif()
-    if(ARG_SHARDS)
-      math(EXPR last "${ARG_SHARDS} - 1")
-      foreach(shard RANGE ${last})
-        add_test(NAME ${name}_${shard} COMMAND ${name}_test)
-        set_tests_properties(${name}_${shard} PROPERTIES COST ${ARG_TEST_SECONDS}
-          ENVIRONMENT "GTEST_TOTAL_SHARDS=${ARG_SHARDS};GTEST_SHARD_INDEX=${shard}")
-      endforeach()
-    else()
-      add_test(NAME ${name} COMMAND ${name}_test)
-      set_tests_properties(${name} PROPERTIES COST ${ARG_TEST_SECONDS})
-    endif()
+    tomograph_test_program(${name} "${tests}" ${ARG_TEST_SECONDS} ${ARG_SHARDS})
+    target_link_libraries(${name}_test PRIVATE ${target})
+  endif()
+  if(accuracy_tests AND NOT TOMOGRAPH_SANITIZE)
+    tomograph_test_program(${name}_accuracy "${accuracy_tests}" 60 4)
+    target_link_libraries(${name}_accuracy_test PRIVATE ${target})
   endif()
 endfunction()

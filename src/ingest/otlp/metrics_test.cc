@@ -141,7 +141,9 @@ TEST_F(MetricsTest, SurvivesExponentialExtremes) {
     for (size_t i = from; i < h.bucket_end[row]; ++i) {
       total += h.bucket_count[i];
       EXPECT_FALSE(std::isnan(h.upper_bound[i]));
-      if (i > from) EXPECT_LT(h.upper_bound[i - 1], h.upper_bound[i]) << row;
+      if (i > from) {
+        EXPECT_LT(h.upper_bound[i - 1], h.upper_bound[i]) << row;
+      }
     }
     EXPECT_EQ(total, 4u) << row;
     EXPECT_EQ(h.upper_bound[h.bucket_end[row] - 1], kInf);

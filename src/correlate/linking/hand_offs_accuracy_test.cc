@@ -175,19 +175,5 @@ TEST(RequestLinker, CallsLongAfterTheAnswerAreNotSurelyNobodys) {
   }
 }
 
-TEST(RequestLinker, CallsAfterTheAnswerStreamTheSame) {
-  const Workload load = HandedOff(1, 1'500, 4);
-  LinkerOptions options;
-  options.chunk_records = 300;
-  options.learn_records = 1'500;
-  options.horizon = kSecond;
-  LinkerStats stats;
-  const std::vector<Link> links = Batch(load.records, options, &stats);
-  EXPECT_GT(stats.chunks, 5u);
-  double said = 0;
-  EXPECT_GT(ShareRight(load, links, &said), .85);
-  ExpectSame(links, Stream(load.records, options, 20 * kMillisecond, 7));
-}
-
 }  // namespace
 }  // namespace tomograph::correlate::linking
