@@ -57,7 +57,7 @@ struct RebuiltSpan {
   int32_t parent = -1;               // in RebuiltRequest::spans
   JoinBasis basis = JoinBasis::kRoot;
   UnknownParent why = UnknownParent::kNotFound;  // of kUnknown
-  double posterior = 1;                          // of `parent`
+  double posterior = 1;                          // of `parent`; of kRoot: that it has none
   double none = 0;  // that nothing which was seen is above it; of kRoot 1 where none could be
   Choice runner_up;
   /// A span that it links to, beside its parent: what else it came of.

@@ -7,7 +7,9 @@
 //               calls are joined by ids and a callee whose requests are, an id would have told
 //   by order    a call does not come back to a service that it was made for
 //
-// Coarse: it tells what cannot be said, and joins nothing (request_linker.h does, where it looks).
+// Coarse, since it is asked of every request, and nearly all calls of a fleet are to databases and
+// third parties: kinds of calls by the window, not calls. It tells what cannot be said, and joins
+// nothing. Of requests that are looked for, stray_calls.h goes by each call.
 // Wrong when a call returns to the service that its request came through, or takes more than the
 // lateness longer than the request; and through a relay that takes the ids out of some calls.
 //

@@ -130,6 +130,7 @@ TEST_F(RequestParents, ThatNobodyCalledIsToldAsSurelyAsItIsInferred) {
     ++inferred;
     EXPECT_NEAR(root.none, joins_.at(root.id).none, 1e-6);
     EXPECT_NEAR(request->probability, root.none, 1e-6);
+    EXPECT_EQ(root.posterior, root.none);
   }
   EXPECT_GT(inferred, 0u);
 }

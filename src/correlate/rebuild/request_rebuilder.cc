@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "correlate/rebuild/hop_clocks.h"
+#include "correlate/rebuild/linked_parents.h"
 #include "correlate/rebuild/lost_spans.h"
 #include "correlate/rebuild/record_maker.h"
 #include "correlate/rebuild/request_tree.h"
@@ -105,6 +106,7 @@ struct RequestRebuilder::Impl {
         within(o.linker),
         strays(o.max_waiting_spans),
         shelf(o.max_waiting_spans),
+        linked_parents(o.max_waiting_links, &shelf),
         gallery(o.max_kept) {}
 
   // ---- what comes in ----
@@ -125,7 +127,7 @@ struct RequestRebuilder::Impl {
     }
     const bool all_leave = AllLeave(trace);
     const bool known = (all_leave ? judged.erase(trace.id) : judged.count(trace.id)) > 0;
-    const bool linked = links.in_use() && HasToDoWithLinks(trace, links);
+    const bool linked = links.in_use() && LinkedParents::Concern(trace, links);
     if (records.empty() && !linked && shelf.traces().count(trace.id) == 0) {
       CountParents(trace, open, links);
       if (!known) TakeAsItIs(trace, open, all_leave);
@@ -141,7 +143,7 @@ struct RequestRebuilder::Impl {
       return;
     }
     if (known) shelf.traces().at(trace.id).shown = true;
-    if (linked) JoinLinks(trace, links);
+    if (linked) linked_parents.Join(trace, links);
     for (const MadeRecord& made : records) {
       const OpenSpan& span = trace.joined.spans()[made.span];
       Ref ref = RefTo(trace, made);
@@ -153,67 +155,6 @@ struct RequestRebuilder::Impl {
     }
     CountParents(trace, open, links);
     MarkOpen(trace, open, &shelf);
-  }
-
-  // ---- what spans link to ----
-
-  /// Does it link, is it linked to, or may it be by what is still to come?
-  static bool HasToDoWithLinks(const LeavingTrace& trace, const LinkBook& links) {
-    for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
-      const OpenSpan& span = trace.joined.spans()[i];
-      if (links.Of(span) != nullptr || links.IsTarget({trace.id, span.id})) return true;
-      if (LinkBook::Sends(span) && trace.joined.children(i).empty()) return true;
-    }
-    return false;
-  }
-
-  static bool LinksToSeen(const OpenSpan& span, const LinkBook& links) {
-    const std::vector<LinkedSpan> linked = links.Linked(span);
-    return std::any_of(linked.begin(), linked.end(), [](const LinkedSpan& l) { return l.seen; });
-  }
-
-  void JoinLinks(const LeavingTrace& trace, const LinkBook& links) {
-    for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
-      const OpenSpan& span = trace.joined.spans()[i];
-      if (!trace.Leaves(i)) continue;
-      if (span.links != 0) NoteLinks({trace.id, span.id}, span, links.Linked(span));
-      JoinWhatWaitsFor({trace.id, span.id});
-    }
-  }
-
-  void NoteLinks(const SpanRef& ref, const OpenSpan& span, std::vector<LinkedSpan> linked) {
-    totals.links += linked.size();
-    for (const LinkedSpan& target : linked) totals.links_unknown += target.seen ? 0 : 1;
-    if (linked.empty() || shelf.Find(ref) == nullptr) return;
-    if (links_kept + linked.size() > options.max_waiting_links) {
-      refused += linked.size();
-      return;
-    }
-    links_kept += linked.size();
-    const auto& kept = shelf.traces()
-                           .at(ref.trace)
-                           .links.insert_or_assign(span.id, std::move(linked))
-                           .first->second;
-    if (span.parent != 0) return;
-    for (const LinkedSpan& target : kept)
-      if (shelf.Find(target.ref) != nullptr && HangBelow(ref, target.ref)) return;
-    shelf.Join(ref, Unknown(UnknownParent::kLost, 0));
-    for (const LinkedSpan& target : kept) waiting_links.insert({target.ref, ref});
-  }
-
-  /// What it links to leaves after it.
-  void JoinWhatWaitsFor(const SpanRef& target) {
-    for (auto at = waiting_links.lower_bound({target, {}});
-         at != waiting_links.end() && at->first == target; at = waiting_links.erase(at)) {
-      const ShelvedSpan* present = shelf.Find(at->second);
-      if (present != nullptr && !present->above.by_link) HangBelow(at->second, target);
-    }
-  }
-
-  bool HangBelow(const SpanRef& span, const SpanRef& target) {
-    if (!shelf.Join(span, {JoinBasis::kId, target, 1, 0, {}, 0, {}, true})) return false;
-    ++totals.by_id;
-    return true;
   }
 
   static Ref RefTo(const LeavingTrace& trace, const MadeRecord& made) {
@@ -244,7 +185,7 @@ struct RequestRebuilder::Impl {
         // It may have left before.
         ++(shelf.Find({trace.id, span.parent}) != nullptr ? parents.by_id : parents.lost);
       } else if (span.links != 0) {
-        ++(LinksToSeen(span, links) ? parents.by_id : parents.lost);
+        ++(links.LinksToSeen(span) ? parents.by_id : parents.lost);
       } else if (!LookedFor(trace.id, span)) {
         ++(MayBeCalled(span, open) ? parents.not_looked_for : parents.root);
       }
@@ -258,12 +199,8 @@ struct RequestRebuilder::Impl {
       const SpanRef ref{trace.id, span.id};
       const ShelvedSpan* present = on->Find(ref);
       if (present == nullptr || present->above.basis != JoinBasis::kRoot) continue;
-      on->Join(ref, Unknown(UnknownParent::kNotLookedFor, 0));
+      on->Join(ref, Above::Unknown(UnknownParent::kNotLookedFor));
     }
-  }
-
-  static Above Unknown(UnknownParent why, double none) {
-    return {JoinBasis::kUnknown, {}, 0, static_cast<float>(none), {}, 0, why};
   }
 
   /// A request of which it is still to be told who sent it waits for that.
@@ -387,23 +324,24 @@ struct RequestRebuilder::Impl {
     };
     if (call.part == SpanPart::kCall) {  // it should have somebody
       ++totals.not_found;
-      return mark(Unknown(UnknownParent::kNotFound, join.none));
+      return mark(Above::Unknown(UnknownParent::kNotFound, join.none));
     }
     if (join.none == 0) {
       ++totals.sender_unknown;
       ++parents.sender_unknown;
-      return mark(Unknown(UnknownParent::kClocks, 0));
+      return mark(Above::Unknown(UnknownParent::kClocks));
     }
     if (elsewhere < kLikelier || (!call.all_placed && join.none > kLikelier)) {
       ++parents.not_looked_for;
-      return mark(Unknown(UnknownParent::kNotLookedFor, join.none));
+      return mark(Above::Unknown(UnknownParent::kNotLookedFor, join.none));
     }
     if (join.none <= kLikelier) {
       ++parents.not_found;
-      return mark(Unknown(UnknownParent::kNotFound, join.none));
+      return mark(Above::Unknown(UnknownParent::kNotFound, join.none));
     }
     ++parents.root;
-    mark({JoinBasis::kRoot, {}, 0, static_cast<float>(join.none), {}, 0});
+    const auto none = static_cast<float>(join.none);
+    mark({JoinBasis::kRoot, {}, none, none, {}, 0});
   }
 
   /// False: it is not here any more, or would stand above itself.
@@ -545,10 +483,7 @@ struct RequestRebuilder::Impl {
 
   void Remove(TraceId id) {
     for (const ShelvedSpan& s : shelf.traces().at(id).spans) Forget(id, s.span.id);
-    for (const auto& [span, links] : shelf.traces().at(id).links) {
-      links_kept -= links.size();
-      for (const LinkedSpan& target : links) waiting_links.erase({target.ref, {id, span}});
-    }
+    linked_parents.Forget(id);
     shelf.Remove(id);
   }
 
@@ -561,7 +496,10 @@ struct RequestRebuilder::Impl {
   telemetry::RebuildStats Stats() const {
     telemetry::RebuildStats s = totals;
     s.waiting = refs.size();
-    s.refused = refused;
+    s.refused = refused + linked_parents.refused();
+    s.by_id += linked_parents.joined();
+    s.links = linked_parents.links();
+    s.links_unknown = linked_parents.unknown();
     for (const linking::LinkerStats& l : {hops.stats(), within.stats()}) {
       s.records += l.records;
       s.learned += l.learned;
@@ -582,14 +520,13 @@ struct RequestRebuilder::Impl {
   StrayCalls strays;
   const CallPlacer* known_places = nullptr;  // of the traces that were taken
   TraceShelf shelf;
+  LinkedParents linked_parents;
   LostSpans lost_spans;
   RequestGallery gallery;
   JoinSink on_join;
   std::unordered_map<uint64_t, Ref> refs;  // by record
   std::map<Nanos, uint32_t> undecided;     // calls by Ref::earliest
   std::set<TraceId> judged;                // and shown, if it is to be; more of them will leave
-  std::set<std::pair<SpanRef, SpanRef>> waiting_links;  // what is linked to, and what links to it
-  size_t links_kept = 0;
   std::vector<InferredEdge> edges;
   telemetry::RebuildStats totals;
   telemetry::ParentStats parents;

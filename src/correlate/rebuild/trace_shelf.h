@@ -24,6 +24,10 @@ struct Above {
   float runner_up_posterior = 0;
   telemetry::UnknownParent why = telemetry::UnknownParent::kNotFound;  // of kUnknown
   bool by_link = false;  // kId: by a link of the span, which may lead to another trace
+
+  static Above Unknown(telemetry::UnknownParent why, double none = 0) {
+    return {telemetry::JoinBasis::kUnknown, {}, 0, static_cast<float>(none), {}, 0, why};
+  }
   /// It was there, in this trace or another, when it was decided.
   bool decided() const { return basis == telemetry::JoinBasis::kInferred || by_link; }
 };

@@ -54,6 +54,12 @@ std::vector<LinkedSpan> LinkBook::Linked(const OpenSpan& span) const {
   return linked;
 }
 
+bool LinkBook::LinksToSeen(const OpenSpan& span) const {
+  const Entry* entry = Of(span);
+  return entry != nullptr && std::any_of(entry->targets.begin(), entry->targets.end(),
+                                         [&](const SpanRef& target) { return Look(target).seen; });
+}
+
 void LinkBook::KeepSent(const SpanRef& ref, const OpenSpan& span) {
   if (!sent_.emplace(ref, LinkedSpan{ref, true, span.service, span.operation}).second) return;
   sent_order_.push_back(ref);

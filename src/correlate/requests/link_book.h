@@ -46,6 +46,8 @@ class LinkBook {
   const Entry* Of(const OpenSpan& span) const;
   /// What it links to, in the order of the links.
   std::vector<LinkedSpan> Linked(const OpenSpan& span) const;
+  /// Does it link to a span that came?
+  bool LinksToSeen(const OpenSpan& span) const;
   /// Does an open span link to it?
   bool IsTarget(const SpanRef& ref) const { return targets_.count(ref) > 0; }
   /// Did any span with links end within kMemory before what was forgotten last?
