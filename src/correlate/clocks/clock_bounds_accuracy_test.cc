@@ -68,7 +68,9 @@ TEST(ClockModel, TruthLiesInsideTheHardBoundsWhateverTheDelays) {
     std::vector<HostClock> clocks = model.Clocks();
     if (steps_too) {
       ++steps;
-      found += named >= 0 && named <= happened + 1 ? 1 : 0;
+      const bool soon = named >= 0 && named <= happened + 1;
+      found += soon ? 1 : 0;
+      EXPECT_TRUE(soon) << "at " << ToSeconds(when) << " s, named in window " << named;
       for (HostClock& c : clocks) {
         if (named == happened) continue;
         std::erase_if(c.segments, [&](const ClockSegment& s) {
@@ -117,6 +119,35 @@ TEST(ClockModel, AStepThatNobodySawBreaksNoBound) {
   }
   EXPECT_GT(checked, 200 * 20 * 3 - 1);
   EXPECT_LT(widths / 200, 600e3);  // and where nothing happened they are not wide
+}
+
+/// A clock that is set back shows a stretch of time twice, and calls of before and of after it lie
+/// side by side in its windows. So does the reference's, by which all calls are in windows.
+TEST(ClockModel, AStepBackOfTheReferenceIsToldWhereItWas) {
+  int told = 0;
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    Simulation sim;
+    sim.seed = seed;
+    sim.windows = 120;
+    Random random(seed);
+    const Nanos at = FromSeconds(300 + 5 * random.Uniform()), back = 400 * kMillisecond;
+    sim.clocks = {{120 * kMillisecond, 60e-6, {{at, -back}}}, {}, {}};
+    sim.links = {{.client = 0, .server = 1, .rate = 3.1}, {.client = 0, .server = 2, .rate = 1.8}};
+    sim.damage = [](Random*, Contact* c) {
+      c->started = c->client_start;
+      c->ended = c->client_end;
+    };
+    ClockModel model;
+    sim.Feed(&model);
+    const Nanos before = kT0 + at + sim.clocks[0].Ahead(kT0 + at - 1);  // as the clock showed
+    for (const ClockFinding& f : model.Findings()) {
+      if (f.kind != ClockFinding::Kind::kStep) continue;
+      ++told;
+      EXPECT_LE(f.from, before) << "seed " << seed << ", at " << ToSeconds(at);
+      EXPECT_GE(f.to, before - back) << "seed " << seed << ", at " << ToSeconds(at);
+    }
+  }
+  EXPECT_GE(told, 75);
 }
 
 /// As a time daemon does: for a while the clock runs off as no quartz does, and then as before.

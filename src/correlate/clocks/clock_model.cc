@@ -429,15 +429,18 @@ struct ClockModel::Impl {
     }
   }
 
-  /// Where the host's last segment puts its offset at the start of the window.
+  /// Where the host's last line beside this reference puts its offset at the start of the window. A
+  /// window in between that told none, since its calls contradicted each other, ends nothing.
   std::optional<Nanos> LastLine(EntityId id, const std::vector<EntityId>& ids,
                                 const GraphHost& then) const {
-    const Host& host = hosts.at(id);
-    if (!then.measured || host.told.segments().empty()) return std::nullopt;
-    const ClockSegment& last = host.told.segments().back();
-    if (!last.measured || last.reference != ids[then.reference] || last.to + length < start)
-      return std::nullopt;
-    return static_cast<Nanos>(std::llround(last.OffsetAt(start)));
+    if (!then.measured) return std::nullopt;
+    const std::vector<ClockSegment>& told = hosts.at(id).told.segments();
+    for (auto last = told.rbegin(); last != told.rend(); ++last) {
+      if (last->to + length < start) break;
+      if (last->measured && last->reference == ids[then.reference])
+        return static_cast<Nanos>(std::llround(last->OffsetAt(start)));
+    }
+    return std::nullopt;
   }
 
   Nanos OffsetAtStart(const std::vector<EntityId>& ids, const GraphHost& host) const {

@@ -398,6 +398,25 @@ void PairClock::BoundStepped(const BandPoints& points, const PairClock& after, d
   if (out->at_start) out->before = out->after;
 }
 
+/// Calls in one direction alone tell no level of their own: how far they lie from where such calls
+/// would at the known one, delayed as those after the step are; ns in all.
+double PairClock::BesideKnown(const BandPoints& before, const BandPoints& after) const {
+  if (!known_ || before.size() == 0 || before.two_sided()) return 0;
+  const OffsetInterval level = CutAt0(after, drift_);
+  const auto median = [&](const std::vector<BandPoint>& side) {
+    std::vector<double> values;
+    for (const BandPoint& p : side) values.push_back(p.value - drift_ * p.t);
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    return *middle;
+  };
+  const double moved = offset_ - (level.lower + level.upper) / 2;
+  const bool upper = !before.upper.empty();
+  const double own = median(upper ? before.upper : before.lower);
+  const double usual = median(upper ? after.upper : after.lower) + moved;
+  return std::abs(own - usual) * static_cast<double>(before.size());
+}
+
 /// One level before some instant, another after it. Points are ordered by the end of their calls
 /// or by the start; the clocks were read at some time in between.
 bool PairClock::Split(const BandPoints& points, double half, bool by_start, PairWindow* out) {
@@ -413,14 +432,15 @@ bool PairClock::Split(const BandPoints& points, double half, bool by_start, Pair
   // A clock that is set goes on as fast as before.
   const DriftRange allowed = DriftKnown() ? DriftNearby() : AllowedDrift();
   // Costs of a split before times[i]; i = 0: all is after the step.
-  std::vector<double> cost(times.size(), kInfinity);
+  std::vector<double> cost(times.size(), kInfinity), spread = cost;
   for (size_t i = 0; i < times.size(); ++i) {
     const BandPoints after = part(i, times.size());
     if (!after.two_sided() || !Fits(after, allowed)) continue;
     if (i == 0 && !known_) continue;
     const BandPoints before = part(0, i);
     if (i > 0 && !Fits(before, allowed)) continue;
-    cost[i] = SpreadOf(before, drift_) + SpreadOf(after, drift_);
+    spread[i] = SpreadOf(before, drift_) + SpreadOf(after, drift_);
+    cost[i] = spread[i] + BesideKnown(before, after);
   }
   const size_t best =
       static_cast<size_t>(std::min_element(cost.begin(), cost.end()) - cost.begin());
@@ -444,7 +464,7 @@ bool PairClock::Split(const BandPoints& points, double half, bool by_start, Pair
     KeepClear(clear, by_start ? &before : &after);
   }
   if (first > 0 && TakeStep(before, after, half, out)) {
-    out->spread = cost[best];
+    out->spread = spread[best];
     out->well_seen = std::min(before.size(), after.size()) >= kWellSeen;
     out->step_from = -2 * half;
     out->step_to = half;
@@ -457,12 +477,12 @@ bool PairClock::Split(const BandPoints& points, double half, bool by_start, Pair
     out->step_at = (times[best - 1] + times[best]) / 2;
     return true;
   }
-  // Or all of the window comes after it.
+  // Or all of the window comes after it: in the window before, if nothing explained that.
   if (cost[0] == kInfinity || !TakeStep({}, points, half, out)) return false;
-  out->step_from = -2 * half;
+  out->step_from = unexplained_ ? -3 * half : -2 * half;
   out->step_at = -half;
   out->step_to = times[0];
-  out->spread = cost[0];
+  out->spread = spread[0];
   out->at_start = true;
   out->before = out->after;
   return true;
@@ -643,6 +663,7 @@ PairWindow PairClock::Close(const OffsetBand& band, Nanos start, Nanos length, N
     // Believed twice: what was known is then wrong, whatever it is that happened.
     if (Fit(points).feasible()) known_ = false;
   }
+  unexplained_ = out.verdict == PairWindow::Verdict::kContradiction;
   last_step_ = out.verdict == PairWindow::Verdict::kStep ? out.size : 0;
   out.measured = known_;
   bounds_ = out.after.bounds;

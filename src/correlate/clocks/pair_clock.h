@@ -93,6 +93,7 @@ class PairClock {
   bool TryOutliers(BandPoints* points, PairWindow* out) const;
   bool TryStep(const BandPoints& points, double half, PairWindow* out);
   bool Split(const BandPoints& points, double half, bool by_start, PairWindow* out);
+  double BesideKnown(const BandPoints& before, const BandPoints& after) const;
   bool TryRateChange(const BandPoints& points, double half, PairWindow* out);
   bool StepsRather(const BandPoints& points, double half, bool consistent, PairWindow* out);
   void Start(const Reading& reading);
@@ -122,6 +123,7 @@ class PairClock {
   double scale_squared_ = 0;            // of a window's middle, smoothed; 0: none yet
   double usual_gap_ = 0;                // of a window's calls, ns, smoothed; 0: none yet
   double suspicion_ = 0;                // the last disagreement in standard deviations, signed
+  bool unexplained_ = false;            // the last window was a contradiction
   double last_step_ = 0;                // ns, of the last window; 0: it had none
   Nanos last_contact_ = 0;
   std::array<OffsetInterval, 3> bounds_;  // of the newest window with calls

@@ -64,9 +64,12 @@ Nanos WindowSteps::MostLikely(Nanos start, Nanos length) const {
 }
 
 TimeRange WindowSteps::ZoneAtStart(Nanos start, Nanos length) const {
-  double to = -1e300;
-  for (const SteppedPair& s : at_start) to = std::max(to, s.window->step_to);
-  return {start - length / 2,
+  double from = 1e300, to = -1e300;
+  for (const SteppedPair& s : at_start) {
+    from = std::min(from, s.window->step_from);
+    to = std::max(to, s.window->step_to);
+  }
+  return {start + length / 2 + FromSeconds(from),
           std::clamp(start + length / 2 + FromSeconds(to), start, start + length)};
 }
 
