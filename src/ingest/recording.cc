@@ -192,6 +192,12 @@ TimeKey TimeKeyOf(Format format) {
   return {};
 }
 
+/// Jaeger's JSON may be one document over many lines, which is not cut: are its lines documents?
+bool IsDocument(ByteView line) {
+  const size_t last = line.find_last_not_of(" \t\r");
+  return last == ByteView::npos || (line.front() == '{' && line[last] == '}');
+}
+
 /// The first time in a line.
 std::optional<Nanos> TimeIn(ByteView line, const TimeKey& time) {
   size_t at = line.find(time.key);
@@ -378,7 +384,10 @@ std::vector<RecordingFile> PartsOf(const RecordingFile& file) {
   JumpFinder jumps(file);
   std::string line;  // its beginning
   uint64_t at = 0, line_at = 0, number = 1;
+  bool in_lines = true;
   const auto end_of_line = [&] {
+    if (file.format == Format::kJaeger && line.size() < kLookBytes && !IsDocument(line))
+      in_lines = false;
     if (const std::optional<Nanos> t = TimeIn(line, time)) jumps.Add(line_at, number, *t);
     line.clear();
   };
@@ -394,10 +403,10 @@ std::vector<RecordingFile> PartsOf(const RecordingFile& file) {
       line_at = at;
       ++number;
     }
-    return true;
+    return in_lines;
   });
   end_of_line();
-  return jumps.Finish();
+  return in_lines ? jumps.Finish() : std::vector<RecordingFile>{file};
 }
 
 void ReadingTroubles::Add(const ReadingTroubles& others) {

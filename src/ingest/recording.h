@@ -27,9 +27,10 @@ Result<std::vector<RecordingFile>> FindRecording(const std::string& path,
                                                  std::vector<std::string>* ignored);
 
 /// The file in parts, at most kMostParts, in each of which time runs forward: where recordings were
-/// put behind one another in one file, it jumps back. For files of JSON lines with times; others,
-/// and what cannot be read, are one part. Looks at the first time of each line: one or two that are
-/// far off their neighbours have a wrong clock, and are no jump. Costs one pass over the bytes.
+/// put behind one another in one file, it jumps back. For files of JSON lines with times; others
+/// (one Jaeger document over many lines, too), and what cannot be read, are one part. Looks at the
+/// first time of each line: one or two that are far off their neighbours have a wrong clock, and
+/// are no jump. Costs one pass over the bytes.
 std::vector<RecordingFile> PartsOf(const RecordingFile& file);
 inline constexpr size_t kMostParts = 1'000;
 inline constexpr Nanos kJumpBack = 10 * kSecond;  // records come in no strict order

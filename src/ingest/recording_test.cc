@@ -162,6 +162,30 @@ TEST_F(RecordingTest, ThePartsAreTheFile) {
   }
 }
 
+/// As Jaeger's search returns them: the newest trace first.
+TEST_F(RecordingTest, OneJaegerDocumentIsOnePartHoweverItIsLaidOut) {
+  std::string indented = "{\n  \"data\": [\n", lines;
+  for (int i = 50; i > 0; --i) {
+    const std::string time = std::to_string(1'700'000'000 + 20 * i) + "000000";
+    const std::string id = std::to_string(100 + i);
+    indented += "    {\n      \"traceID\": \"" + id +
+                "\",\n      \"spans\": [{\n        \"traceID\": \"" + id +
+                "\",\n        \"spanID\": \"" + id + "\",\n        \"startTime\": " + time +
+                ",\n        \"duration\": 5\n      }]\n    }" + (i > 1 ? ",\n" : "\n");
+    lines += R"({"traceID":"1","spanID":")" + id + R"(","startTime":)" + time + "}\n";
+  }
+  Write("a.json", indented + "  ]\n}\n");
+  Write("b.json", lines);
+  const auto files = FindRecording(folder_.string(), nullptr);
+  ASSERT_TRUE(files.ok());
+  ASSERT_EQ(files->size(), 2u);
+  EXPECT_EQ(PartsOf((*files)[0]).size(), 1u);
+  EXPECT_GT(PartsOf((*files)[1]).size(), 1u);
+  DecoderHarness harness;
+  EXPECT_THAT(ReadAll(&harness), IsEmpty());
+  EXPECT_EQ(harness.batches.at(0).spans.rows(), 50u);
+}
+
 TEST_F(RecordingTest, NeitherAWrongClockNorTwoSendersAreAJump) {
   std::string text;
   for (int s = 0; s < 300; ++s) {

@@ -7,10 +7,11 @@
 // twice the entries, so probing ends.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <atomic>
 #include <bit>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -32,16 +33,13 @@ class StableTable {
   StableTable(size_t max_entries, T first)
       : max_entries_(max_entries + 1),
         mask_(std::bit_ceil(2 * max_entries_) - 1),
-        // calloc and not a vector: untouched pages of a large table cost nothing.
-        slots_(static_cast<std::atomic<uint64_t>*>(
-            std::calloc(mask_ + 1, sizeof(std::atomic<uint64_t>)))),
+        slots_(MapSlots()),
         chunks_(new std::atomic<Entry*>[max_entries_ / kChunk + 1]()) {
-    TG_CHECK(slots_ != nullptr);
     Append({}, std::move(first));
   }
   ~StableTable() {
     for (size_t i = 0; i <= max_entries_ / kChunk; ++i) delete[] chunks_[i].load();
-    std::free(slots_);
+    munmap(slots_, slot_bytes());
   }
   StableTable(const StableTable&) = delete;
   StableTable& operator=(const StableTable&) = delete;
@@ -87,6 +85,16 @@ class StableTable {
   static constexpr size_t kChunk = 1024;
   static uint32_t Tag(const Fingerprint& f) { return static_cast<uint32_t>(f.hi); }
 
+  size_t slot_bytes() const { return (mask_ + 1) * sizeof(std::atomic<uint64_t>); }
+  /// Zeroes, straight from the kernel: untouched pages of a large table cost nothing, nor does a
+  /// sanitizer's allocator mark all of them.
+  std::atomic<uint64_t>* MapSlots() const {
+    void* const slots =
+        mmap(nullptr, slot_bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    TG_CHECK(slots != MAP_FAILED);
+    return static_cast<std::atomic<uint64_t>*>(slots);
+  }
+
   uint32_t Append(const Fingerprint& f, T value) {
     const size_t id = size_.load(std::memory_order_relaxed);
     std::atomic<Entry*>& chunk = chunks_[id / kChunk];
@@ -100,7 +108,7 @@ class StableTable {
 
   const size_t max_entries_;
   const uint64_t mask_;
-  std::atomic<uint64_t>* slots_;
+  std::atomic<uint64_t>* const slots_;
   std::unique_ptr<std::atomic<Entry*>[]> chunks_;
   std::atomic<size_t> size_{0};
   std::mutex mutex_;

@@ -39,6 +39,7 @@ void AddLinkContacts(Nanos from, Nanos to, const LinkBook& links, TraceAssembler
     for (const SpanRef& target : entry.targets) {
       const OpenSpan* sent = traces->Find(target);
       if (sent == nullptr || sent->host == telemetry::kNoEntity) continue;
+      if (!LinkBook::IsSender(linking, LinkBook::Seen(target, *sent))) continue;
       Contact c = ContactOf(*sent, linking, TraceAssembler::kNoWork);
       c.server_start = c.server_end;
       c.awaited = false;

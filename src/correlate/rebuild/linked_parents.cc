@@ -41,20 +41,24 @@ void LinkedParents::Note(const SpanRef& ref, const OpenSpan& span, std::vector<L
                          .first->second;
   if (span.parent != 0) return;
   for (const LinkedSpan& target : kept)
-    if (shelf_.Find(target.ref) != nullptr && HangBelow(ref, target.ref)) return;
-  shelf_.Join(ref, Above::Unknown(UnknownParent::kLost));
+    if (HangBelow(ref, target.ref)) return;
+  const auto is_sender = [&](const LinkedSpan& l) { return LinkBook::IsSender(span, l); };
+  if (std::any_of(kept.begin(), kept.end(), is_sender))
+    shelf_.Join(ref, Above::Unknown(UnknownParent::kLost));
   for (const LinkedSpan& target : kept) waiting_.insert({target.ref, ref});
 }
 
 void LinkedParents::JoinWhatWaitsFor(const SpanRef& target) {
   for (auto at = waiting_.lower_bound({target, {}}); at != waiting_.end() && at->first == target;
-       at = waiting_.erase(at)) {
-    const ShelvedSpan* present = shelf_.Find(at->second);
-    if (present != nullptr && !present->above.by_link) HangBelow(at->second, target);
-  }
+       at = waiting_.erase(at))
+    HangBelow(at->second, target);
 }
 
 bool LinkedParents::HangBelow(const SpanRef& span, const SpanRef& target) {
+  const ShelvedSpan* linking = shelf_.Find(span);
+  const ShelvedSpan* sent = shelf_.Find(target);
+  if (linking == nullptr || sent == nullptr || linking->above.by_link) return false;
+  if (!LinkBook::IsSender(linking->span, LinkBook::Seen(target, sent->span))) return false;
   if (!shelf_.Join(span, {JoinBasis::kId, target, 1, 0, {}, 0, {}, true})) return false;
   ++joined_;
   return true;

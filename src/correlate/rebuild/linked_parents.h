@@ -1,6 +1,6 @@
-// LinkedParents: where a span hangs that names no parent and links to others: below the first of
-// them that is here. A batch comes of several, and is shown once. While none of them is here it
-// waits: what it came of is not known, until that comes.
+// LinkedParents: where a span hangs that names no parent and links to what sent it what it works on
+// (LinkBook): below the first of these that is here. A batch comes of several, and is shown once.
+// While none of them is here it waits: what a consumer came of is not known, until that comes.
 //
 // Bounded: links beyond `most` are refused and counted. Not thread-safe.
 #pragma once

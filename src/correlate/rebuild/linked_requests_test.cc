@@ -113,6 +113,48 @@ TEST_F(LinkedRequests, LinksToWhatNeverCameAreCountedAndLeadNowhere) {
   EXPECT_EQ(request->root().links[0].span, 99u);
 }
 
+/// A later request of the same session, say.
+TEST_F(LinkedRequests, ALinkFromARequestToARequestIsNoCall) {
+  std::vector<std::pair<SpanRef, SpanRef>> pairs;
+  for (int i = 0; i < 50; ++i) {
+    const Nanos at = kT0 + i * 100 * kMillisecond;
+    const SpanRef before{{5, ++traces_}, NewId()}, after{{6, ++traces_}, NewId()};
+    Put({before.trace, before.span, 0, at, at + 20 * kMillisecond, SpanKind::kServer, web_,
+         kNoEntity, "GET /"});
+    Put({after.trace,
+         after.span,
+         0,
+         at + 50 * kMillisecond,
+         at + 60 * kMillisecond,
+         SpanKind::kServer,
+         pay_,
+         kNoEntity,
+         "POST /pay",
+         false,
+         "",
+         "",
+         {before}});
+    pairs.emplace_back(before, after);
+  }
+  for (const int chunks : {1, 7}) {
+    Run(chunks);
+    EXPECT_FALSE(HasEdge(web_, pay_));
+    EXPECT_EQ(requests().parents().root, 100u);
+    EXPECT_EQ(requests().parents().by_id, 0u);
+    int shown = 0;
+    for (const auto& [before, after] : pairs) {
+      const auto request = RecentWith(after.span);
+      if (request == nullptr) continue;
+      ++shown;
+      ASSERT_THAT(request->spans, SizeIs(1));
+      EXPECT_EQ(request->root().basis, JoinBasis::kRoot);
+      ASSERT_THAT(request->root().links, SizeIs(1)) << "what it is related to is told";
+      EXPECT_EQ(request->root().links[0].span, before.span);
+    }
+    EXPECT_GE(shown, 1);
+  }
+}
+
 TEST_F(LinkedRequests, AMessageThatWaitedLongNamesWhoSentIt) {
   const SpanRef sent = Send(kT0);
   const SpanRef received = Receive(kT0 + 5 * kMinute, {sent});
@@ -154,7 +196,7 @@ TEST_F(LinkedRequests, SpansThatLinkToEachOtherHangBelowNeitherTwice) {
        0,
        kT0,
        kT0 + kSecond,
-       SpanKind::kInternal,
+       SpanKind::kConsumer,
        web_,
        kNoEntity,
        "a",
@@ -167,7 +209,7 @@ TEST_F(LinkedRequests, SpansThatLinkToEachOtherHangBelowNeitherTwice) {
        0,
        kT0,
        kT0 + kSecond,
-       SpanKind::kInternal,
+       SpanKind::kConsumer,
        mail_,
        kNoEntity,
        "b",

@@ -66,6 +66,26 @@ TEST_F(OpenCallsTest, ACallMayBeWhatIsNearItInTimeAndAMessageWhatComesLater) {
   EXPECT_FALSE(MayBe(kPay, SpanKind::kConsumer, kNow - 20 * kLength));
 }
 
+TEST_F(OpenCallsTest, AMessageWaitsAnHourAndAnIdIsExpectedForAsLongAsIdsCome) {
+  constexpr int kHourInWindows = static_cast<int>(OpenCalls::kPatience / kLength);
+  Window({{.caller = kGate, .message = true, .for_whom = {kGate}}}, kHourInWindows - 2);
+  open_.SendsIds(kCart);
+  open_.TakesIds(kPay);
+  for (int ago = kHourInWindows - 3; ago > 1; --ago) Window({}, ago);
+  EXPECT_TRUE(MayBe(kPay, SpanKind::kConsumer));
+  Window({{.caller = kCart, .nobodys = true, .for_whom = {kCart}}}, 1);
+  EXPECT_TRUE(MayBe(kPay)) << "it has stopped handing on ids";
+  for (int later = 0; later < 3; ++later) Window({}, -later);
+  EXPECT_FALSE(MayBe(kPay, SpanKind::kConsumer));
+}
+
+TEST_F(OpenCallsTest, WhatWasNotToldOfMayHaveBeenAnything) {
+  open_.AddUntold();
+  Window({});
+  EXPECT_TRUE(MayBe(kPay));
+  EXPECT_TRUE(MayBe(kPay, SpanKind::kConsumer));
+}
+
 TEST_F(OpenCallsTest, BeyondItsRoomAnythingMayBe) {
   std::vector<OpenCall> calls;
   for (uint64_t i = 0; i <= OpenCalls::kMost; ++i)

@@ -32,7 +32,7 @@ int32_t CallerOf(const JoinedTrace& trace, size_t received) {
 
 const std::vector<MadeRecord>& RecordMaker::Make(const LeavingTrace& trace,
                                                  const MissingJoins& missing,
-                                                 const CallPlacer& placer) {
+                                                 const CallPlacer& placer, const LinkBook& links) {
   made_.clear();
   unanswered_.clear();
   FindMeetings(trace, missing, placer);
@@ -40,7 +40,7 @@ const std::vector<MadeRecord>& RecordMaker::Make(const LeavingTrace& trace,
     const OpenSpan& span = trace.joined.spans()[i];
     if ((!trace.Leaves(i) && !above_meeting_[i]) || span.service == kNoEntity) continue;
     if (span.incoming()) {
-      Received(trace, i, missing, placer);
+      Received(trace, i, missing, placer, links);
     } else if (span.outgoing() && !span.takes_connection && !HasInnerCall(trace.joined, i)) {
       Sent(trace, i, missing, placer);
     }
@@ -79,10 +79,11 @@ void RecordMaker::MarkAbove(const LeavingTrace& trace, int32_t sent) {
 }
 
 void RecordMaker::Received(const LeavingTrace& trace, size_t i, const MissingJoins& missing,
-                           const CallPlacer& placer) {
+                           const CallPlacer& placer, const LinkBook& links) {
   const OpenSpan& span = trace.joined.spans()[i];
   const int32_t caller = CallerOf(trace.joined, i);
-  if (trace.Leaves(i) && missing.IntoUnclear(span.service)) Arrived(trace, i, caller, placer);
+  if (trace.Leaves(i) && missing.IntoUnclear(span.service))
+    Arrived(trace, i, caller, placer, links);
   if (!above_meeting_[i] && !missing.WithinOpen(span.service)) return;
   CallRecord record = RecordOf(trace.id, span, SpanPart::kReceived);
   if (caller != JoinedTrace::kNone) {
@@ -93,14 +94,14 @@ void RecordMaker::Received(const LeavingTrace& trace, size_t i, const MissingJoi
 }
 
 void RecordMaker::Arrived(const LeavingTrace& trace, size_t i, int32_t caller,
-                          const CallPlacer& placer) {
+                          const CallPlacer& placer, const LinkBook& links) {
   const OpenSpan& span = trace.joined.spans()[i];
   CallRecord record = RecordOf(trace.id, span, SpanPart::kArrived);
   record.peer = placer.CallerOf(span);
   if (caller != JoinedTrace::kNone) {
     const OpenSpan& sent = trace.joined.spans()[static_cast<size_t>(caller)];
     record.known_parent = RecordId(trace.id, sent.id, SpanPart::kSent);
-  } else if (span.parent != 0 || span.links != 0) {
+  } else if (span.parent != 0 || !links.Senders(span).empty()) {
     return;  // its caller's span is known by id
   }
   made_.push_back({record, SpanPart::kArrived, i, i, record.known_parent == 0, kNoEntity});

@@ -18,6 +18,7 @@
 #include "correlate/linking/call_record.h"
 #include "correlate/rebuild/missing_joins.h"
 #include "correlate/rebuild/span_record.h"
+#include "correlate/requests/link_book.h"
 #include "correlate/requests/trace_assembler.h"
 #include "correlate/topology/call_placer.h"
 
@@ -43,7 +44,7 @@ class RecordMaker {
   /// Valid until the next call. Of spans that leave; above a meeting also of those that leave
   /// later, so that these are told twice.
   const std::vector<MadeRecord>& Make(const LeavingTrace& trace, const MissingJoins& missing,
-                                      const CallPlacer& placer);
+                                      const CallPlacer& placer, const LinkBook& links);
   /// Those of the trace that was made last which leave and name whom they call. Likewise.
   const std::vector<Unanswered>& unanswered() const { return unanswered_; }
 
@@ -52,8 +53,9 @@ class RecordMaker {
                     const CallPlacer& placer);
   void MarkAbove(const LeavingTrace& trace, int32_t sent);
   void Received(const LeavingTrace& trace, size_t i, const MissingJoins& missing,
-                const CallPlacer& placer);
-  void Arrived(const LeavingTrace& trace, size_t i, int32_t caller, const CallPlacer& placer);
+                const CallPlacer& placer, const LinkBook& links);
+  void Arrived(const LeavingTrace& trace, size_t i, int32_t caller, const CallPlacer& placer,
+               const LinkBook& links);
   void Sent(const LeavingTrace& trace, size_t i, const MissingJoins& missing,
             const CallPlacer& placer);
 

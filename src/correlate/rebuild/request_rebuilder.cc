@@ -119,7 +119,7 @@ struct RequestRebuilder::Impl {
     }
     static const std::vector<MadeRecord> kNone;
     const bool looks = missing.any() || missing.any_unclear();
-    const auto& records = looks ? maker.Make(trace, missing, placer) : kNone;
+    const auto& records = looks ? maker.Make(trace, missing, placer, links) : kNone;
     known_places = &placer;
     if (looks) {
       for (const RecordMaker::Unanswered& u : maker.unanswered())
@@ -130,7 +130,7 @@ struct RequestRebuilder::Impl {
     const bool linked = links.in_use() && LinkedParents::Concern(trace, links);
     if (records.empty() && !linked && shelf.traces().count(trace.id) == 0) {
       CountParents(trace, open, links);
-      if (!known) TakeAsItIs(trace, open, all_leave);
+      if (!known) TakeAsItIs(trace, open, links, all_leave);
       return;
     }
     if (!shelf.Add(trace)) {
@@ -147,14 +147,14 @@ struct RequestRebuilder::Impl {
     for (const MadeRecord& made : records) {
       const OpenSpan& span = trace.joined.spans()[made.span];
       Ref ref = RefTo(trace, made);
-      ref.all_placed = !MayBeCalled(span, open, /*looked_for=*/true);
+      ref.all_placed = !MayBeCalled(span, open, links, /*looked_for=*/true);
       if (!refs.emplace(made.record.id, ref).second) continue;  // it was sent again
       if (ref.undecided) ++undecided[ref.earliest()];
       if (ref.undecided && ref.part == SpanPart::kArrived) ++parents.waiting;
       Hand(made.record, ref, span.host);
     }
     CountParents(trace, open, links);
-    MarkOpen(trace, open, &shelf);
+    MarkOpen(trace, open, links, &shelf);
   }
 
   static Ref RefTo(const LeavingTrace& trace, const MadeRecord& made) {
@@ -170,8 +170,9 @@ struct RequestRebuilder::Impl {
     return at != refs.end() && at->second.undecided;
   }
 
-  static bool MayBeCalled(const OpenSpan& span, const OpenCalls& open, bool looked_for = false) {
-    return span.incoming() && span.parent == 0 && span.links == 0 &&
+  static bool MayBeCalled(const OpenSpan& span, const OpenCalls& open, const LinkBook& links,
+                          bool looked_for = false) {
+    return span.incoming() && span.parent == 0 && links.Senders(span).empty() &&
            open.MayBe(span.service, span.kind, span.start, span.end, looked_for);
   }
 
@@ -184,18 +185,21 @@ struct RequestRebuilder::Impl {
       } else if (span.parent != 0) {
         // It may have left before.
         ++(shelf.Find({trace.id, span.parent}) != nullptr ? parents.by_id : parents.lost);
-      } else if (span.links != 0) {
-        ++(links.LinksToSeen(span) ? parents.by_id : parents.lost);
+      } else if (const auto senders = links.Senders(span); !senders.empty()) {
+        const bool seen = std::any_of(senders.begin(), senders.end(),
+                                      [](const LinkedSpan& sender) { return sender.seen; });
+        ++(seen ? parents.by_id : parents.lost);
       } else if (!LookedFor(trace.id, span)) {
-        ++(MayBeCalled(span, open) ? parents.not_looked_for : parents.root);
+        ++(MayBeCalled(span, open, links) ? parents.not_looked_for : parents.root);
       }
     }
   }
 
   /// What may have been called by nobody knows whom is no root.
-  void MarkOpen(const LeavingTrace& trace, const OpenCalls& open, TraceShelf* on) {
+  void MarkOpen(const LeavingTrace& trace, const OpenCalls& open, const LinkBook& links,
+                TraceShelf* on) {
     for (const OpenSpan& span : trace.joined.spans()) {
-      if (!MayBeCalled(span, open) || LookedFor(trace.id, span)) continue;
+      if (!MayBeCalled(span, open, links) || LookedFor(trace.id, span)) continue;
       const SpanRef ref{trace.id, span.id};
       const ShelvedSpan* present = on->Find(ref);
       if (present == nullptr || present->above.basis != JoinBasis::kRoot) continue;
@@ -242,10 +246,11 @@ struct RequestRebuilder::Impl {
 
   /// Nothing is to be inferred. It is judged once: when it is whole, although some of it may leave
   /// later, or, for what is wrong with it, when nothing more can come.
-  void TakeAsItIs(const LeavingTrace& trace, const OpenCalls& open, bool all_leave) {
+  void TakeAsItIs(const LeavingTrace& trace, const OpenCalls& open, const LinkBook& links,
+                  bool all_leave) {
     const Shape shape = ShapeOf(trace.joined, &below);
     const bool lost = shape.misses_parent && all_leave && !trace.trimmed && !trace.cut_off;
-    if (lost || shape.circle || (shape.whole() && Wanted(trace))) ShowAtOnce(trace, open);
+    if (lost || shape.circle || (shape.whole() && Wanted(trace))) ShowAtOnce(trace, open, links);
     if (!all_leave && (shape.circle || shape.whole())) judged.insert(trace.id);
   }
 
@@ -297,7 +302,7 @@ struct RequestRebuilder::Impl {
     if (!somebody) {
       // "Nobody" is none of those that the linker was told of.
       join.none = (link.request != 0 ? 1 : call.all_sent ? link.posterior : 0) * elsewhere;
-      Nobody(call, elsewhere, join);
+      Nobody(call, elsewhere, &join);
     }
     if (on_join) on_join(join);
   }
@@ -309,14 +314,15 @@ struct RequestRebuilder::Impl {
     const ShelvedSpan* received = shelf.Find(call.span);
     if (received == nullptr) return 1;
     double elsewhere = 1;
-    strays.ForEachHolding(received->span, [&](const StrayCalls::Stray& stray) {
+    const bool all = strays.ForEachHolding(received->span, [&](const StrayCalls::Stray& stray) {
       if (stray.told_to != call.service)
         elsewhere *= 1 - known_places->MayBeOf(stray.call, call.service);
+      return elsewhere > 0;
     });
-    return elsewhere;
+    return all ? elsewhere : 0;
   }
 
-  void Nobody(const Ref& call, double elsewhere, const InferredJoin& join) {
+  void Nobody(const Ref& call, double elsewhere, InferredJoin* join) {
     const auto mark = [&](const Above& above) {
       const ShelvedSpan* present = shelf.Find(call.joined);
       if (present != nullptr && present->above.basis != JoinBasis::kInferred)
@@ -324,23 +330,24 @@ struct RequestRebuilder::Impl {
     };
     if (call.part == SpanPart::kCall) {  // it should have somebody
       ++totals.not_found;
-      return mark(Above::Unknown(UnknownParent::kNotFound, join.none));
+      return mark(Above::Unknown(UnknownParent::kNotFound, join->none));
     }
-    if (join.none == 0) {
+    if (join->none == 0) {
       ++totals.sender_unknown;
       ++parents.sender_unknown;
       return mark(Above::Unknown(UnknownParent::kClocks));
     }
-    if (elsewhere < kLikelier || (!call.all_placed && join.none > kLikelier)) {
+    if (elsewhere < kLikelier || (!call.all_placed && join->none > kLikelier)) {
       ++parents.not_looked_for;
-      return mark(Above::Unknown(UnknownParent::kNotLookedFor, join.none));
+      if (!call.all_placed) join->none = 0;  // nor can it be told of a call that may be anybody's
+      return mark(Above::Unknown(UnknownParent::kNotLookedFor, join->none));
     }
-    if (join.none <= kLikelier) {
+    if (join->none <= kLikelier) {
       ++parents.not_found;
-      return mark(Above::Unknown(UnknownParent::kNotFound, join.none));
+      return mark(Above::Unknown(UnknownParent::kNotFound, join->none));
     }
     ++parents.root;
-    const auto none = static_cast<float>(join.none);
+    const auto none = static_cast<float>(join->none);
     mark({JoinBasis::kRoot, {}, none, none, {}, 0});
   }
 
@@ -428,12 +435,12 @@ struct RequestRebuilder::Impl {
     return false;
   }
 
-  void ShowAtOnce(const LeavingTrace& trace, const OpenCalls& open) {
+  void ShowAtOnce(const LeavingTrace& trace, const OpenCalls& open, const LinkBook& links) {
     TraceShelf alone(SIZE_MAX);
     LeavingTrace all = trace;
     all.before = INT64_MAX;
     alone.Add(all);
-    MarkOpen(all, open, &alone);
+    MarkOpen(all, open, links, &alone);
     RequestTrees trees(alone, lost_spans, strings);
     Show(trees.RootedIn(trace.id), alone);
   }

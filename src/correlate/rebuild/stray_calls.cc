@@ -28,12 +28,14 @@ void StrayCalls::Add(const Stray& stray) {
     if (calls.empty()) continue;
     if (oldest == nullptr || calls.begin()->first < oldest->begin()->first) oldest = &calls;
   }
+  const OpenSpan& call = oldest->begin()->second.call;
+  complete_from_ = std::max(complete_from_, call.end + BoundOf(call));
   oldest->erase(oldest->begin());
   --size_;
 }
 
-void StrayCalls::ForEachHolding(const OpenSpan& request,
-                                const std::function<void(const Stray&)>& visit) const {
+bool StrayCalls::ForEachHolding(const OpenSpan& request,
+                                const std::function<bool(const Stray&)>& visit) const {
   const Nanos slack = BoundOf(request), widest = slack + widest_slack_;
   const Nanos length = request.end - request.start;
   for (size_t n = ClassOf(std::max<Nanos>(0, length - 2 * widest)); n < by_start_.size(); ++n) {
@@ -43,10 +45,12 @@ void StrayCalls::ForEachHolding(const OpenSpan& request,
     for (; at != by_start_[n].end() && at->first <= request.start + widest; ++at) {
       const OpenSpan& call = at->second.call;
       const Nanos within = slack + BoundOf(call);
-      if (call.start <= request.start + within && request.end <= call.end + within)
-        visit(at->second);
+      if (call.start <= request.start + within && request.end <= call.end + within &&
+          !visit(at->second))
+        return true;
     }
   }
+  return request.end > complete_from_ + slack;
 }
 
 void StrayCalls::Forget(Nanos before) {

@@ -2,7 +2,8 @@
 // known only as far as every call that holds it went elsewhere (docs/models/requests.md).
 //
 // By length and start, so that a search looks at those alone that were under way. Bounded: beyond
-// `most` the oldest make room. Not thread-safe.
+// `most` the oldest make room, and nothing is known of requests that these may have held. Not
+// thread-safe.
 #pragma once
 
 #include <array>
@@ -24,9 +25,10 @@ class StrayCalls {
   explicit StrayCalls(size_t most) : most_(most) {}
 
   void Add(const Stray& stray);
-  /// Visits those that hold `request`, but for what their clocks may differ.
-  void ForEachHolding(const OpenSpan& request,
-                      const std::function<void(const Stray&)>& visit) const;
+  /// Visits those that hold `request`, but for what their clocks may differ, until one visit says
+  /// false. False: there may have been others, which made room.
+  bool ForEachHolding(const OpenSpan& request,
+                      const std::function<bool(const Stray&)>& visit) const;
   void Forget(Nanos before);  // those that ended before
   size_t bytes() const { return size_ * (sizeof(Stray) + 48); }
 
@@ -34,6 +36,7 @@ class StrayCalls {
   const size_t most_;
   size_t size_ = 0;
   Nanos widest_slack_ = 0;                                // of all that were added
+  Nanos complete_from_ = INT64_MIN;                       // what made room ended before
   std::array<std::multimap<Nanos, Stray>, 64> by_start_;  // [n]: lengths below 2^n ns
 };
 

@@ -20,6 +20,10 @@ const OpenSpan* ParentOf(const JoinedTrace& trace, size_t i) {
 /// A root client span is that of a job, or of a request whose context was lost on the way to it.
 bool AsksWithoutRequest(const OpenSpan& span) { return span.outgoing() && span.parent == 0; }
 
+bool AnySeen(const std::vector<LinkedSpan>& linked) {
+  return std::any_of(linked.begin(), linked.end(), [](const LinkedSpan& l) { return l.seen; });
+}
+
 bool IsCallOfItsService(const OpenSpan& span, const OpenSpan* parent) {
   if (AsksWithoutRequest(span)) return false;  // CountJobs sees to these
   return span.incoming() || span.parent == 0 ||
@@ -97,8 +101,8 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
       ++joins_.spans;
       ++sent_[span.service];
       if (span.parent != 0) ++(parent != nullptr ? joins_.joined : joins_.orphans);
-      if (span.parent == 0 && span.links != 0)
-        ++(LeadsToSeen(span) ? joins_.joined : joins_.orphans);
+      if (const auto senders = links_->Senders(span); span.parent == 0 && !senders.empty())
+        ++(AnySeen(senders) ? joins_.joined : joins_.orphans);
       CountMissingJoins(trace, i);
     }
     if (span.incoming()) servers_.insert(span.service);
@@ -160,19 +164,14 @@ void CallCounter::CountLateAnswer(const OpenSpan& call, const OpenSpan& answer) 
   windows_->Witness(cell, EdgeWitness::kSpans, 1, answer);
 }
 
-bool CallCounter::LeadsToSeen(const OpenSpan& span) const {
-  const std::vector<LinkedSpan> linked = links_->Linked(span);
-  return std::any_of(linked.begin(), linked.end(), [](const LinkedSpan& l) { return l.seen; });
-}
-
-/// Each link is a message, and so a call, when it is worked on.
+/// Each link to a sender is a message, and so a call, when it is worked on.
 void CallCounter::CountLinked(const JoinedTrace& trace, size_t i) {
   const OpenSpan& span = trace.spans()[i];
   const OpenSpan* parent = ParentOf(trace, i);
   // Who receives a batch and who works on one message of it both link to it.
   const LinkBook::Entry* told =
       parent != nullptr && parent->service == span.service ? links_->Of(*parent) : nullptr;
-  for (const LinkedSpan& sent : links_->Linked(span)) {
+  for (const LinkedSpan& sent : links_->Senders(span)) {
     if (!sent.seen || sent.service == span.service) continue;
     if (told != nullptr &&
         std::find(told->targets.begin(), told->targets.end(), sent.ref) != told->targets.end())
@@ -226,7 +225,7 @@ void CallCounter::CountOutgoing(const JoinedTrace& trace, size_t i) {
 void CallCounter::CountMissingJoins(const JoinedTrace& trace, size_t i) {
   const OpenSpan& span = trace.spans()[i];
   if (span.incoming()) {
-    const bool parentless = span.parent == 0 && span.links == 0;
+    const bool parentless = span.parent == 0 && links_->Senders(span).empty();
     missing_->CountReceived(span.service, parentless);
     if (parentless) parentless_.push_back(span);
   } else if (span.outgoing() && !span.takes_connection) {
@@ -238,7 +237,8 @@ void CallCounter::CountMissingJoins(const JoinedTrace& trace, size_t i) {
 void CallCounter::NoteOpen(const JoinedTrace& trace, size_t i) {
   constexpr size_t kMostKinds = 10'000, kHighest = 1'000;
   const OpenSpan& call = trace.spans()[i];
-  if (call.takes_connection || open_calls_.size() >= kMostKinds) return;
+  if (call.takes_connection) return;
+  if (open_calls_.size() >= kMostKinds) return open_->AddUntold();
   OpenCall kind;
   kind.caller = call.service;
   kind.message = call.kind == telemetry::SpanKind::kProducer;
@@ -262,6 +262,8 @@ void CallCounter::TellOpen(const CallPlacer& placer) {
     open.nobodys =
         open.callee == kNoEntity && !open.message &&
         addresses_->Resolve(call.peer, call.start).certainty == AddressBook::Certainty::kNobody;
+    open.by_times =
+        open.callee == kNoEntity && !open.message && placer.TimesAloneTell(call, windows_->start());
     open_->Add(std::move(open));
   }
 }

@@ -62,7 +62,6 @@ class CallCounter {
   void CountOutgoing(const JoinedTrace& trace, size_t i);
   bool IsLateAnswer(const OpenSpan& call, const OpenSpan& answer) const;
   void CountLateAnswer(const OpenSpan& call, const OpenSpan& answer);
-  bool LeadsToSeen(const OpenSpan& span) const;
   void CountLinked(const JoinedTrace& trace, size_t i);
   void CountExclusive(const JoinedTrace& trace, size_t i);
   void CountTaking(const JoinedTrace& trace, size_t i);

@@ -41,8 +41,7 @@ const LinkBook::Entry* LinkBook::Of(const OpenSpan& span) const {
 }
 
 LinkedSpan LinkBook::Look(const SpanRef& target) const {
-  if (const OpenSpan* open = traces_->Find(target))
-    return {target, true, open->service, open->operation};
+  if (const OpenSpan* open = traces_->Find(target)) return Seen(target, *open);
   const auto sent = sent_.find(target);
   return sent != sent_.end() ? sent->second : LinkedSpan{target};
 }
@@ -54,14 +53,14 @@ std::vector<LinkedSpan> LinkBook::Linked(const OpenSpan& span) const {
   return linked;
 }
 
-bool LinkBook::LinksToSeen(const OpenSpan& span) const {
-  const Entry* entry = Of(span);
-  return entry != nullptr && std::any_of(entry->targets.begin(), entry->targets.end(),
-                                         [&](const SpanRef& target) { return Look(target).seen; });
+std::vector<LinkedSpan> LinkBook::Senders(const OpenSpan& span) const {
+  std::vector<LinkedSpan> senders = Linked(span);
+  std::erase_if(senders, [&](const LinkedSpan& l) { return !IsSender(span, l); });
+  return senders;
 }
 
 void LinkBook::KeepSent(const SpanRef& ref, const OpenSpan& span) {
-  if (!sent_.emplace(ref, LinkedSpan{ref, true, span.service, span.operation}).second) return;
+  if (!sent_.emplace(ref, Seen(ref, span)).second) return;
   sent_order_.push_back(ref);
   if (sent_order_.size() <= kMostSent) return;
   sent_.erase(sent_order_.front());

@@ -1,5 +1,6 @@
-// LinkBook: what spans link to. A link is a fact: a consumer, in a trace of its own, names the span
-// that sent what it works on; one that receives a batch names several.
+// LinkBook: what spans link to. Whom a consumer links to, or whose producer anybody does, is a
+// fact: that span sent what the linking one works on; one that receives a batch names several.
+// Other links tell of what is related (an earlier attempt, the same session), and of no call.
 //
 // An OpenSpan holds the number of its links; a link is found for as long as its span is open, and
 // what it leads to for as long as that is open, or was a producer's and is among the last kMostSent
@@ -19,7 +20,8 @@ namespace tomograph::correlate {
 /// What a link leads to.
 struct LinkedSpan {
   SpanRef ref;
-  bool seen = false;  // it came; else nothing of the following is known
+  bool seen = false;   // it came; else nothing of the following is known
+  bool sends = false;  // it is a producer's
   telemetry::EntityId service = telemetry::kNoEntity;
   telemetry::StringId operation = telemetry::kEmptyString;
 };
@@ -46,8 +48,15 @@ class LinkBook {
   const Entry* Of(const OpenSpan& span) const;
   /// What it links to, in the order of the links.
   std::vector<LinkedSpan> Linked(const OpenSpan& span) const;
-  /// Does it link to a span that came?
-  bool LinksToSeen(const OpenSpan& span) const;
+  /// Those of them that sent what the span works on, came they or not.
+  std::vector<LinkedSpan> Senders(const OpenSpan& span) const;
+  static LinkedSpan Seen(const SpanRef& ref, const OpenSpan& span) {
+    return {ref, true, Sends(span), span.service, span.operation};
+  }
+  /// Is a link to `target` one to what sent what the span works on?
+  static bool IsSender(const OpenSpan& span, const LinkedSpan& target) {
+    return span.kind == telemetry::SpanKind::kConsumer || target.sends;
+  }
   /// Does an open span link to it?
   bool IsTarget(const SpanRef& ref) const { return targets_.count(ref) > 0; }
   /// Did any span with links end within kMemory before what was forgotten last?
