@@ -214,7 +214,7 @@ struct Correlator::Impl {
     if (known->second.empty()) return;
     const EntityId service = identities->resources.Get(resource).service_entity;
     if (service == kNoEntity) return;
-    for (const EntityId home : known->second) sights.Add(window, home, service, host, at);
+    for (const EntityId home : known->second) sights.Add(window, home, service, host, at, true);
   }
 
   /// Where a resource is: whose clock it has, and the network (OpenSpan).
@@ -468,7 +468,11 @@ struct Correlator::Impl {
       const Nanos offset = s.host == kNoEntity || !options.correct_clocks || clocks.silent()
                                ? 0
                                : clocks.CorrectionOf(s.host, s.first).offset;
-      addresses.Observe(s.address, s.owner, s.first - offset, s.last - offset, s.times);
+      if (s.home) {
+        addresses.ObserveHome(s.address, s.owner, s.first - offset, s.last - offset, s.times);
+      } else {
+        addresses.Observe(s.address, s.owner, s.first - offset, s.last - offset, s.times);
+      }
     });
   }
 

@@ -1044,6 +1044,17 @@ class TopologyTest : public CorrelatorTest {
                      .service = caller,
                      .address = address});
   }
+  telemetry::ResourceId At(EntityId service, const std::string& ip) {
+    const std::string name(ids_.entities.Name(service));
+    return ids_.resources.FindOrAdd(telemetry::FingerprintOf(name + "@" + ip), [&] {
+      telemetry::Resource resource;
+      resource.service = ids_.strings.Intern(name);
+      resource.service_entity = service;
+      if (!ip.empty())
+        resource.attributes.emplace_back(ids_.strings.Intern("host.ip"), ids_.strings.Intern(ip));
+      return resource;
+    });
+  }
   telemetry::ResourceId On(const std::string& host) {
     return ids_.resources.FindOrAdd(telemetry::FingerprintOf(host), [&] {
       telemetry::Resource resource;
@@ -1177,6 +1188,51 @@ TEST_F(TopologyTest, NeverAnEdgeBetweenServicesThatNeverTalked) {
     }
   }
   EXPECT_GT(static_cast<double>(drawn), 0.6 * static_cast<double>(talked));
+}
+
+/// web calls cart, which moves away from 10.0.0.9 after a minute; from then on batch calls there,
+/// of whom it is not known by ids who answers.
+TEST_F(TopologyTest, ACallToWhereTheOwnerHasMovedAwayFromIsNotHis) {
+  const EntityId batch = Service("batch");
+  enum class Tenant { kTells, kAnswers, kSilent };  // its address and spans, spans alone, nothing
+  for (const Tenant tenant : {Tenant::kTells, Tenant::kAnswers, Tenant::kSilent}) {
+    for (const bool batch_comes_before_its_word : {false, true}) {
+      std::vector<Row> rows;
+      uint64_t trace = 0;
+      const auto before = ids_.strings.Intern("10.0.0.9:80");
+      const auto after = ids_.strings.Intern("10.0.0.10:80");
+      Random random(5);
+      for (double t = 0; t < 240; t += .05 + random.Exponential(.1)) {
+        Joined(++trace, t, web_, cart_, t < 60 ? before : after, &rows);
+        rows.back().resource = At(cart_, t < 60 ? "10.0.0.9" : "10.0.0.10");
+      }
+      for (double t = 80; t < 240; t += .05 + random.Exponential(.5)) {
+        Alone(++trace, t, batch, before, &rows);
+        if (tenant == Tenant::kSilent) continue;
+        if (t == 80 && !batch_comes_before_its_word) rows.pop_back();
+        rows.push_back({.trace = ++trace,
+                        .id = 1,
+                        .start_s = t + .002 + random.Exponential(.001),
+                        .end_s = t + .015,
+                        .service = pay_,
+                        .resource = At(pay_, tenant == Tenant::kTells ? "10.0.0.9" : "")});
+      }
+      Correlator c({}, &ids_);
+      Add(&c, rows);
+      Finish(&c);
+      double to_pay = 0;
+      for (const telemetry::Edge& e : c.Edges()) {
+        EXPECT_FALSE(e.caller == batch && e.callee == cart_)
+            << static_cast<int>(tenant) << ", confidence " << e.confidence;
+        if (e.caller == batch && e.callee == pay_) to_pay = e.confidence;
+      }
+      if (tenant == Tenant::kSilent) {
+        EXPECT_EQ(to_pay, 0);
+      } else {
+        EXPECT_GT(to_pay, .7) << static_cast<int>(tenant);
+      }
+    }
+  }
 }
 
 /// Nearly all calls to an address are one service's. Whether an unanswered one was is a matter of

@@ -52,6 +52,13 @@ void AddressBook::ObserveFit(EntityId address, EntityId service, Nanos first, Na
   sight->times += times;
 }
 
+void AddressBook::ObserveHome(EntityId home, EntityId service, Nanos first, Nanos last,
+                              double times) {
+  Observe(home, service, first, last, times);
+  const auto sight = fresh_.find({home, service});
+  if (sight != fresh_.end()) sight->second.home = true;
+}
+
 void AddressBook::ObserveRelayed(EntityId address, EntityId service, Nanos first, Nanos last,
                                  double times) {
   Observe(address, service, first, last, times);
@@ -106,6 +113,7 @@ void AddressBook::Apply(const Sights& sights, Tenancy* tenancy) {
 void AddressBook::Take(EntityId owner, const Sight& sight, Runs* runs) {
   if (runs->empty()) {
     runs->push_back(NewRun(owner, sight));
+    MoveIn(owner, sight);
     return;
   }
   Run& run = runs->back();
@@ -138,6 +146,7 @@ void AddressBook::Take(EntityId owner, const Sight& sight, Runs* runs) {
   } else {
     ++changes_;
     runs->push_back(NewRun(owner, sight));
+    MoveIn(owner, sight);
   }
 }
 
@@ -152,6 +161,7 @@ void AddressBook::Share(EntityId owner, const Sight& sight, Run* run) {
       return;
     }
     at = run->owners.insert(run->owners.end(), Owner{owner, 0, 0});
+    MoveIn(owner, sight);
   }
   at->calls += sight.times;
   const double keep = std::min(1.0, kMemory / TotalOf(run->owners));
@@ -194,6 +204,21 @@ void AddressBook::SeparateRow(Runs* runs) {
   runs->push_back(std::move(separate));
 }
 
+void AddressBook::MoveIn(EntityId owner, const Sight& sight) {
+  if (!sight.home) return;
+  Nanos& since = moved_in_.try_emplace(owner, INT64_MIN).first->second;
+  since = std::max(since, sight.first);
+}
+
+/// Was it last seen there before `at`, and has it moved in at another home since?
+bool AddressBook::MovedOn(EntityId home, EntityId service, Nanos at) const {
+  const auto found = known_.find(home);
+  const auto moved_in = moved_in_.find(service);
+  if (found == known_.end() || moved_in == moved_in_.end()) return false;
+  const Nanos last = found->second.runs.back().last;
+  return at > last && moved_in->second > last;
+}
+
 double AddressBook::Survival(Nanos gap) const {
   return std::exp(-(1 + changes_) / (kPriorLife_s + observed_s_) * ToSeconds(gap));
 }
@@ -218,8 +243,11 @@ AddressBook::Answer AddressBook::Resolve(EntityId address, Nanos at) const {
     a.sole = runs.size() == 1 && run.owners.size() == 1;
     return a;
   };
-  if (at > runs.back().last)
-    return answer(runs.back(), Certainty::kBelieved, at - runs.back().last);
+  if (at > runs.back().last) {
+    Answer a = answer(runs.back(), Certainty::kBelieved, at - runs.back().last);
+    a.sole = a.sole && !MovedOn(address, a.entity, at);
+    return a;
+  }
   if (at < runs.front().first)
     return answer(runs.front(), Certainty::kBelieved, runs.front().first - at);
   for (const Run& run : runs) {
@@ -246,6 +274,23 @@ AddressBook::Answer AddressBook::Resolve(EntityId address, Nanos from, Nanos to)
                      }) > 1;
   if (moved) return {kNoEntity, 0, Certainty::kUnknown, false};
   return at_first.certainty <= at_last.certainty ? at_first : at_last;
+}
+
+AddressBook::Answer AddressBook::Resolve(EntityId address, EntityId home, Nanos from,
+                                         Nanos to) const {
+  Answer answer = Resolve(address, from, to);
+  if (answer.certainty != Certainty::kBelieved || !Answered(home, answer.entity)) return answer;
+  const auto living = Owners(home, from);
+  if (std::any_of(living.begin(), living.end(),
+                  [&](const auto& o) { return o.first == answer.entity; })) {
+    answer.sole = answer.sole && !MovedOn(home, answer.entity, to);
+    return answer;
+  }
+  answer = Resolve(home, from, to);
+  if (answer.entity == kNoEntity) return {kNoEntity, 0, Certainty::kUnknown, false};
+  answer.confidence *= kOfItsHost;
+  answer.sole = false;
+  return answer;
 }
 
 std::vector<std::pair<EntityId, double>> AddressBook::Owners(EntityId address, Nanos at) const {

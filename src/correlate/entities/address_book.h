@@ -13,6 +13,11 @@
 //     Beta(1/2, 1/2) predictive of windows in which one was seen alone).
 // A sight counts n calls, and an owner's claim from n calls is (n + 1) / (n + 2).
 //
+// Who answers at a port of a home (the address of a host, as resources tell where they live) does
+// so as long as it lives there. Once somebody else alone lives there, the port is believed to be
+// his, and between the two nobody's. Who has moved in at another home since it was last seen at
+// this one may have left it: it is still believed to be there, but not as if nobody else could be.
+//
 // At a relay's address, a sidecar's on loopback say, what listens passes calls on. Whom it passed
 // some on to says nothing of where others go: it is nobody's, whoever was seen to answer, until it
 // is forgotten.
@@ -20,10 +25,11 @@
 // Wrong when an address changes hands and back between two sights of its owner, and when sights
 // carry times of clocks that disagree by more than a change takes (it is then taken for shared, and
 // nothing is said, until the test above separates it). What was a relay's and is a service's own
-// now stays nobody's.
+// now stays nobody's. Of two at one host the one that has said nothing since the other came is
+// taken to have left.
 //
-// Bounded: `max_addresses`, of each the last few runs. Not thread-safe. The sights of a window may
-// come in any order; Settle makes them count.
+// Bounded: `max_addresses`, of each the last few runs; one time a service that tells its homes. Not
+// thread-safe. The sights of a window may come in any order; Settle makes them count.
 #pragma once
 
 #include <cstdint>
@@ -51,8 +57,10 @@ class AddressBook {
     telemetry::EntityId entity = telemetry::kNoEntity;  // none when unknown, shared or relayed
     double confidence = 0;
     Certainty certainty = Certainty::kNobody;
-    bool sole = false;  // nobody else was ever seen there
+    bool sole = false;  // nobody else was ever seen there, nor its owner elsewhere since
   };
+
+  static constexpr double kOfItsHost = 0.8;  // who lives at a host answers at its ports
 
   explicit AddressBook(size_t max_addresses = 200'000) : max_addresses_(max_addresses) {}
 
@@ -62,6 +70,9 @@ class AddressBook {
   /// Likewise, but nothing told it: the calls there fit what `service` received.
   void ObserveFit(telemetry::EntityId address, telemetry::EntityId service, Nanos first, Nanos last,
                   double times);
+  /// As Observe, but `service` told itself that it lives at the host with this address.
+  void ObserveHome(telemetry::EntityId home, telemetry::EntityId service, Nanos first, Nanos last,
+                   double times = 1);
   /// As Observe, but what answered had the call from a relay that listens there.
   void ObserveRelayed(telemetry::EntityId address, telemetry::EntityId service, Nanos first,
                       Nanos last, double times = 1);
@@ -71,6 +82,9 @@ class AddressBook {
   Answer Resolve(telemetry::EntityId address, Nanos at) const;
   /// Who answered there all the time between `from` and `to`?
   Answer Resolve(telemetry::EntityId address, Nanos from, Nanos to) const;
+  /// Likewise, where nobody was seen to answer just then by all that is known of its home (or
+  /// none): whoever else alone lives there now, with kOfItsHost. kNobody as without the home.
+  Answer Resolve(telemetry::EntityId address, telemetry::EntityId home, Nanos from, Nanos to) const;
   /// The owner at `at`; `address` itself when nobody was ever seen there (a name stands for
   /// itself); none when it is unknown, shared or relayed.
   telemetry::EntityId OwnerOrSelf(telemetry::EntityId address, Nanos at) const {
@@ -85,8 +99,6 @@ class AddressBook {
   bool Shared(telemetry::EntityId address) const;
   /// Was anybody seen to answer there since `since`, by more than that it fits?
   bool Told(telemetry::EntityId address, Nanos since) const;
-  /// Has this one ever been seen to answer there (and is not forgotten)?
-  bool Answered(telemetry::EntityId address, telemetry::EntityId service) const;
   uint64_t refused() const { return refused_; }  // sights of addresses beyond the limit
   size_t size() const { return known_.size(); }
 
@@ -97,6 +109,7 @@ class AddressBook {
     Nanos told = INT64_MIN;  // the last by more than that it fits
     double times = 0;
     bool relayed = false;
+    bool home = false;
   };
   struct Owner {
     telemetry::EntityId entity = telemetry::kNoEntity;
@@ -127,6 +140,9 @@ class AddressBook {
   void CountWindow(const Sights& sights, Run* run) const;
   void SeparateRow(Runs* runs);
   static Run NewRun(telemetry::EntityId owner, const Sight& sight);
+  void MoveIn(telemetry::EntityId owner, const Sight& sight);
+  bool MovedOn(telemetry::EntityId home, telemetry::EntityId service, Nanos at) const;
+  bool Answered(telemetry::EntityId address, telemetry::EntityId service) const;
   double Survival(Nanos gap) const;
   Answer OfRun(const Run& run, Certainty certainty, Nanos gap) const;
   bool MakeRoom();
@@ -138,6 +154,8 @@ class AddressBook {
   double observed_s_ = 0;
   std::unordered_map<telemetry::EntityId, Tenancy> known_;
   std::map<std::pair<telemetry::EntityId, telemetry::EntityId>, Sight> fresh_;
+  // Since when a service is at the home that it was last seen to move in at.
+  std::unordered_map<telemetry::EntityId, Nanos> moved_in_;
 };
 
 }  // namespace tomograph::correlate

@@ -130,6 +130,73 @@ TEST(AddressBook, WhoComesBackSoonSharedAndWhoComesBackLateMovedInAgain) {
   EXPECT_EQ(OwnerAt(late, 3 * 3600 + 32), kA);
 }
 
+/// `owner` is seen to live at `home` in each window of 5 s.
+void Live(AddressBook* book, EntityId home, EntityId owner, int from_s, int to_s) {
+  for (int s = from_s; s < to_s; s += 5) {
+    book->ObserveHome(home, owner, s * kSecond, (s + 4) * kSecond);
+    book->Settle();
+  }
+}
+
+TEST(AddressBook, WhoHasMovedInElsewhereSinceIsNotBelievedAlone) {
+  constexpr EntityId kHome{200}, kElsewhere{201}, kThird{202};
+  AddressBook book;
+  Live(&book, kHome, kA, 0, 30);
+  EXPECT_TRUE(book.Resolve(kHome, 40 * kSecond).sole);
+  Live(&book, kThird, kB, 30, 60);
+  book.Observe(kAddress, kA, 35 * kSecond, 36 * kSecond);
+  book.Settle();
+  EXPECT_TRUE(book.Resolve(kHome, 40 * kSecond).sole) << "another port or name is no move";
+  Live(&book, kElsewhere, kA, 30, 60);
+  EXPECT_EQ(OwnerAt(book, 36), kA);
+  EXPECT_EQ(book.Resolve(kHome, 40 * kSecond).entity, kA) << "it may live at both";
+  EXPECT_FALSE(book.Resolve(kHome, 40 * kSecond).sole);
+  EXPECT_TRUE(book.Resolve(kElsewhere, 70 * kSecond).sole);
+}
+
+TEST(AddressBook, WhoLivesAtSeveralPlacesHasNotMoved) {
+  constexpr EntityId kHome{200}, kElsewhere{201};
+  AddressBook book;
+  Live(&book, kHome, kA, 0, 5);
+  Live(&book, kElsewhere, kA, 5, 10);
+  Live(&book, kHome, kA, 10, 30);
+  Live(&book, kElsewhere, kA, 30, 60);
+  EXPECT_TRUE(book.Resolve(kHome, 40 * kSecond).sole);
+}
+
+TEST(AddressBook, WhoAnsweredAtAPortOfAHomeLivesThereStill) {
+  constexpr EntityId kHome{200};
+  AddressBook book;
+  Live(&book, kHome, kA, 0, 60);
+  See(&book, kA, 0, 60);
+  const auto at = [&](int s) { return book.Resolve(kAddress, kHome, s * kSecond, s * kSecond); };
+  EXPECT_EQ(at(70).entity, kA);
+  EXPECT_EQ(at(70).certainty, Certainty::kBelieved);
+  Live(&book, kHome, kB, 80, 120);
+  EXPECT_EQ(at(30).entity, kA);
+  EXPECT_EQ(at(30).certainty, Certainty::kKnown);
+  EXPECT_EQ(at(70).entity, kNoEntity) << "somebody else's or still its own: not known";
+  EXPECT_EQ(at(70).certainty, Certainty::kUnknown);
+  EXPECT_EQ(at(100).entity, kB);
+  EXPECT_EQ(at(100).certainty, Certainty::kKnown);
+  EXPECT_LT(at(100).confidence, .8) << "of its host, not of its port";
+  EXPECT_EQ(at(130).certainty, Certainty::kBelieved);
+  EXPECT_EQ(at(130).entity, kB);
+  Live(&book, kHome, kA, 120, 140);
+  EXPECT_EQ(at(130).certainty, Certainty::kBelieved) << "both live there, and A answered";
+  EXPECT_EQ(at(130).entity, kA);
+}
+
+TEST(AddressBook, AHomeTellsNothingOfWhoNeverLivedThere) {
+  constexpr EntityId kHome{200};
+  AddressBook book;
+  See(&book, kA, 0, 60);  // behind the address of a virtual IP, say
+  Live(&book, kHome, kB, 0, 120);
+  const AddressBook::Answer answer = book.Resolve(kAddress, kHome, 70 * kSecond, 70 * kSecond);
+  EXPECT_EQ(answer.entity, kA);
+  EXPECT_EQ(answer.certainty, Certainty::kBelieved);
+}
+
 TEST(AddressBook, OneStrayAnswerDoesNotTakeAnAddressAway) {
   AddressBook book;
   See(&book, kA, 0, 60);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <tuple>
 
 namespace tomograph::correlate {
@@ -46,9 +47,9 @@ int Within(const AddressClaims::Call& call, Nanos earlier, const Requests& reque
   return found;
 }
 
-/// Leaves kMostCalls of them, spread evenly.
-void Thin(std::vector<AddressClaims::Call>* calls) {
-  const size_t n = calls->size(), most = AddressClaims::kMostCalls;
+/// Leaves so many of them, spread evenly.
+void Thin(size_t most, std::vector<AddressClaims::Call>* calls) {
+  const size_t n = calls->size();
   if (n <= most) return;
   for (size_t i = 0; i < most; ++i) (*calls)[i] = (*calls)[i * n / most];
   calls->resize(most);
@@ -61,26 +62,40 @@ void AddressClaims::Settle(Nanos from, Nanos to, const std::function<bool(Entity
   if (!calls_.empty()) {
     std::sort(calls_.begin(), calls_.end(), Before);
     Explain();
+    const Window window{from, to, addresses, &may};
+    std::vector<std::pair<EntityId, const Requests*>> answering;
+    for (const auto& [service, requests] : requests_)
+      if (heard(service)) answering.emplace_back(service, &requests);
     for (auto at = calls_.begin(); at != calls_.end();) {
       const EntityId address = at->address;
-      std::vector<Call> open;
-      for (; at != calls_.end() && at->address == address; ++at)
-        if (at->open && at->end - at->start < to - from) open.push_back(*at);
-      if (open.empty()) continue;
-      Thin(&open);
-      for (const auto& [service, requests] : requests_)
-        if (heard(service)) Weigh(open, service, requests, from, to, addresses, may);
+      const auto next =
+          std::find_if(at, calls_.end(), [&](const Call& call) { return call.address != address; });
+      const OpenCalls open = OpenOf(&*at, &*at + (next - at), window);
+      at = next;
+      if (open.all.empty()) continue;
+      for (const auto& [service, requests] : answering) Weigh(open, service, *requests, window);
       static const Requests kNone;
       for (auto pair = pairs_.lower_bound({address, EntityId{}});
            pair != pairs_.end() && pair->first.first == address; ++pair) {
         const EntityId service = pair->first.second;
-        if (requests_.count(service) == 0 && heard(service))
-          Weigh(open, service, kNone, from, to, addresses, may);
+        if (requests_.count(service) == 0 && heard(service)) Weigh(open, service, kNone, window);
       }
     }
   }
   calls_.clear();
   Forget(to, from - FromSeconds(kDecoys[std::size(kDecoys) - 1]) - (to - from));
+}
+
+AddressClaims::OpenCalls AddressClaims::OpenOf(const Call* begin, const Call* end,
+                                               const Window& window) const {
+  OpenCalls open;
+  std::copy_if(begin, end, std::back_inserter(open.all), [&](const Call& call) {
+    return call.open && call.end - call.start < window.to - window.from;
+  });
+  Thin(kMostCalls, &open.all);
+  open.first_look = open.all;
+  Thin(kFirstLook, &open.first_look);
+  return open;
 }
 
 /// What is explained by calls that are known to have gone there.
@@ -101,9 +116,15 @@ void AddressClaims::Explain() {
   }
 }
 
+bool AddressClaims::BeyondChance(const Fit& fit) {
+  const double rest = std::max(0.0, 1 - fit.by_chance / std::max(1.0, fit.calls));
+  return fit.met - fit.by_chance > 2 * std::sqrt(fit.by_chance * rest);
+}
+
 AddressClaims::Fit AddressClaims::FitOf(const std::vector<Call>& calls, EntityId service,
                                         const Requests& requests) {
   Fit fit;
+  looked_at_ += calls.size();
   std::vector<bool> taken(requests.size());
   const auto may = [&](int i) {
     const Request& r = requests[static_cast<size_t>(i)];
@@ -133,20 +154,25 @@ AddressClaims::Fit AddressClaims::FitOf(const std::vector<Call>& calls, EntityId
   return fit;
 }
 
-void AddressClaims::Weigh(const std::vector<Call>& calls, EntityId service,
-                          const Requests& requests, Nanos from, Nanos to, AddressBook* addresses,
-                          const std::function<void(EntityId)>& may) {
-  const Fit fit = FitOf(calls, service, requests);
-  if (fit.calls == 0) return;
-  const std::pair key(calls.front().address, service);
+void AddressClaims::Weigh(const OpenCalls& calls, EntityId service, const Requests& requests,
+                          const Window& window) {
+  const std::pair key(calls.all.front().address, service);
   auto at = pairs_.find(key);
+  if (at == pairs_.end() && pairs_.size() >= kMostPairs) return;
+  const double share = at != pairs_.end()
+                           ? at->second.share
+                           : 1. / (1. + static_cast<double>(requests_.size()));  // one, or none
+  const bool few = calls.all.size() <= kFirstLook;
+  Fit fit;
+  if (!few && share < kMay) fit = FitOf(calls.first_look, service, requests);
+  if (few || share >= kMay || BeyondChance(fit)) fit = FitOf(calls.all, service, requests);
+  if (fit.calls == 0) return;
   if (at == pairs_.end()) {
-    if (pairs_.size() >= kMostPairs) return;
     at = pairs_.emplace(key, Pair{}).first;
-    at->second.share = 1. / (1. + static_cast<double>(requests_.size()));  // one of those, or none
+    at->second.share = share;
   }
   Pair& pair = at->second;
-  const double change = std::min(.5, ToSeconds(to - from) / kPriorLife_s);
+  const double change = std::min(.5, ToSeconds(window.to - window.from) / kPriorLife_s);
   pair.share += change * (1 - 2 * pair.share);
   if (fit.met > 0 && pair.share < kMay) pair.since = fit.first;
   if (pair.since == 0) pair.since = fit.first;
@@ -164,11 +190,11 @@ void AddressClaims::Weigh(const std::vector<Call>& calls, EntityId service,
   pair.by_chance += fit.by_chance;
   const double keep = std::min(1.0, kMemory / pair.calls);
   for (double* sum : {&pair.calls, &pair.met, &pair.by_chance}) *sum *= keep;
-  pair.seen = to;
-  if (pair.share >= kMay) may(service);
+  pair.seen = window.to;
+  if (pair.share >= kMay) (*window.may)(service);
   if (pair.share < kEstablished || fit.met == 0) return;
   const Nanos first = std::min(pair.since, fit.first);
-  addresses->ObserveFit(key.first, service, first, fit.last, fit.met);
+  window.addresses->ObserveFit(key.first, service, first, fit.last, fit.met);
   pair.since = fit.last;
 }
 

@@ -23,8 +23,11 @@
 // fits then. And when calls elsewhere always go with a service's requests and last longer, while
 // the calls that cause these are not seen: they fit as if they were the cause.
 //
-// Bounded: kMostPairs; calls beyond kMostCalls of an address and window are left out evenly.
-// Independent of the order of Add. Not thread-safe.
+// Bounded: kMostPairs; calls beyond kMostCalls of an address and window are left out evenly. Cost
+// of a window: addresses x heard services x kFirstLook calls, at nine times each. kMostCalls of
+// them are looked at where the service may answer (kMay) or meets more of the first ones than
+// chance does, by two standard deviations; elsewhere the first ones are all the evidence that there
+// is. Independent of the order of Add. Not thread-safe.
 #pragma once
 
 #include <functional>
@@ -42,6 +45,7 @@ class AddressClaims {
  public:
   static constexpr size_t kMostPairs = 50'000;
   static constexpr size_t kMostCalls = 256;
+  static constexpr size_t kFirstLook = 32;
   static constexpr double kEstablished = .95;  // from here on the book is told
   static constexpr double kMay = .05;          // from here on nobody can leave it out
 
@@ -63,6 +67,7 @@ class AddressClaims {
   /// `may`: told of every service that calls may go to of which nobody can say where they go.
   void Settle(Nanos from, Nanos to, const std::function<bool(telemetry::EntityId)>& heard,
               AddressBook* addresses, const std::function<void(telemetry::EntityId)>& may);
+  uint64_t looked_at() const { return looked_at_; }  // calls, for each service
   /// That `service` answers at the address; 0 where nothing says that it may.
   double Share(telemetry::EntityId address, telemetry::EntityId service) const;
 
@@ -82,15 +87,25 @@ class AddressClaims {
     Nanos first = INT64_MAX, last = INT64_MIN;  // of those met
   };
   using Requests = std::vector<Request>;  // by start
+  struct Window {
+    Nanos from, to;
+    AddressBook* addresses;
+    const std::function<void(telemetry::EntityId)>* may;
+  };
+  /// To one address, of whose owner there is no word.
+  struct OpenCalls {
+    std::vector<Call> all, first_look;  // at most kMostCalls, kFirstLook
+  };
 
   void Explain();
-  static Fit FitOf(const std::vector<Call>& calls, telemetry::EntityId service,
-                   const Requests& requests);
-  void Weigh(const std::vector<Call>& calls, telemetry::EntityId service, const Requests& requests,
-             Nanos from, Nanos to, AddressBook* addresses,
-             const std::function<void(telemetry::EntityId)>& may);
+  OpenCalls OpenOf(const Call* begin, const Call* end, const Window& window) const;
+  Fit FitOf(const std::vector<Call>& calls, telemetry::EntityId service, const Requests& requests);
+  static bool BeyondChance(const Fit& fit);
+  void Weigh(const OpenCalls& calls, telemetry::EntityId service, const Requests& requests,
+             const Window& window);
   void Forget(Nanos now, Nanos requests_before);
 
+  uint64_t looked_at_ = 0;
   std::vector<Call> calls_;                           // of the window at hand
   std::map<telemetry::EntityId, Requests> requests_;  // of this window and the one before
   std::map<std::pair<telemetry::EntityId, telemetry::EntityId>, Pair> pairs_;

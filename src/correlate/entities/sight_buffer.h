@@ -21,12 +21,13 @@ class SightBuffer {
     Nanos first = 0;
     Nanos last = 0;
     double times = 0;
+    bool home = false;  // the owner told that it lives there
   };
 
   explicit SightBuffer(size_t max_sights = 500'000) : max_sights_(max_sights) {}
 
   void Add(Nanos window, telemetry::EntityId address, telemetry::EntityId owner,
-           telemetry::EntityId host, Nanos at) {
+           telemetry::EntityId host, Nanos at, bool home = false) {
     const auto key = std::tuple(window, address, owner, host);
     auto found = sights_.find(key);
     if (found == sights_.end()) {
@@ -34,7 +35,7 @@ class SightBuffer {
         ++refused_;
         return;
       }
-      found = sights_.emplace(key, Sight{address, owner, host, at, at, 0}).first;
+      found = sights_.emplace(key, Sight{address, owner, host, at, at, 0, home}).first;
     }
     Sight& sight = found->second;
     sight.first = std::min(sight.first, at);

@@ -16,8 +16,7 @@ using Certainty = AddressBook::Certainty;
 
 namespace {
 
-constexpr double kOwnName = 0.9;    // what nobody answers for is an entity of its own
-constexpr double kOfItsHost = 0.8;  // who lives at a host answers at its ports, as far as one knows
+constexpr double kOwnName = 0.9;  // what nobody answers for is an entity of its own
 constexpr Nanos kPatience = 5 * kMinute;
 constexpr size_t kMaxWaiting = 50'000;
 constexpr size_t kMaxNames = 500'000;
@@ -81,11 +80,11 @@ std::vector<std::pair<EntityId, double>> CallPlacer::Others(const Call& call,
 
 EntityId CallPlacer::CalleeOf(const OpenSpan& call) const {
   if (call.peer == kNoEntity) return kNoEntity;
-  const EntityId callee = addresses_->OwnerOrSelf(call.peer, call.start);
-  if (callee != call.peer || !call.peer_is_address) return callee;
   const auto name = names_.find(call.peer);
-  return name == names_.end() ? kNoEntity
-                              : addresses_->Resolve(HomeOf(name->second), call.start).entity;
+  const EntityId home = name == names_.end() ? kNoEntity : HomeOf(name->second);
+  const AddressBook::Answer answer = addresses_->Resolve(call.peer, home, call.start, call.start);
+  if (answer.certainty != Certainty::kNobody) return answer.entity;
+  return call.peer_is_address ? addresses_->Resolve(home, call.start).entity : call.peer;
 }
 
 EntityId CallPlacer::CallerOf(const OpenSpan& received) const {
@@ -107,15 +106,7 @@ bool CallPlacer::TimesAloneTell(const OpenSpan& call, Nanos since) const {
 }
 
 AddressBook::Answer CallPlacer::Resolve(const Call& call) const {
-  const AddressBook::Answer answer = addresses_->Resolve(call.other, call.from, call.to);
-  if (answer.certainty != Certainty::kBelieved) return answer;
-  const EntityId host = HomeOf(call);
-  if (host == kNoEntity) return answer;
-  // Somebody else lives now where its owner did.
-  const AddressBook::Answer home = addresses_->Resolve(host, call.from, call.to);
-  const bool moved = home.certainty == Certainty::kKnown && home.entity != answer.entity &&
-                     addresses_->Answered(host, answer.entity);
-  return moved ? AddressBook::Answer{kNoEntity, 0, Certainty::kUnknown, false} : answer;
+  return addresses_->Resolve(call.other, HomeOf(call), call.from, call.to);
 }
 
 EntityId CallPlacer::HomeOf(const Call& call) const {
@@ -167,7 +158,7 @@ CallPlacer::Place CallPlacer::OfNobody(const Call& call, const IsKnown& known) c
   const EntityId home = HomeOf(call);
   if (home == kNoEntity) return OfUnknownOwner(call, known);
   AddressBook::Answer answer = addresses_->Resolve(home, call.from, call.to);
-  answer.confidence *= kOfItsHost;
+  answer.confidence *= AddressBook::kOfItsHost;
   if (answer.certainty == Certainty::kKnown) return {answer.entity, answer.confidence};
   if (answer.certainty == Certainty::kBelieved) return Believe(call, answer, known);
   return answer.certainty == Certainty::kNobody ? OfUnknownOwner(call, known) : Place{};
