@@ -20,8 +20,6 @@ const reconstruct = (...args) => {
 /// is known of their clocks. The bounds of the clocks allow for it already.
 const tick = 1;
 const settling = 20_000;
-const behind = 'pay-1', callerOfBehind = 'app-1';  // called by nobody else, and four times a second
-const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
 const rounded = (value, digits = 1) => Number(value.toFixed(digits));
 
 describe('two hosts have wrong clocks', () => {
@@ -45,8 +43,6 @@ describe('two hosts have wrong clocks', () => {
     await tomograph?.stop();
   });
   const ahead = (host, at) => (shop.clocks.hosts[host] ? aheadMs(shop.clocks.hosts[host], shop.clocks.since_ms, at) : 0);
-  const usualBound = (host) => median([...told.values()]
-    .filter((clock) => clock.host === host && clock.as_of_ms > shop.clocks.since_ms + settling).map((clock) => clock.bound_ms ?? Infinity));
   const truthOf = (clock) => ahead(clock.host, clock.as_of_ms) - ahead(clock.reference, clock.as_of_ms);
   const holds = (clock) => truthOf(clock) >= clock.least_ms && truthOf(clock) <= clock.most_ms;
 
@@ -59,14 +55,7 @@ describe('two hosts have wrong clocks', () => {
       const bound = clock.bound_ms === null ? 'unbounded' : `± ${rounded(clock.bound_ms, 3)}`;
       t.diagnostic(`${clock.host}: ${clock.state}, true ${rounded(truth, 3)} ms, told ${rounded(clock.offset_ms, 3)} ${bound} ms of ${clock.calls} calls`);
       assert.ok(clock.bound_ms !== null, `${clock.host}: nothing bounds it`);
-      t.diagnostic(`${clock.host}: usually ± ${rounded(usualBound(clock.host), 3)} ms`);
-      // Bounds add up along the way from the reference, and how wide each is is also how busy the machine is.
-      if (clock.host === behind) {
-        const ratio = usualBound(behind) / usualBound(callerOfBehind);
-        assert.ok(ratio < 3.5, `${clock.host}: a bound ${ratio} times that of ${callerOfBehind} says little`);
-      } else {
-        assert.ok(usualBound(clock.host) < 5, `${clock.host}: a bound that usually is ${usualBound(clock.host)} ms says little`);
-      }
+      assert.ok(clock.bound_ms < 5, `${clock.host}: a bound of ${clock.bound_ms} ms says little`);
       assert.ok(Math.abs(clock.offset_ms - truth) < 2, `${clock.host}: ${clock.offset_ms} ms is not ${truth} ms`);
       if (Math.abs(truth) > 10) assert.equal(clock.state, 'corrected');
     }
