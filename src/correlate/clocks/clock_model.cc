@@ -122,7 +122,7 @@ struct ClockModel::Impl {
     }
     ++client->calls;
     ++server->calls;
-    at->second.calls.Add(c, server->late_ends.told_by(), start, length);
+    at->second.calls.Add(c, server->late_ends, start, length);
   }
 
   void AddWithin(Host* host, const Contact& c) {

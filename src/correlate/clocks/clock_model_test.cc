@@ -359,6 +359,30 @@ TEST(ClockModel, AHostWithoutContactStaysUnknownAndIsForgottenAgain) {
   EXPECT_EQ(model.CorrectionOf(HostId(1), last + 6 * kMinute).bound, telemetry::kUnknownBound);
 }
 
+/// All ends are late. The callee's last call, of 5 ms, is what it waited for before it answered.
+TEST(ClockModel, LateEndsAreNotTakenAtTheirWord) {
+  double off = 0;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    Simulation sim;
+    sim.seed = seed;
+    sim.windows = 60;
+    sim.clocks = {{}, {20 * kMillisecond, 20e-6, {}}};
+    sim.links = {{.rate = 2, .there = 1e-3, .back = 1e-3}};
+    sim.damage = [](Random* random, Contact* c) {
+      const Nanos longer = 5 * kMillisecond;
+      for (Nanos* end : {&c->server_end, &c->client_end, &c->ended}) *end += longer;
+      c->worked_until = c->server_end - FromSeconds(random->Exponential(100e-6));
+      c->worked = c->worked_until - longer;
+      c->server_end += FromSeconds(1e-3 * random->Uniform());
+    };
+    ClockModel model;
+    sim.Feed(&model);
+    const ClockSegment last = ClockOf(model.Clocks(), 1).segments.back();
+    off += (last.OffsetAt(last.to) - sim.TrueOffset(1, 0, last.to)) / 20;
+  }
+  EXPECT_LT(std::abs(off), 120e3);
+}
+
 /// A callee that calls nobody and takes its time: only its start is sure, which bounds loosely. The
 /// estimate goes by what most ends make likely.
 TEST(ClockModel, LateEndsOfASlowCalleeLeaveItsOffsetKnown) {

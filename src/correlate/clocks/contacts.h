@@ -10,7 +10,8 @@ namespace tomograph::correlate {
 /// `answer` is an incoming span, `call` its parent. A client's span around a server's bounds the
 /// clocks from both sides. A message (producer, consumer) and a parent that is no call of its own
 /// (the caller's client span is missing) only say what came first. `worked` as in Contact.
-Contact ContactOf(const OpenSpan& call, const OpenSpan& answer, Nanos worked);
+Contact ContactOf(const OpenSpan& call, const OpenSpan& answer,
+                  const TraceAssembler::Work& work = {});
 
 /// Feeds the calls that ended in [from, to), each once, to the open window of `clocks`.
 void AddContacts(Nanos from, Nanos to, TraceAssembler* traces, ClockModel* clocks);

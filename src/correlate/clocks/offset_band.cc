@@ -56,16 +56,21 @@ double Edge(double inside, double outside, const F& f) {
 
 double SpreadOf(const std::vector<BandPoint>& side, double slope) {
   if (side.empty()) return 0;
-  std::vector<double> values;
-  for (const BandPoint& p : side) values.push_back(p.value - slope * p.t);
-  const auto median = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), median, values.end());
+  const double median = MedianAt0(side, slope);
   double sum = 0;
-  for (const double v : values) sum += std::abs(v - *median);
+  for (const BandPoint& p : side) sum += std::abs(p.value - slope * p.t - median);
   return sum;
 }
 
 }  // namespace
+
+double MedianAt0(const std::vector<BandPoint>& side, double slope) {
+  std::vector<double> values;
+  for (const BandPoint& p : side) values.push_back(p.value - slope * p.t);
+  const auto median = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), median, values.end());
+  return *median;
+}
 
 double SpreadOf(const BandPoints& points, double slope) {
   return SpreadOf(points.upper, slope) + SpreadOf(points.lower, slope);

@@ -63,6 +63,8 @@ struct BandPoints {
 /// The gap between the sides for lines of one slope: all such lines cut t = 0 in [lower, upper].
 /// Empty when lower > upper.
 OffsetInterval CutAt0(const BandPoints& points, double slope);
+/// The median of one side, which has points, along lines of one slope.
+double MedianAt0(const std::vector<BandPoint>& side, double slope);
 /// How far the points lie from the median of their side, along lines of one slope; ns in all.
 double SpreadOf(const BandPoints& points, double slope);
 

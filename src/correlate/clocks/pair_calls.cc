@@ -4,7 +4,7 @@
 
 namespace tomograph::correlate {
 
-void PairCalls::Add(const Contact& call, AnswerSign sign, Nanos start, Nanos length) {
+void PairCalls::Add(const Contact& call, const LateEnds& ends, Nanos start, Nanos length) {
   ++count_;
   const bool forward = call.client < call.server;
   const double window = static_cast<double>(length);
@@ -19,12 +19,12 @@ void PairCalls::Add(const Contact& call, AnswerSign sign, Nanos start, Nanos len
       requests_.AtLeast(share, -request, there);
   }
   if (!call.awaited) return;
-  AddAnswer(call, sign, static_cast<double>(call.ended - start) / window,
+  AddAnswer(call, ends, static_cast<double>(call.ended - start) / window,
             static_cast<double>(call.ended - call.started) / window, &ways_[forward ? 0 : 1],
             forward);
 }
 
-void PairCalls::AddAnswer(const Contact& call, AnswerSign sign, double share, double lasted,
+void PairCalls::AddAnswer(const Contact& call, const LateEnds& ends, double share, double lasted,
                           Way* way, bool forward) {
   way->seen.Add(call.waited(), call.served(), call.busy());
   const auto add = [&](Nanos at_it_for, Nanos likely, OffsetBand* band) {
@@ -35,14 +35,17 @@ void PairCalls::AddAnswer(const Contact& call, AnswerSign sign, double share, do
       band->AtMost(share, -answer, lasted, likely);
   };
   // A server that worked for longer than its client waited was not waited for.
-  const bool by_end = sign == AnswerSign::kEnd;
+  const bool by_end = ends.told_by() == AnswerSign::kEnd;
   const Nanos at_it_for = by_end ? call.served() : call.busy();
-  const bool known = by_end || call.busy() > 0;
-  const Nanos there = (call.waited() - std::min(call.served(), call.waited())) / 2;
-  const Nanos middle = call.server_start - call.client_start - there;
+  const bool known = (by_end || call.busy() > 0) && at_it_for <= call.waited();
+  const Nanos ended_after = std::min(call.served(), call.waited());
+  const Nanos sent_after =
+      ends.ends_disproved() && call.busy() > 0
+          ? (std::min(ended_after, std::max(call.busy(), call.seems_busy())) + ended_after) / 2
+          : ended_after;
+  const Nanos middle = call.server_start - call.client_start - (call.waited() - sent_after) / 2;
   const Nanos likely = forward ? middle : -middle;
-  if (known && at_it_for <= call.waited())
-    add(at_it_for, by_end ? OffsetBand::kTight : likely, &way->told);
+  if (known) add(at_it_for, by_end ? OffsetBand::kTight : likely, &way->told);
   add(0, likely, &way->sure);
 }
 

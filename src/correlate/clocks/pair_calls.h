@@ -6,7 +6,8 @@
 // sign that held when the window was opened and that of the start, which always does: whether the
 // ends of a window are good is known only once it has all its calls. By a start an answer bounds
 // from further off than it could, by the time the server or its last call took; its `likely` offset
-// takes the ends as they are and both ways as equally long.
+// takes both ways as equally long, and the answer as sent when the span ended; of a server that was
+// proven to end its spans late, half-way between the end of its last call and that.
 //
 // The same for any order of the calls. Not thread-safe.
 #pragma once
@@ -29,22 +30,22 @@ class PairCalls {
   using Signs = std::array<AnswerSign, 2>;
   static constexpr size_t kMostBytes = 6 * OffsetBand::kSideBytes;
 
-  /// A call that ended in [start, start + length); `sign`: of its server, one for the whole window.
-  void Add(const Contact& call, AnswerSign sign, Nanos start, Nanos length);
+  /// A call that ended in [start, start + length); `ends`: its server's, as of the windows before.
+  void Add(const Contact& call, const LateEnds& ends, Nanos start, Nanos length);
   uint64_t count() const { return count_; }
   const AnswersSeen& answers(size_t way) const { return ways_[way].seen; }
-  /// theta = clock of the second host minus clock of the first. `told`: the signs given to Add;
+  /// theta = clock of the second host minus clock of the first. `told`: by the ends given to Add;
   /// `now`: what they are, all calls seen. `used`, of the ways that had answers: what was gone by.
   OffsetBand Band(const Signs& told, const Signs& now, Signs* used) const;
 
  private:
   struct Way {
     AnswersSeen seen;
-    OffsetBand told;  // by the sign at Add
+    OffsetBand told;  // by LateEnds::told_by at Add
     OffsetBand sure;  // by AnswerSign::kStart
   };
-  static void AddAnswer(const Contact& call, AnswerSign sign, double share, double lasted, Way* way,
-                        bool forward);
+  static void AddAnswer(const Contact& call, const LateEnds& ends, double share, double lasted,
+                        Way* way, bool forward);
 
   uint64_t count_ = 0;
   OffsetBand requests_;

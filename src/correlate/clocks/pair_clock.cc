@@ -403,17 +403,10 @@ void PairClock::BoundStepped(const BandPoints& points, const PairClock& after, d
 double PairClock::BesideKnown(const BandPoints& before, const BandPoints& after) const {
   if (!known_ || before.size() == 0 || before.two_sided()) return 0;
   const OffsetInterval level = CutAt0(after, drift_);
-  const auto median = [&](const std::vector<BandPoint>& side) {
-    std::vector<double> values;
-    for (const BandPoint& p : side) values.push_back(p.value - drift_ * p.t);
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
-  };
   const double moved = offset_ - (level.lower + level.upper) / 2;
   const bool upper = !before.upper.empty();
-  const double own = median(upper ? before.upper : before.lower);
-  const double usual = median(upper ? after.upper : after.lower) + moved;
+  const double own = MedianAt0(upper ? before.upper : before.lower, drift_);
+  const double usual = MedianAt0(upper ? after.upper : after.lower, drift_) + moved;
   return std::abs(own - usual) * static_cast<double>(before.size());
 }
 

@@ -198,7 +198,7 @@ void TraceAssembler::FindWork(const Trace& trace) {
   // Libraries put spans of their own between a request and the calls that it makes; not so many
   // that a chain without end must be followed.
   constexpr int kMostBetween = 8;
-  worked_.assign(trace.spans.size(), kNoWork);
+  work_.assign(trace.spans.size(), {});
   for (const OpenSpan& call : trace.spans) {
     if (call.kind != telemetry::SpanKind::kClient) continue;
     const OpenSpan* above = Find(trace, call.parent);
@@ -208,8 +208,8 @@ void TraceAssembler::FindWork(const Trace& trace) {
     }
     if (above == nullptr || !above->incoming() || above->host != call.host) continue;
     if (call.raw_start < above->raw_start || call.raw_end() > above->raw_end()) continue;
-    Nanos& worked = worked_[static_cast<size_t>(above - trace.spans.data())];
-    worked = std::max(worked, call.raw_start);  // its end may be told late as well
+    Work& last = work_[static_cast<size_t>(above - trace.spans.data())];
+    last = std::max(last, {call.raw_start, call.raw_end()});
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <span>
 #include <utility>
@@ -116,11 +117,16 @@ class TraceAssembler {
   void ForEach(Nanos from, Nanos to, Visit&& visit) {
     for (uint32_t slot : Touching(from, to)) visit(JoinUntil(&traces_[slot], to));
   }
-  /// Calls visit(parent, child, worked) for every incoming span of the traces that overlap
-  /// [from, to) whose parent is there and both of which start before `to`; in no particular order.
-  /// `worked`: the raw start of the last call that the child's host made for it and that ended
-  /// within it; kNoWork when there is none, and unless `with_work`.
+  /// The last call that a host made for what it was asked and that ended within it, raw; kNoWork:
+  /// there is none.
   static constexpr Nanos kNoWork = INT64_MIN;
+  struct Work {
+    Nanos began = kNoWork, ended = kNoWork;
+    auto operator<=>(const Work&) const = default;
+  };
+  /// Calls visit(parent, child, Work of the child) for every incoming span of the traces that
+  /// overlap [from, to) whose parent is there and both of which start before `to`; in no particular
+  /// order. Work is looked for `with_work` only.
   template <typename Visit>
   void ForEachAnswer(Nanos from, Nanos to, bool with_work, Visit&& visit) {
     for (Trace& trace : traces_) {
@@ -132,7 +138,7 @@ class TraceAssembler {
         if (!child.incoming() || child.start >= to) continue;
         const OpenSpan* parent = Find(trace, child.parent);
         if (parent == nullptr || parent == &child || parent->start >= to) continue;
-        visit(*parent, child, with_work ? worked_[i] : kNoWork);
+        visit(*parent, child, with_work ? work_[i] : Work{});
       }
     }
   }
@@ -242,7 +248,7 @@ class TraceAssembler {
   std::array<uint64_t, telemetry::kFormatCount + 1> duplicates_{};  // by counted_as
   JoinedTrace joined_;
   std::vector<OpenSpan> visible_;
-  std::vector<Nanos> worked_;  // of the spans of the trace at hand
+  std::vector<Work> work_;  // of the spans of the trace at hand
 };
 
 }  // namespace tomograph::correlate
