@@ -130,6 +130,84 @@ TEST(RecordedRun, RecordingsBehindOneAnotherInOneFileLoseNothing) {
   EXPECT_EQ(picture.loss[0].set_aside, 0u);
 }
 
+/// Lines of `n` requests, front's and back's, in files however named: all of it has to be
+/// counted, in its window.
+class RotatedFiles {
+ public:
+  explicit RotatedFiles(int n) : n_(n) {}
+
+  /// Where `name` ends in .gz it is compressed.
+  void Write(const std::string& name, const std::string& lines) {
+    std::ofstream(dir_ / name, std::ios::binary)
+        << (name.ends_with(".gz") ? *net::Gzip(lines) : lines);
+  }
+  void ExpectAll(Nanos lateness = 15 * kSecond) {
+    RecordedOptions options;
+    options.lateness = lateness;
+    const auto result = ReconstructRecording(dir_.path(), options, nullptr);
+    ASSERT_TRUE(result.ok()) << result.status().ToString();
+    const telemetry::Picture& picture = *result->picture;
+    EXPECT_EQ(picture.join_match_rate, 1);
+    EXPECT_NEAR(LineSum(picture, "front", "call_rate") * 5, n_, 1e-6);
+    EXPECT_NEAR(LineSum(picture, "back", "call_rate") * 5, n_, 1e-6);
+    ASSERT_EQ(picture.loss.size(), 1u);
+    EXPECT_EQ(picture.loss[0].accepted, 3 * static_cast<uint64_t>(n_));
+    EXPECT_EQ(picture.loss[0].set_aside, 0u);
+  }
+
+ private:
+  const int n_;
+  TempDir dir_;
+};
+
+TEST(RecordedRun, RotatedFilesLoseNothingHoweverTheyAreNamed) {
+  constexpr int kFiles = 100, kEach = 200;
+  RotatedFiles files(kFiles * kEach);
+  for (int f = 0; f < kFiles; ++f) {
+    std::string lines;
+    for (int i = f * kEach; i < (f + 1) * kEach; ++i)
+      lines += FrontLine(i) + "\n" + BackLine(i) + "\n";
+    // As logrotate does: the newest is 1. By name, 10 comes before 2.
+    files.Write("traces.jsonl." + std::to_string(kFiles - f) + (f % 2 == 0 ? "" : ".gz"), lines);
+  }
+  files.ExpectAll();
+}
+
+TEST(RecordedRun, ManyFilesSideBySideLoseNothing) {
+  constexpr int kFiles = 200, kEach = 100;
+  RotatedFiles files(kFiles * kEach);
+  for (int f = 0; f < kFiles; ++f) {
+    std::string lines;
+    for (int i = f; i < kFiles * kEach; i += kFiles)
+      lines += FrontLine(i) + "\n" + BackLine(i) + "\n";
+    files.Write("host" + std::to_string(f) + ".jsonl" + (f % 2 == 0 ? "" : ".gz"), lines);
+  }
+  files.ExpectAll();
+}
+
+TEST(RecordedRun, AFileWrittenNewestFirstLosesNothing) {
+  constexpr int kRequests = 20'000;
+  std::string lines;
+  for (int i = kRequests; i-- > 0;) lines += BackLine(i) + "\n" + FrontLine(i) + "\n";
+  for (const std::string name : {"traces.jsonl", "traces.jsonl.gz"}) {
+    SCOPED_TRACE(name);
+    RotatedFiles files(kRequests);
+    files.Write(name, lines);
+    files.ExpectAll();
+  }
+}
+
+TEST(RecordedRun, ManyRecordingsBehindOneAnotherInOneFileLoseNothing) {
+  constexpr int kRecordings = 1'200, kEach = 20;  // more than are read side by side
+  std::string lines;
+  for (int r = 0; r < kRecordings; ++r)
+    for (int i = r; i < kRecordings * kEach; i += kRecordings)
+      lines += FrontLine(i) + "\n" + BackLine(i) + "\n";
+  RotatedFiles files(kRecordings * kEach);
+  files.Write("traces.jsonl.gz", lines);
+  files.ExpectAll();
+}
+
 TEST(RecordedRun, SaysWhatItCouldNotPlaceAsALiveOneDoes) {
   constexpr int kAddresses = 1'100;  // of nobody, 100 more than are put on the map
   TempDir dir;

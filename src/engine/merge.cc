@@ -17,7 +17,11 @@ using telemetry::Batch;
 
 namespace {
 
-constexpr size_t kMaxOpenFiles = 32;
+// So many are open in any case: together they say when the recording was made. More only where they
+// begin before the others have ended.
+constexpr size_t kOpenFiles = 32;
+constexpr size_t kMaxOpenFiles = 256;
+constexpr Nanos kOpenAhead = kMinute;  // records come in no strict order
 constexpr size_t kBatchesAhead = 2;
 constexpr size_t kNeighbours = 9;  // batches whose median says where a file is
 
@@ -122,20 +126,38 @@ ingest::ReadingTroubles MergeRecording(const std::vector<ingest::RecordingFile>&
                                        const ingest::DecodeContext& context,
                                        const std::function<void(Batch&&, Progress)>& sink,
                                        const std::function<void(uint64_t bytes)>& progress) {
-  std::vector<ingest::RecordingFile> files;
-  for (const ingest::RecordingFile& file : recording) {
-    const std::vector<ingest::RecordingFile> parts = ingest::PartsOf(file);
-    files.insert(files.end(), parts.begin(), parts.end());
-  }
   std::atomic<uint64_t> bytes_read{0};
+  ingest::ReadingTroubles troubles;
+  const auto sorting = [&](uint64_t bytes) {
+    bytes_read.store(bytes);
+    if (progress) progress(bytes);
+  };
+  const std::vector<ingest::RecordingFile> files =
+      ingest::InOrderOfTime(recording, context.ledger, sorting, &troubles);
+  ingest::DecodeContext of_file = context;
+  if (files.size() > kOpenFiles) of_file.limits.rows_per_batch /= kMaxOpenFiles / kOpenFiles;
   RecordedTime recorded;
   std::vector<std::unique_ptr<Lane>> lanes;
   size_t next_file = 0;
   Nanos watermark = INT64_MIN / 2;  // before all, with room to reckon
-  ingest::ReadingTroubles troubles;
+  const auto is_due = [&] {
+    if (lanes.size() < kOpenFiles) return true;
+    if (lanes.size() == kMaxOpenFiles) return false;
+    const TimeRange believable = recorded.Believable();
+    Nanos next = INT64_MAX;
+    for (const auto& lane : lanes)
+      if (const Nanos head = lane->EarliestIn(believable); head != INT64_MIN)
+        next = std::min(next, head);
+    return files[next_file].first < kOpenAhead || files[next_file].first - kOpenAhead <= next;
+  };
+  std::vector<std::string> opened_late;
   for (;;) {
-    while (lanes.size() < kMaxOpenFiles && next_file < files.size())
-      lanes.push_back(std::make_unique<Lane>(files[next_file++], context, &bytes_read, &recorded));
+    while (next_file < files.size() && is_due()) {
+      const ingest::RecordingFile& file = files[next_file++];
+      lanes.push_back(std::make_unique<Lane>(file, of_file, &bytes_read, &recorded));
+      if (lanes.back()->EarliestIn({INT64_MIN + 1, watermark - kOpenAhead}) != INT64_MIN)
+        opened_late.push_back(file.path);
+    }
     std::erase_if(lanes, [&](const std::unique_ptr<Lane>& lane) {
       if (!lane->ended()) return false;
       troubles.Add(lane->troubles());

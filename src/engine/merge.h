@@ -23,10 +23,13 @@ struct Progress {
   TimeRange believable;
 };
 
-/// `sink(batch, progress)`. A file in which time jumps back is read as several (ingest::PartsOf),
-/// so that its own order loses nothing. Each file is decoded on a thread of its own, a few batches
-/// ahead; at most 32 are open, later ones (by name) follow as earlier ones end. A batch without a
-/// believable record is handed out as soon as it is there. Returns what could not be read, by file.
+/// `sink(batch, progress)`. The files are opened by the times at which they begin; one whose lines
+/// are not in order is sorted before (ingest::InOrderOfTime), so any number of them behind one
+/// another loses nothing, whatever their names. Each is decoded on a thread of its own, a few
+/// batches ahead; at most 256 are open. Where more begin before others have ended the rest wait,
+/// which is told with what could not be read; what of them is late then is in the ledger. A batch
+/// without a believable record is handed out as soon as it is there. Returns what could not be
+/// read, by file. `progress` may be null.
 ingest::ReadingTroubles MergeRecording(
     const std::vector<ingest::RecordingFile>& files, const ingest::DecodeContext& context,
     const std::function<void(telemetry::Batch&&, Progress)>& sink,

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -12,11 +10,12 @@
 
 #include "ingest/changes/cdevents_decoder.h"
 #include "ingest/csv/csv_decoder.h"
+#include "ingest/file_pieces.h"
 #include "ingest/jaeger/jaeger_decoder.h"
+#include "ingest/line_order.h"
 #include "ingest/otlp/otlp_decoder.h"
 #include "ingest/prometheus/exposition.h"
 #include "ingest/tally.h"
-#include "net/inflate.h"
 
 namespace tomograph::ingest {
 namespace {
@@ -24,52 +23,14 @@ namespace {
 namespace fs = std::filesystem;
 using telemetry::Format;
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-constexpr size_t kReadBytes = 256u << 10;
 constexpr size_t kLookBytes = 64u << 10;  // of a file's start, inflated, that tell what it is
 constexpr size_t kMaxMappingBytes = 1u << 20;
-
-bool IsGzip(ByteView start) { return start.starts_with("\x1f\x8b"); }
-
-/// Reads a file in pieces, inflated when it is gzip, until `on_piece` says false. `from`: what is
-/// before is not handed out.
-Status ReadPieces(const std::string& path, uint64_t from,
-                  const std::function<bool(ByteView piece, size_t disk_bytes)>& on_piece) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return Status::Io("cannot open " + path);
-  std::string buffer(kReadBytes, '\0');
-  std::unique_ptr<net::InflateStream> inflate;
-  bool wanted = true;
-  for (bool first = true; wanted; first = false) {
-    in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
-    const ByteView read = ByteView(buffer).substr(0, static_cast<size_t>(in.gcount()));
-    if (read.empty()) break;
-    if (first && IsGzip(read)) inflate = std::make_unique<net::InflateStream>();
-    if (first && inflate == nullptr && from > 0) {
-      in.clear();
-      in.seekg(static_cast<std::streamoff>(from));
-      continue;
-    }
-    if (inflate == nullptr) {
-      wanted = on_piece(read, read.size());
-    } else {
-      TG_RETURN_IF_ERROR(inflate->Push(read, [&](ByteView plain) {
-        const size_t before = std::min<uint64_t>(from, plain.size());
-        from -= before;
-        plain.remove_prefix(before);
-        wanted = wanted && (plain.empty() || on_piece(plain, 0));
-      }));
-      if (from == 0) wanted = wanted && on_piece({}, read.size());
-    }
-  }
-  if (in.bad()) return Status::Io("cannot read " + path);
-  return inflate != nullptr && wanted ? inflate->Finish() : Status::Ok();
-}
+constexpr size_t kMaxLineBytes = (64u << 20) + 1;  // longer than any that is decoded
 
 /// The first bytes, inflated. A damaged file gives what could be read of them.
 std::string StartOf(const std::string& path) {
   std::string start;
-  (void)ReadPieces(path, 0, [&](ByteView piece, size_t) {
+  (void)ReadPieces(path, [&](ByteView piece, size_t) {
     start.append(piece.substr(0, kLookBytes - start.size()));
     return start.size() < kLookBytes;
   });
@@ -81,7 +42,7 @@ std::string StartBehindFirstLine(const std::string& path) {
   std::string start;
   size_t skipped = 0;
   bool behind = false;
-  (void)ReadPieces(path, 0, [&](ByteView piece, size_t) {
+  (void)ReadPieces(path, [&](ByteView piece, size_t) {
     if (!behind) {
       const size_t end = piece.find('\n');
       skipped += piece.size();
@@ -167,29 +128,18 @@ std::optional<Format> FormatOf(const fs::path& path) {
     return MappingFileOf(path).empty() ? std::nullopt : std::optional<Format>(Format::kCsv);
   }
   const std::string start = StartOf(path.string());
-  const size_t from = start.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
-  const size_t first = start.find_first_not_of(" \t\r\n", from);
-  if (first == std::string::npos) return std::nullopt;
-  if (start[first] == '{' || start[first] == '[') {
+  ByteView text = WithoutByteOrderMark(start);
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == ByteView::npos) return std::nullopt;
+  text.remove_prefix(first);
+  if (text[0] == '{' || text[0] == '[') {
     const std::optional<Format> format = JsonFormatOf(start);
     return format ? format : FormatBehindFirstLine(path.string());
   }
-  const ByteView text = ByteView(start).substr(first);
   const bool exposition = text.starts_with("# HELP ") || text.starts_with("# TYPE ") ||
                           text.starts_with("# UNIT ") || extension == ".prom" || extension == ".om";
   return exposition ? std::optional<Format>(Format::kOpenMetrics)
                     : FormatBehindFirstLine(path.string());
-}
-
-/// The key that a line's time follows, and the unit of that time; empty: such files have no lines.
-struct TimeKey {
-  std::string_view key;
-  Nanos unit = 0;
-};
-TimeKey TimeKeyOf(Format format) {
-  if (format == Format::kOtlpFile) return {"imeUnixNano\"", 1};  // start, end, observed
-  if (format == Format::kJaeger) return {"\"startTime\"", kMicrosecond};
-  return {};
 }
 
 /// Jaeger's JSON may be one document over many lines, which is not cut: are its lines documents?
@@ -198,74 +148,49 @@ bool IsDocument(ByteView line) {
   return last == ByteView::npos || (line.front() == '{' && line[last] == '}');
 }
 
-/// The first time in a line.
-std::optional<Nanos> TimeIn(ByteView line, const TimeKey& time) {
-  size_t at = line.find(time.key);
-  if (at == ByteView::npos) return std::nullopt;
-  at = line.find_first_not_of(" :\"", at + time.key.size());
-  if (at == ByteView::npos) return std::nullopt;
-  int64_t value = 0;
-  Nanos nanos = 0;
-  const auto read = std::from_chars(line.data() + at, line.data() + line.size(), value);
-  if (read.ec != std::errc() || value <= 0 || __builtin_mul_overflow(value, time.unit, &nanos))
-    return std::nullopt;
-  return nanos;
+/// Whether it is to be sorted; `first`: about when it begins.
+bool LinesOutOfOrder(const RecordingFile& file, Nanos* first) {
+  *first = INT64_MIN;
+  if (!HasLinesWithTimes(file.format)) return false;
+  LineOrder order;
+  bool in_lines = true;
+  (void)ReadLines(file.path, kLookBytes, [&](ByteView line, size_t) {
+    if (file.format == Format::kJaeger && line.size() < kLookBytes && !IsDocument(line))
+      in_lines = false;
+    if (const std::optional<Nanos> time = TimeOfLine(line, file.format)) order.Add(*time);
+    return in_lines && !order.broken();
+  });
+  order.Finish();
+  if (in_lines) *first = order.first();
+  return in_lines && order.broken();
 }
 
-/// Where time jumps back: what follows lies before what came last, in most lines of either, so that
-/// neither single lines nor senders whose clocks differ are a jump.
-class JumpFinder {
- public:
-  explicit JumpFinder(const RecordingFile& file) : parts_{file} {}
-
-  void Add(uint64_t at, uint64_t line, Nanos time) {
-    next_.push_back({at, line, time});
-    if (next_.size() == kAhead) Judge();
+/// Reads the lines into runs. What comes before a broken .gz's damage is kept; the damage is told
+/// in `read`.
+Result<std::vector<SortedRun>> SortLines(const RecordingFile& file,
+                                         std::shared_ptr<SpillFile>* spill,
+                                         const std::function<void(size_t)>& on_disk_bytes,
+                                         Status* read) {
+  if (*spill == nullptr) {
+    Result<std::shared_ptr<SpillFile>> made = SpillFile::Make();
+    if (!made.ok()) return made.status();
+    *spill = std::move(made).value();
   }
-  std::vector<RecordingFile> Finish() {
-    while (!next_.empty()) Judge();
-    return std::move(parts_);
-  }
-
- private:
-  static constexpr size_t kAhead = 5, kBehind = 9;
-  struct Line {
-    uint64_t at, number;
-    Nanos time;
-  };
-
-  /// But for `nth` of them.
-  static Nanos Lowest(std::vector<Nanos> times, size_t nth) {
-    const auto at = times.begin() + static_cast<std::ptrdiff_t>(nth);
-    std::nth_element(times.begin(), at, times.end());
-    return *at;
-  }
-
-  void Judge() {
-    const Line line = next_.front();
-    std::vector<Nanos> following;
-    for (const Line& l : next_) following.push_back(l.time);
-    if (last_.size() >= kBehind / 2 && parts_.size() < kMostParts) {
-      const Nanos before = Lowest({last_.begin(), last_.end()}, last_.size() / 4) - kJumpBack;
-      if (line.time < before && Lowest(following, (following.size() - 1) / 2) < before) Cut(line);
-    }
-    last_.push_back(line.time);
-    if (last_.size() > kBehind) last_.pop_front();
-    next_.pop_front();
-  }
-
-  void Cut(const Line& line) {
-    RecordingFile part = parts_.back();
-    parts_.back().to = part.from = line.at;
-    part.first_line = line.number;
-    parts_.push_back(std::move(part));
-    last_.clear();
-  }
-
-  std::vector<RecordingFile> parts_;
-  std::deque<Line> next_;   // not judged yet
-  std::deque<Nanos> last_;  // of the part
-};
+  LineSorter sorter(*spill);
+  Status sorted;
+  Nanos time = 0;  // a line that tells none stays with the one before it
+  uint64_t number = 0;
+  *read = ReadLines(file.path, kMaxLineBytes, [&](ByteView line, size_t disk_bytes) {
+    on_disk_bytes(disk_bytes);
+    ++number;
+    if (line.find_first_not_of(" \t\r") == ByteView::npos) return true;
+    time = TimeOfLine(line.substr(0, kLookBytes), file.format).value_or(time);
+    sorted = sorter.Add(time, number, line);
+    return sorted.ok();
+  });
+  TG_RETURN_IF_ERROR(sorted);
+  return sorter.Finish();
+}
 
 Result<std::string> ReadMapping(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -305,6 +230,26 @@ std::string Sentence(const DamagedLines& damaged) {
   return std::to_string(damaged.count) + " lines could not be read, the first is " + line;
 }
 
+void BreakOff(const RecordingFile& file, const Status& why, telemetry::LossLedger* ledger,
+              ReadingTroubles* troubles) {
+  CountLostMessage(ledger, file.format, telemetry::Reason::kMalformed);
+  troubles->broken_off.push_back(file.path + ": " + why.message());
+}
+
+/// The number in its file of the `nth` line of the run, from 1.
+uint64_t NumberOfLine(const SortedRun& run, uint64_t nth) {
+  RunReader reader(run);
+  while (nth > 0 && reader.Next()) --nth;
+  return reader.line().number;
+}
+
+Status ReadRun(const SortedRun& run, const std::function<bool(ByteView line)>& on_line) {
+  RunReader reader(run);
+  while (reader.Next() && on_line(reader.line().text)) {
+  }
+  return reader.status();
+}
+
 Status ReadOne(const RecordingFile& file, const DecodeContext& context, const BatchSink& sink,
                const std::function<void(size_t)>& on_disk_bytes, DamagedLines* damaged) {
   Result<std::unique_ptr<StreamDecoder>> decoder = NewDecoder(file, context);
@@ -315,21 +260,20 @@ Status ReadOne(const RecordingFile& file, const DecodeContext& context, const Ba
     sink(std::move(batch));
   };
   Status pushed;
+  const auto push = [&](ByteView text) {
+    pushed = (*decoder)->Push(text, named);
+    return pushed.ok();
+  };
   bool begins = true;
-  uint64_t left = file.to - file.from;
-  const Status read = ReadPieces(file.path, file.from, [&](ByteView piece, size_t disk_bytes) {
-    piece = piece.substr(0, left);
-    left -= piece.size();
-    if (std::exchange(begins, false) && piece.starts_with(kByteOrderMark))
-      piece.remove_prefix(kByteOrderMark.size());
-    pushed = (*decoder)->Push(piece, named);
+  const auto push_piece = [&](ByteView piece, size_t disk_bytes) {
     on_disk_bytes(disk_bytes);
-    return pushed.ok() && left > 0;
-  });
+    return push(std::exchange(begins, false) ? WithoutByteOrderMark(piece) : piece);
+  };
+  const Status read = file.run ? ReadRun(*file.run, push) : ReadPieces(file.path, push_piece);
   TG_RETURN_IF_ERROR(pushed);
   const Status finished = (*decoder)->Finish(named);  // also what came before a broken .gz's damage
   *damaged = (*decoder)->damaged();
-  damaged->first += file.first_line - 1;
+  if (file.run && damaged->count > 0) damaged->first = NumberOfLine(*file.run, damaged->first);
   TG_RETURN_IF_ERROR(finished);
   return read;
 }
@@ -378,35 +322,38 @@ Result<std::vector<RecordingFile>> FindRecording(const std::string& path,
   return files;
 }
 
-std::vector<RecordingFile> PartsOf(const RecordingFile& file) {
-  const TimeKey time = TimeKeyOf(file.format);
-  if (time.key.empty()) return {file};
-  JumpFinder jumps(file);
-  std::string line;  // its beginning
-  uint64_t at = 0, line_at = 0, number = 1;
-  bool in_lines = true;
-  const auto end_of_line = [&] {
-    if (file.format == Format::kJaeger && line.size() < kLookBytes && !IsDocument(line))
-      in_lines = false;
-    if (const std::optional<Nanos> t = TimeIn(line, time)) jumps.Add(line_at, number, *t);
-    line.clear();
-  };
-  (void)ReadPieces(file.path, 0, [&](ByteView piece, size_t) {
-    while (!piece.empty()) {
-      const size_t end = std::min(piece.find('\n'), piece.size());
-      line.append(piece.substr(0, std::min(end, kLookBytes - line.size())));
-      const bool ended = end < piece.size();
-      at += end + (ended ? 1 : 0);
-      piece.remove_prefix(end + (ended ? 1 : 0));
-      if (!ended) continue;
-      end_of_line();
-      line_at = at;
-      ++number;
+std::vector<RecordingFile> InOrderOfTime(const std::vector<RecordingFile>& files,
+                                         telemetry::LossLedger* ledger,
+                                         const std::function<void(uint64_t bytes)>& progress,
+                                         ReadingTroubles* troubles) {
+  std::vector<RecordingFile> ordered;
+  std::shared_ptr<SpillFile> spill;
+  uint64_t total = 0;
+  for (RecordingFile file : files) {
+    if (!LinesOutOfOrder(file, &file.first)) {
+      ordered.push_back(std::move(file));
+      continue;
     }
-    return in_lines;
-  });
-  end_of_line();
-  return in_lines ? jumps.Finish() : std::vector<RecordingFile>{file};
+    Status read;
+    const auto on_disk_bytes = [&](size_t disk_bytes) { progress(total += disk_bytes); };
+    const Result<std::vector<SortedRun>> runs = SortLines(file, &spill, on_disk_bytes, &read);
+    if (!runs.ok()) {
+      troubles->damaged.push_back(file.path + ": its lines are not in the order of their times, " +
+                                  "and are read so: " + runs.status().message());
+      ordered.push_back(std::move(file));
+      continue;
+    }
+    if (!read.ok()) BreakOff(file, read, ledger, troubles);
+    for (const SortedRun& run : *runs) {
+      file.first = run.first;
+      file.run = run;
+      ordered.push_back(file);
+    }
+  }
+  std::stable_sort(
+      ordered.begin(), ordered.end(),
+      [](const RecordingFile& a, const RecordingFile& b) { return a.first < b.first; });
+  return ordered;
 }
 
 void ReadingTroubles::Add(const ReadingTroubles& others) {
@@ -427,9 +374,7 @@ ReadingTroubles ReadRecording(const std::vector<RecordingFile>& files, const Dec
     };
     const Status status = ReadOne(file, context, sink, on_disk_bytes, &damaged);
     if (damaged.count > 0) troubles.damaged.push_back(file.path + ": " + Sentence(damaged));
-    if (status.ok()) continue;
-    CountLostMessage(context.ledger, file.format, telemetry::Reason::kMalformed);
-    troubles.broken_off.push_back(file.path + ": " + status.message());
+    if (!status.ok()) BreakOff(file, status, context.ledger, &troubles);
   }
   return troubles;
 }

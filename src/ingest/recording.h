@@ -5,10 +5,12 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "ingest/decoder.h"
+#include "ingest/line_sorter.h"
 
 namespace tomograph::ingest {
 
@@ -16,24 +18,15 @@ struct RecordingFile {
   std::string path;
   telemetry::Format format = telemetry::Format::kOtlpFile;
   uint64_t bytes = 0;  // on disk, all of it
-  // A part of it (PartsOf), in bytes as inflated, and the number of its first line.
-  uint64_t from = 0, to = UINT64_MAX;
-  uint64_t first_line = 1;
+  // About when its records begin (InOrderOfTime); INT64_MIN: not known.
+  Nanos first = INT64_MIN;
+  std::optional<SortedRun> run;  // its lines, or some of them, in order: to be read in its place
 };
 
 /// What would be read, or kNotFound / kInvalidArgument saying what was looked for. Files that are
 /// no telemetry (README, truth.json, ...) are left out and named in `ignored`.
 Result<std::vector<RecordingFile>> FindRecording(const std::string& path,
                                                  std::vector<std::string>* ignored);
-
-/// The file in parts, at most kMostParts, in each of which time runs forward: where recordings were
-/// put behind one another in one file, it jumps back. For files of JSON lines with times; others
-/// (one Jaeger document over many lines, too), and what cannot be read, are one part. Looks at the
-/// first time of each line: one or two that are far off their neighbours have a wrong clock, and
-/// are no jump. Costs one pass over the bytes.
-std::vector<RecordingFile> PartsOf(const RecordingFile& file);
-inline constexpr size_t kMostParts = 1'000;
-inline constexpr Nanos kJumpBack = 10 * kSecond;  // records come in no strict order
 
 /// What could not be read, for a person.
 struct ReadingTroubles {
@@ -48,7 +41,19 @@ struct ReadingTroubles {
   void Add(const ReadingTroubles& others);
 };
 
-/// Reads all of it. `progress` gets the bytes read so far (of all files, on disk); may be null.
+/// The files as each can be read in the order of its records, by the times at which they begin.
+/// Looks at the first time of each line of JSON lines. A file whose lines are not in order
+/// (LineOrder) is sorted into runs, which take as much room in a temporary file as it does
+/// inflated; where that cannot be had it is read as it lies, and is among the damaged. Other
+/// formats (one Jaeger document over many lines, too) are taken as they lie, and come first. Costs
+/// one pass over the bytes, of what is sorted two. `progress`: the bytes of files that were sorted.
+std::vector<RecordingFile> InOrderOfTime(const std::vector<RecordingFile>& files,
+                                         telemetry::LossLedger* ledger,
+                                         const std::function<void(uint64_t bytes)>& progress,
+                                         ReadingTroubles* troubles);
+
+/// Reads all of it. `progress` gets the bytes read so far (of all files, on disk; nothing of sorted
+/// runs); may be null.
 ReadingTroubles ReadRecording(const std::vector<RecordingFile>& files, const DecodeContext& context,
                               const BatchSink& sink,
                               const std::function<void(uint64_t bytes)>& progress);

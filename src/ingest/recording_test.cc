@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -59,6 +62,21 @@ class RecordingTest : public testing::Test {
     return std::move(troubles.broken_off);
   }
 
+  std::vector<RecordingFile> Ordered(DecoderHarness* harness, ReadingTroubles* troubles) {
+    const auto files = FindRecording(folder_.string(), nullptr);
+    TG_CHECK(files.ok());
+    return InOrderOfTime(
+        *files, harness->context.ledger, [](uint64_t) {}, troubles);
+  }
+  std::vector<RecordingFile> Ordered() {
+    DecoderHarness harness;
+    ReadingTroubles troubles;
+    return Ordered(&harness, &troubles);
+  }
+  static BatchSink Into(DecoderHarness* harness) {
+    return [harness](telemetry::Batch&& b) { harness->batches.push_back(std::move(b)); };
+  }
+
   fs::path folder_;
   uint64_t progress_ = 0;
   std::vector<std::string> damaged_;  // by the last ReadAll
@@ -110,30 +128,55 @@ std::string OtlpAt(int s) {
          std::to_string(1'700'000'000 + s) + R"(000000001"}]}]}]})" + "\n";
 }
 
-TEST_F(RecordingTest, WhereTimeJumpsBackAPartBegins) {
-  std::string text;
-  for (int s = 0; s < 60; ++s) text += OtlpAt(s);
-  const size_t second = text.size();
-  for (int s = 0; s < 40; ++s) text += OtlpAt(s);
-  text += "nonsense\n";
-  const size_t third = text.size();
-  for (int s = 0; s < 3; ++s) text += OtlpAt(s);
-  Write("a.jsonl", text);
-  const auto files = FindRecording(folder_.string(), nullptr);
-  ASSERT_TRUE(files.ok());
-  const std::vector<RecordingFile> parts = PartsOf(files->front());
-  ASSERT_EQ(parts.size(), 3u);
-  EXPECT_EQ(parts[0].from, 0u);
-  EXPECT_EQ(parts[0].to, second);
-  EXPECT_EQ(parts[1].from, second);
-  EXPECT_EQ(parts[1].first_line, 61u);
-  EXPECT_EQ(parts[1].to, third);
-  EXPECT_EQ(parts[2].from, third);
-  EXPECT_EQ(parts[2].first_line, 102u);
-  EXPECT_EQ(parts[2].to, UINT64_MAX);
+TEST_F(RecordingTest, LinesOutOfOrderAreSorted) {
+  std::string twice, falling;
+  for (int r = 0; r < 2; ++r)
+    for (int s = 0; s < 60; ++s) twice += OtlpAt(s);
+  for (int s = 600; s > 0; --s) falling += OtlpAt(s);
+  Write("a.jsonl", twice);
+  Write("b.jsonl", falling);
+  Write("c.jsonl.gz", *net::Gzip(falling));
+  for (const RecordingFile& file : Ordered()) {
+    SCOPED_TRACE(file.path);
+    ASSERT_TRUE(file.run.has_value());
+    DecoderHarness harness;
+    ReadRecording({file}, harness.context, Into(&harness), nullptr);
+    std::vector<Nanos> starts;
+    for (const auto& batch : harness.batches)
+      starts.insert(starts.end(), batch.spans.start_ns.begin(), batch.spans.start_ns.end());
+    EXPECT_EQ(starts.size(), file.path.find("a.jsonl") == std::string::npos ? 600u : 120u);
+    EXPECT_TRUE(std::is_sorted(starts.begin(), starts.end()));
+    EXPECT_EQ(file.first, starts.front());
+  }
 }
 
-TEST_F(RecordingTest, ThePartsAreTheFile) {
+TEST_F(RecordingTest, FilesComeByTheirFirstTimes) {
+  const auto from = [](int first) {
+    std::string lines;
+    for (int s = first; s < first + 20; ++s) lines += OtlpAt(s);
+    return lines;
+  };
+  Write("a.jsonl", from(500));
+  Write("b.jsonl", OtlpAt(-300'000) + from(100));  // a wrong clock first
+  Write("c.jsonl", OtlpAt(300'000) + OtlpAt(300'000) + from(300));
+  Write("d.prom", "# TYPE up gauge\nup 1\n");
+  std::vector<std::string> paths;
+  std::vector<Nanos> firsts;
+  for (const RecordingFile& file : Ordered()) {
+    paths.push_back(file.path);
+    firsts.push_back(file.first);
+    EXPECT_FALSE(file.run.has_value()) << file.path;
+  }
+  EXPECT_THAT(Relative(paths), ElementsAre("d.prom", "b.jsonl", "c.jsonl", "a.jsonl"));
+  EXPECT_EQ(firsts[0], INT64_MIN);
+  for (size_t i = 1; i < 4; ++i) {  // give or take the odd line
+    const Nanos first = (1'700'000'000 + std::array{0, 100, 300, 500}.at(i)) * kSecond;
+    EXPECT_GE(firsts[i], first);
+    EXPECT_LE(firsts[i], first + 2 * kSecond);
+  }
+}
+
+TEST_F(RecordingTest, TheSortedFileIsTheFile) {
   std::string text;
   for (int r = 0; r < 4; ++r) {
     for (int s = 0; s < 3'000; ++s) text += OtlpAt(s) + (s % 1000 == 7 ? "{\"broken\n" : "");
@@ -143,27 +186,56 @@ TEST_F(RecordingTest, ThePartsAreTheFile) {
   const auto files = FindRecording(folder_.string(), nullptr);
   ASSERT_TRUE(files.ok());
   for (const RecordingFile& file : *files) {
-    DecoderHarness whole, in_parts;
-    const auto into = [](DecoderHarness* harness) {
-      return [harness](telemetry::Batch&& b) { harness->batches.push_back(std::move(b)); };
-    };
-    ReadRecording({file}, whole.context, into(&whole), nullptr);
-    const auto parts = PartsOf(file);
-    ASSERT_EQ(parts.size(), 4u) << file.path;
+    DecoderHarness whole, sorted;
+    ReadRecording({file}, whole.context, Into(&whole), nullptr);
     uint64_t read = 0;
-    const ReadingTroubles troubles = ReadRecording(parts, in_parts.context, into(&in_parts),
-                                                   [&](uint64_t bytes) { read = bytes; });
-    EXPECT_EQ(in_parts.SpellLedger(), whole.SpellLedger());
+    ReadingTroubles troubles;
+    const auto ordered = InOrderOfTime(
+        {file}, sorted.context.ledger, [&](uint64_t bytes) { read = bytes; }, &troubles);
+    ASSERT_EQ(ordered.size(), 1u) << file.path;
+    troubles.Add(ReadRecording(ordered, sorted.context, Into(&sorted), nullptr));
+    EXPECT_EQ(sorted.SpellLedger(), whole.SpellLedger());
     EXPECT_THAT(whole.SpellLedger(), HasSubstr("otlp_file span received=12000 accepted=12000"));
     EXPECT_THAT(troubles.broken_off, IsEmpty());
-    ASSERT_EQ(troubles.damaged.size(), 4u);
-    EXPECT_THAT(troubles.damaged[1], HasSubstr("the first is line 3012: "));
-    EXPECT_GE(read, file.bytes) << "how far it is";
+    ASSERT_EQ(troubles.damaged.size(), 1u);
+    EXPECT_THAT(troubles.damaged[0],
+                HasSubstr("12 lines could not be read, the first is line 9: "));
+    EXPECT_EQ(read, file.bytes) << "how far it is";
   }
 }
 
+TEST_F(RecordingTest, OfABrokenFileWhatCameBeforeIsSorted) {
+  std::string text;
+  for (int s = 20'000; s > 0; --s) text += OtlpAt(s);
+  const std::string whole = *net::Gzip(text);
+  Write("a.jsonl.gz", whole.substr(0, whole.size() / 2));
+  DecoderHarness harness;
+  ReadingTroubles troubles;
+  const auto ordered = Ordered(&harness, &troubles);
+  troubles.Add(ReadRecording(ordered, harness.context, Into(&harness), nullptr));
+  EXPECT_THAT(troubles.broken_off, ElementsAre(HasSubstr("the compressed stream broke off")));
+  EXPECT_THAT(harness.SpellLedger(),
+              HasSubstr("otlp_file message received=1 accepted=0 malformed=1"));
+  EXPECT_GT(harness.batches.at(0).spans.rows(), 1000u);
+  EXPECT_TRUE(harness.Balanced());
+}
+
+TEST_F(RecordingTest, WithoutRoomToSortAFileIsReadAsItLies) {
+  std::string text;
+  for (int s = 600; s > 0; --s) text += OtlpAt(s);
+  Write("a.jsonl", text);
+  ::setenv("TMPDIR", (folder_ / "nowhere").c_str(), 1);
+  DecoderHarness harness;
+  ReadingTroubles troubles;
+  const auto ordered = Ordered(&harness, &troubles);
+  ::unsetenv("TMPDIR");
+  EXPECT_THAT(troubles.damaged, ElementsAre(HasSubstr("not in the order of their times")));
+  ReadRecording(ordered, harness.context, Into(&harness), nullptr);
+  EXPECT_EQ(harness.SpellLedger(), "otlp_file span received=600 accepted=600\n");
+}
+
 /// As Jaeger's search returns them: the newest trace first.
-TEST_F(RecordingTest, OneJaegerDocumentIsOnePartHoweverItIsLaidOut) {
+TEST_F(RecordingTest, OneJaegerDocumentIsTakenAsItLiesHoweverItIsLaidOut) {
   std::string indented = "{\n  \"data\": [\n", lines;
   for (int i = 50; i > 0; --i) {
     const std::string time = std::to_string(1'700'000'000 + 20 * i) + "000000";
@@ -179,14 +251,14 @@ TEST_F(RecordingTest, OneJaegerDocumentIsOnePartHoweverItIsLaidOut) {
   const auto files = FindRecording(folder_.string(), nullptr);
   ASSERT_TRUE(files.ok());
   ASSERT_EQ(files->size(), 2u);
-  EXPECT_EQ(PartsOf((*files)[0]).size(), 1u);
-  EXPECT_GT(PartsOf((*files)[1]).size(), 1u);
+  for (const RecordingFile& file : Ordered())
+    EXPECT_EQ(file.run.has_value(), file.path.ends_with("b.json")) << file.path;
   DecoderHarness harness;
   EXPECT_THAT(ReadAll(&harness), IsEmpty());
   EXPECT_EQ(harness.batches.at(0).spans.rows(), 50u);
 }
 
-TEST_F(RecordingTest, NeitherAWrongClockNorTwoSendersAreAJump) {
+TEST_F(RecordingTest, NeitherAWrongClockNorTwoSendersAreDisorder) {
   std::string text;
   for (int s = 0; s < 300; ++s) {
     text += OtlpAt(s) + OtlpAt(s - 60);
@@ -195,9 +267,7 @@ TEST_F(RecordingTest, NeitherAWrongClockNorTwoSendersAreAJump) {
   Write("a.jsonl", text);
   Write("b.jsonl", OtlpAt(0));
   Write("c.prom", "# TYPE up gauge\nup 1\n");
-  const auto files = FindRecording(folder_.string(), nullptr);
-  ASSERT_TRUE(files.ok());
-  for (const RecordingFile& file : *files) EXPECT_EQ(PartsOf(file).size(), 1u) << file.path;
+  for (const RecordingFile& file : Ordered()) EXPECT_FALSE(file.run.has_value()) << file.path;
 }
 
 TEST_F(RecordingTest, TellsFilesApartAndOrdersThem) {
