@@ -627,6 +627,7 @@ Correlator::Limits Correlator::limits() const {
   limits.calls_unplaced = impl_->placer.unplaced();
   limits.flows_unplaced = impl_->flow_edges.unplaced();
   limits.links_refused = impl_->links.refused();
+  limits.senders_forgotten = impl_->links.forgotten();
   limits.sights_refused = impl_->addresses.refused() + impl_->sights.refused();
   return limits;
 }

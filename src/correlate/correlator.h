@@ -73,11 +73,12 @@ class Correlator {
     uint64_t calls_refused = 0;         // of entities or edges beyond max_windows
     uint64_t edges_refused = 0;
     uint64_t late_spans = 0;
-    uint64_t calls_unplaced = 0;  // by an address that was between two owners, somebody's by
-                                  // belief, or one of too many that are nobody's
-    uint64_t flows_unplaced = 0;  // connections, likewise
-    uint64_t links_refused = 0;   // of open spans to others, beyond the link book's room
-    uint64_t sights_refused = 0;  // of who answers where, beyond the address book's room
+    uint64_t calls_unplaced = 0;     // by an address that was between two owners, somebody's by
+                                     // belief, or one of too many that are nobody's
+    uint64_t flows_unplaced = 0;     // connections, likewise
+    uint64_t links_refused = 0;      // of open spans to others, beyond the link book's room
+    uint64_t senders_forgotten = 0;  // that may still be linked to, beyond the link book's room
+    uint64_t sights_refused = 0;     // of who answers where, beyond the address book's room
   };
   Limits limits() const;
   size_t bytes() const;  // approximate, for the memory bound

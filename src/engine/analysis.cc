@@ -254,6 +254,8 @@ void Analysis::FillOwnFigures(std::map<std::string, double>* self) const {
   tell("unplaced_calls_total", limits.calls_unplaced);
   tell("unplaced_flows_total", limits.flows_unplaced);
   tell("refused_calls_total", limits.calls_refused);
+  tell("refused_links_total", limits.links_refused);
+  tell("forgotten_senders_total", limits.senders_forgotten);
   tell("line_points_left_out_total", points_left_out_);
   tell("interner_overflows_total", identities_->strings.overflows());
   tell("interned_strings", identities_->strings.size());

@@ -185,6 +185,27 @@ TEST(RecordedRun, ManyFilesSideBySideLoseNothing) {
   files.ExpectAll();
 }
 
+TEST(RecordedRun, WhatMoreFilesSideBySideThanAreReadLoseIsCountedAndTold) {
+  constexpr int kFiles = 270, kEach = 40;
+  TempDir dir;
+  for (int f = 0; f < kFiles; ++f) {
+    std::ofstream file(dir / ("host" + std::to_string(f) + ".jsonl"));
+    for (int i = f; i < kFiles * kEach; i += kFiles) file << FrontLine(i) << "\n";
+  }
+  const auto result = ReconstructRecording(dir.path(), {}, nullptr);
+  ASSERT_TRUE(result.ok()) << result.status().ToString();
+  EXPECT_THAT(result->troubles.damaged,
+              testing::ElementsAre(
+                  testing::HasSubstr(" and 13 more: begun late, since 256 others were open")));
+  ASSERT_EQ(result->picture->loss.size(), 1u);
+  const auto& row = result->picture->loss[0];
+  EXPECT_TRUE(row.balanced());
+  EXPECT_EQ(row.accepted, 2u * kFiles * kEach);
+  EXPECT_GT(row.set_aside, 0u);
+  EXPECT_NEAR(LineSum(*result->picture, "front", "call_rate") * 5,
+              static_cast<double>(row.accepted - row.set_aside) / 2, 1e-6);
+}
+
 TEST(RecordedRun, AFileWrittenNewestFirstLosesNothing) {
   constexpr int kRequests = 20'000;
   std::string lines;

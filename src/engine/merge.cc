@@ -5,6 +5,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -44,6 +45,13 @@ Nanos MedianOf(std::vector<Nanos> times) {
   const auto at = times.begin() + static_cast<std::ptrdiff_t>((times.size() - 1) / 2);
   std::nth_element(times.begin(), at, times.end());
   return *at;
+}
+
+std::string OpenedLate(const std::vector<std::string>& files) {
+  const std::string others =
+      files.size() == 1 ? "" : " and " + std::to_string(files.size() - 1) + " more";
+  return files.front() + others + ": begun late, since " + std::to_string(kMaxOpenFiles) +
+         " others were open; what of it came too late is in no window";
 }
 
 // One file being decoded ahead of its consumer.
@@ -150,14 +158,16 @@ ingest::ReadingTroubles MergeRecording(const std::vector<ingest::RecordingFile>&
         next = std::min(next, head);
     return files[next_file].first < kOpenAhead || files[next_file].first - kOpenAhead <= next;
   };
-  std::vector<std::string> opened_late;
+  std::vector<std::string> late;  // files that had to wait too long
+  bool crowded = false;
   for (;;) {
     while (next_file < files.size() && is_due()) {
       const ingest::RecordingFile& file = files[next_file++];
       lanes.push_back(std::make_unique<Lane>(file, of_file, &bytes_read, &recorded));
-      if (lanes.back()->EarliestIn({INT64_MIN + 1, watermark - kOpenAhead}) != INT64_MIN)
-        opened_late.push_back(file.path);
+      const TimeRange passed{recorded.Believable().from, watermark - kOpenAhead};
+      if (crowded && lanes.back()->EarliestIn(passed) != INT64_MIN) late.push_back(file.path);
     }
+    crowded |= lanes.size() == kMaxOpenFiles && next_file < files.size();
     std::erase_if(lanes, [&](const std::unique_ptr<Lane>& lane) {
       if (!lane->ended()) return false;
       troubles.Add(lane->troubles());
@@ -165,6 +175,7 @@ ingest::ReadingTroubles MergeRecording(const std::vector<ingest::RecordingFile>&
     });
     if (lanes.empty()) {
       if (next_file < files.size()) continue;
+      if (!late.empty()) troubles.damaged.push_back(OpenedLate(late));
       std::sort(troubles.broken_off.begin(), troubles.broken_off.end());
       std::sort(troubles.damaged.begin(), troubles.damaged.end());
       return troubles;

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { faults } from '../../examples/shop/faults.mjs';
 import { binary, repository, until } from './tomograph.mjs';
 
@@ -52,6 +53,31 @@ describe('tomograph reconstruct', () => {
     const { stdout } = spawnSync(binary, ['reconstruct', '--help'], { encoding: 'utf8', timeout: 20_000 });
     assert.match(stdout, /--links/);
     assert.match(stdout.replace(/\s+/g, ' '), /a line of JSON each, with its posterior and runner-up/);
+  });
+
+  test('rotated files in any order of names and lines', () => {
+    const start = 1_700_000_000_000_000_000n;
+    const line = (n) => {
+      const at = start + BigInt(n) * 1_000_000_000n;
+      const span = { traceId: (n + 1).toString(16).padStart(32, '0'), spanId: (n + 1).toString(16).padStart(16, '0'), name: 'op', kind: 2,
+        startTimeUnixNano: String(at), endTimeUnixNano: String(at + 5_000_000n) };
+      return `${JSON.stringify({ resourceSpans: [{ resource: { attributes: [{ key: 'service.name', value: { stringValue: 'shop' } }] }, scopeSpans: [{ spans: [span] }] }] })}\n`;
+    };
+    const files = 50, each = 200, recording = join(folder, 'rotated');
+    mkdirSync(recording);
+    for (let f = 0; f < files; ++f) {
+      const lines = Array.from({ length: each }, (_, i) => line(f * each + i));
+      if (f % 10 === 3) lines.reverse();
+      const text = lines.join('');
+      // As logrotate does: 1 is the newest.
+      writeFileSync(join(recording, `spans.jsonl.${files - f}${f % 2 ? '.gz' : ''}`), f % 2 ? gzipSync(text) : text);
+    }
+    const run = spawnSync(binary, ['reconstruct', recording, '--json', '--quiet'], { encoding: 'utf8', timeout: 60_000, maxBuffer: 1 << 28 });
+    assert.equal(run.status, 0, run.stderr);
+    const loss = JSON.parse(run.stdout).loss.find((row) => row.signal === 'span');
+    assert.equal(loss.received, files * each);
+    assert.equal(loss.accepted, files * each);
+    assert.equal(loss.set_aside, 0);
   });
 
   test('a report that cannot be written', () => {

@@ -43,8 +43,10 @@ void LinkedParents::Note(const SpanRef& ref, const OpenSpan& span, std::vector<L
   for (const LinkedSpan& target : kept)
     if (HangBelow(ref, target.ref)) return;
   const auto is_sender = [&](const LinkedSpan& l) { return LinkBook::IsSender(span, l); };
-  if (std::any_of(kept.begin(), kept.end(), is_sender))
-    shelf_.Join(ref, Above::Unknown(UnknownParent::kLost));
+  const auto sender = std::find_if(kept.begin(), kept.end(), is_sender);
+  if (sender != kept.end())
+    shelf_.Join(ref, Above::Unknown(sender->maybe_forgotten ? UnknownParent::kNotFound
+                                                            : UnknownParent::kLost));
   for (const LinkedSpan& target : kept) waiting_.insert({target.ref, ref});
 }
 

@@ -1,6 +1,7 @@
 // LinkedParents: where a span hangs that names no parent and links to what sent it what it works on
 // (LinkBook): below the first of these that is here. A batch comes of several, and is shown once.
-// While none of them is here it waits: what a consumer came of is not known, until that comes.
+// While none of them is here it waits: what a consumer came of is lost until that comes, or was not
+// found where it may have been here and is forgotten.
 //
 // Bounded: links beyond `most` are refused and counted. Not thread-safe.
 #pragma once

@@ -113,6 +113,29 @@ TEST_F(LinkedRequests, LinksToWhatNeverCameAreCountedAndLeadNowhere) {
   EXPECT_EQ(request->root().links[0].span, 99u);
 }
 
+TEST_F(LinkedRequests, ASenderThatWasForgottenIsNotSaidToBeLost) {
+  const SpanRef first = Send(kT0);
+  SpanRef last;
+  for (size_t i = 0; i < LinkBook::kMostSent; ++i) {
+    last = {{3, ++traces_}, NewId()};
+    Put({last.trace, last.span, 0, kT0 + static_cast<Nanos>(i) * kMillisecond,
+         kT0 + static_cast<Nanos>(i + 1) * kMillisecond, SpanKind::kProducer, web_, queue_,
+         "send"});
+  }
+  const SpanRef late = Receive(kT0 + kHour, {first}), known = Receive(kT0 + kHour, {last});
+  Run();
+  EXPECT_EQ(correlator_->limits().senders_forgotten, 1u);
+  EXPECT_EQ(requests().stats().links_unknown, 1u);
+  const telemetry::ParentStats parents = requests().parents();
+  EXPECT_EQ(parents.not_found, 1u);
+  EXPECT_EQ(parents.lost, 0u);
+  const auto request = RecentWith(late.span);
+  ASSERT_NE(request, nullptr);
+  EXPECT_EQ(request->root().basis, JoinBasis::kUnknown);
+  EXPECT_EQ(request->root().why, telemetry::UnknownParent::kNotFound);
+  EXPECT_EQ(SpanIn(*RecentWith(known.span), known.span).basis, JoinBasis::kId);
+}
+
 /// A later request of the same session, say.
 TEST_F(LinkedRequests, ALinkFromARequestToARequestIsNoCall) {
   std::vector<std::pair<SpanRef, SpanRef>> pairs;

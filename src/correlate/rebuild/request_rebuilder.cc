@@ -188,7 +188,9 @@ struct RequestRebuilder::Impl {
       } else if (const auto senders = links.Senders(span); !senders.empty()) {
         const bool seen = std::any_of(senders.begin(), senders.end(),
                                       [](const LinkedSpan& sender) { return sender.seen; });
-        ++(seen ? parents.by_id : parents.lost);
+        ++(seen                              ? parents.by_id
+           : senders.front().maybe_forgotten ? parents.not_found
+                                             : parents.lost);
       } else if (!LookedFor(trace.id, span)) {
         ++(MayBeCalled(span, open, links) ? parents.not_looked_for : parents.root);
       }

@@ -101,8 +101,12 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
       ++joins_.spans;
       ++sent_[span.service];
       if (span.parent != 0) ++(parent != nullptr ? joins_.joined : joins_.orphans);
-      if (const auto senders = links_->Senders(span); span.parent == 0 && !senders.empty())
-        ++(AnySeen(senders) ? joins_.joined : joins_.orphans);
+      if (const auto senders = links_->Senders(span); span.parent == 0 && !senders.empty()) {
+        if (AnySeen(senders))
+          ++joins_.joined;
+        else if (!senders.front().maybe_forgotten)
+          ++joins_.orphans;
+      }
       CountMissingJoins(trace, i);
     }
     if (span.incoming()) servers_.insert(span.service);

@@ -43,7 +43,10 @@ const LinkBook::Entry* LinkBook::Of(const OpenSpan& span) const {
 LinkedSpan LinkBook::Look(const SpanRef& target) const {
   if (const OpenSpan* open = traces_->Find(target)) return Seen(target, *open);
   const auto sent = sent_.find(target);
-  return sent != sent_.end() ? sent->second : LinkedSpan{target};
+  if (sent != sent_.end()) return sent->second;
+  LinkedSpan absent{target};
+  absent.maybe_forgotten = forgotten_ > 0;
+  return absent;
 }
 
 std::vector<LinkedSpan> LinkBook::Linked(const OpenSpan& span) const {
@@ -65,6 +68,7 @@ void LinkBook::KeepSent(const SpanRef& ref, const OpenSpan& span) {
   if (sent_order_.size() <= kMostSent) return;
   sent_.erase(sent_order_.front());
   sent_order_.pop_front();
+  ++forgotten_;
 }
 
 void LinkBook::Forget(Nanos before) {

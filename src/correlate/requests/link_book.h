@@ -4,7 +4,9 @@
 //
 // An OpenSpan holds the number of its links; a link is found for as long as its span is open, and
 // what it leads to for as long as that is open, or was a producer's and is among the last kMostSent
-// of these that left. Bounded by kMostLinks; what that refuses is counted. Not thread-safe.
+// of these that left. Once one was forgotten nobody knows of a span that is not here whether it
+// never came. Bounded by kMostLinks; what that refuses, and who was forgotten, is counted. Not
+// thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +22,9 @@ namespace tomograph::correlate {
 /// What a link leads to.
 struct LinkedSpan {
   SpanRef ref;
-  bool seen = false;   // it came; else nothing of the following is known
-  bool sends = false;  // it is a producer's
+  bool seen = false;             // it came; else nothing of the following is known
+  bool maybe_forgotten = false;  // it is not here, and may have come
+  bool sends = false;            // it is a producer's
   telemetry::EntityId service = telemetry::kNoEntity;
   telemetry::StringId operation = telemetry::kEmptyString;
 };
@@ -51,7 +54,7 @@ class LinkBook {
   /// Those of them that sent what the span works on, came they or not.
   std::vector<LinkedSpan> Senders(const OpenSpan& span) const;
   static LinkedSpan Seen(const SpanRef& ref, const OpenSpan& span) {
-    return {ref, true, Sends(span), span.service, span.operation};
+    return {ref, true, false, Sends(span), span.service, span.operation};
   }
   /// Is a link to `target` one to what sent what the span works on?
   static bool IsSender(const OpenSpan& span, const LinkedSpan& target) {
@@ -76,6 +79,7 @@ class LinkBook {
       visit(entries_.at(at->second));
   }
   uint64_t refused() const { return refused_; }
+  uint64_t forgotten() const { return forgotten_; }  // senders
   size_t bytes() const;
 
  private:
@@ -94,7 +98,7 @@ class LinkBook {
   size_t links_ = 0;
   Nanos newest_ = INT64_MIN;  // end of a span with links
   bool in_use_ = false;
-  uint64_t refused_ = 0;
+  uint64_t refused_ = 0, forgotten_ = 0;
 };
 
 }  // namespace tomograph::correlate
