@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "engine/live_engine.h"
+#include "engine/merge.h"
 #include "engine/recorded_run.h"
 #include "engine/recorded_time.h"
 #include "net/http_client.h"
@@ -185,25 +186,34 @@ TEST(RecordedRun, ManyFilesSideBySideLoseNothing) {
   files.ExpectAll();
 }
 
-TEST(RecordedRun, WhatMoreFilesSideBySideThanAreReadLoseIsCountedAndTold) {
-  constexpr int kFiles = 270, kEach = 40;
-  TempDir dir;
-  for (int f = 0; f < kFiles; ++f) {
-    std::ofstream file(dir / ("host" + std::to_string(f) + ".jsonl"));
-    for (int i = f; i < kFiles * kEach; i += kFiles) file << FrontLine(i) << "\n";
-  }
-  const auto result = ReconstructRecording(dir.path(), {}, nullptr);
-  ASSERT_TRUE(result.ok()) << result.status().ToString();
-  EXPECT_THAT(result->troubles.damaged,
-              testing::ElementsAre(
-                  testing::HasSubstr(" and 13 more: begun late, since 256 others were open")));
-  ASSERT_EQ(result->picture->loss.size(), 1u);
-  const auto& row = result->picture->loss[0];
-  EXPECT_TRUE(row.balanced());
-  EXPECT_EQ(row.accepted, 2u * kFiles * kEach);
-  EXPECT_GT(row.set_aside, 0u);
-  EXPECT_NEAR(LineSum(*result->picture, "front", "call_rate") * 5,
-              static_cast<double>(row.accepted - row.set_aside) / 2, 1e-6);
+TEST(Merge, FilesThatHadToWaitTooLongAreTold) {
+  const auto merge = [](int files) {
+    constexpr int kEach = 10;
+    TempDir dir;
+    for (int f = 0; f < files; ++f) {
+      std::ofstream file(dir / ("host" + std::to_string(f) + ".jsonl"));
+      for (int i = f; i < files * kEach; i += files) file << FrontLine(10 * i) << "\n";
+    }
+    telemetry::Identities identities;
+    telemetry::LossLedger ledger;
+    VirtualClock clock;
+    ingest::DecodeContext context;
+    context.identities = &identities;
+    context.ledger = &ledger;
+    context.clock = &clock;
+    context.limits.rows_per_batch = 8;
+    const auto found = ingest::FindRecording(dir.path(), nullptr);
+    TG_CHECK(found.ok());
+    size_t spans = 0;
+    const ingest::ReadingTroubles troubles = MergeRecording(
+        *found, context, [&](telemetry::Batch&& batch, Progress) { spans += batch.spans.rows(); },
+        nullptr);
+    EXPECT_EQ(spans, 2u * kEach * static_cast<size_t>(files)) << "they are read all the same";
+    return troubles.damaged;
+  };
+  EXPECT_THAT(merge(256), testing::IsEmpty());
+  EXPECT_THAT(merge(270), testing::ElementsAre(testing::HasSubstr(
+                              " and 13 more: begun late, since 256 others were open")));
 }
 
 TEST(RecordedRun, AFileWrittenNewestFirstLosesNothing) {

@@ -48,13 +48,13 @@ std::optional<Nanos> TimeOfLine(ByteView line, Format format) {
 }
 
 void LineOrder::Add(Nanos time) {
+  first_ = std::min(first_, time);
   next_.push_back(time);
   if (next_.size() == kAhead) Judge();
 }
 
 void LineOrder::Finish() {
   while (!next_.empty()) Judge();
-  if (first_ == INT64_MAX && !last_.empty()) first_ = Lowest(last_, 0);
 }
 
 void LineOrder::Judge() {
@@ -64,7 +64,6 @@ void LineOrder::Judge() {
   broken_ |= time < before && Lowest(next_, (next_.size() - 1) / 2) < before;
   last_.push_back(time);
   if (last_.size() > kBehind) last_.pop_front();
-  if (last_.size() == kBehind) first_ = std::min(first_, Lowest(last_, kBehind / 4));
   next_.pop_front();
 }
 

@@ -28,7 +28,7 @@ class LineOrder {
   void Finish();
 
   bool broken() const { return broken_; }
-  /// By the earliest lines but for the odd one; INT64_MIN: not known. After Finish.
+  /// The earliest time, also one of a wrong clock; INT64_MIN: none is known. After Finish.
   Nanos first() const { return first_ == INT64_MAX ? INT64_MIN : first_; }
 
  private:

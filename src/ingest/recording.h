@@ -18,7 +18,7 @@ struct RecordingFile {
   std::string path;
   telemetry::Format format = telemetry::Format::kOtlpFile;
   uint64_t bytes = 0;  // on disk, all of it
-  // About when its records begin (InOrderOfTime); INT64_MIN: not known.
+  // No record of it lies much before (InOrderOfTime); INT64_MIN: not known.
   Nanos first = INT64_MIN;
   std::optional<SortedRun> run;  // its lines, or some of them, in order: to be read in its place
 };
