@@ -204,10 +204,15 @@ TEST(Merge, FilesThatHadToWaitTooLongAreTold) {
     context.limits.rows_per_batch = 8;
     const auto found = ingest::FindRecording(dir.path(), nullptr);
     TG_CHECK(found.ok());
-    size_t spans = 0;
-    const ingest::ReadingTroubles troubles = MergeRecording(
-        *found, context, [&](telemetry::Batch&& batch, Progress) { spans += batch.spans.rows(); },
-        nullptr);
+    size_t spans = 0, late = 0;
+    Nanos watermark = INT64_MIN / 2;
+    const auto take = [&](telemetry::Batch&& batch, Progress at) {
+      spans += batch.spans.rows();
+      for (const Nanos end : batch.spans.end_ns) late += end < watermark - 30 * kSecond;
+      watermark = at.watermark;
+    };
+    const ingest::ReadingTroubles troubles = MergeRecording(*found, context, take, nullptr);
+    EXPECT_EQ(late > 0, files > 256);
     EXPECT_EQ(spans, 2u * kEach * static_cast<size_t>(files)) << "they are read all the same";
     return troubles.damaged;
   };

@@ -133,7 +133,8 @@ TEST_F(LinkedRequests, ASenderThatWasForgottenIsNotSaidToBeLost) {
   ASSERT_NE(request, nullptr);
   EXPECT_EQ(request->root().basis, JoinBasis::kUnknown);
   EXPECT_EQ(request->root().why, telemetry::UnknownParent::kNotFound);
-  EXPECT_EQ(SpanIn(*RecentWith(known.span), known.span).basis, JoinBasis::kId);
+  EXPECT_FALSE(request->root().links.at(0).seen);
+  EXPECT_TRUE(SpanIn(*RecentWith(known.span), known.span).links.at(0).seen);
 }
 
 /// A later request of the same session, say.
