@@ -22,8 +22,10 @@
 #pragma once
 
 #include <map>
+#include <vector>
 
 #include "correlate/rebuild/hop_place.h"
+#include "telemetry/host_clock.h"
 
 namespace tomograph::correlate {
 
@@ -45,6 +47,9 @@ class HopClocks {
   void Advance(Nanos until, const Sinks& sinks);
   /// All that ended before this has been told.
   Nanos placed_until() const { return placed_until_; }
+  /// What is held of the clocks of each caller's and callee's host whose calls were read in the
+  /// last hour, by service, caller and callee; without the hosts' names.
+  std::vector<telemetry::HopClock> Told() const;
   size_t bytes() const;
 
  private:
@@ -52,6 +57,7 @@ class HopClocks {
 
   std::map<telemetry::EntityId, HopPlace> places_;
   Nanos placed_until_ = INT64_MIN;
+  Nanos newest_ = -(Nanos{1} << 62);  // end of a record
 };
 
 }  // namespace tomograph::correlate

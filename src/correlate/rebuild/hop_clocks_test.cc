@@ -223,6 +223,45 @@ TEST_F(HopClocksTest, AClockThatNoIdReachesIsFollowedAsItDriftsAndSteps) {
   }
 }
 
+TEST_F(HopClocksTest, WhatIsHeldOfEachPairOfHostsIsTold) {
+  using State = telemetry::HopClock::State;
+  Make({.seconds = 300,
+        .others = {{.share = .3, .offset = .04, .host = "node-2"},
+                   {.share = .1, .offset = -5, .host = "far"}}});
+  Run(60);
+  std::map<EntityId, telemetry::HopClock> by_caller;
+  for (const auto& clock : correlator_->requests().HopClocksTold()) {
+    EXPECT_EQ(clock.service, pay_);
+    EXPECT_EQ(clock.callee, telemetry::ClockHostId("pay-1"));
+    EXPECT_TRUE(by_caller.emplace(clock.caller, clock).second) << "told twice";
+  }
+  ASSERT_EQ(by_caller.size(), 3u);
+  const auto &ahead = by_caller.at(telemetry::ClockHostId("node-2")),
+             &far = by_caller.at(telemetry::ClockHostId("far"));
+  by_caller.erase(ahead.caller);
+  EXPECT_EQ(ahead.state, State::kFollowed);
+  const double truth = .04 + 40e-6 * ToSeconds(ahead.as_of - kT0);  // 80 ms and 40 ppm less 40 ms
+  EXPECT_NEAR(ahead.offset, truth, .002);
+  EXPECT_LT(ahead.error, .002);
+  EXPECT_NEAR(ahead.drift, 40e-6, 40e-6);
+  EXPECT_GT(ahead.calls, 1'000u);
+  EXPECT_GT(ahead.last_call, kT0 + 290 * kSecond);
+  EXPECT_EQ(far.state, State::kUnknown) << "no offset within reach explains its calls";
+  EXPECT_LT(far.calls, 20u);
+}
+
+TEST_F(HopClocksTest, ClocksInSyncAreToldAsHeldToBeSo) {
+  // All alike, so that they tell nothing; and nothing speaks against it.
+  Make({.seconds = 120, .offset = 0, .drift = 0, .period = .1, .varies = 0, .way = 1e-7});
+  Run(60);
+  const auto told = correlator_->requests().HopClocksTold();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].state, telemetry::HopClock::State::kHeldInSync);
+  EXPECT_EQ(told[0].offset, 0);
+  EXPECT_EQ(told[0].error, FollowedOffset::kInSync);
+  EXPECT_GT(told[0].calls, 1'000u);
+}
+
 TEST_F(HopClocksTest, AClockThatIsRightAtFirstIsFollowedToo) {
   for (const double drift : {0., 40e-6, -100e-6}) {
     Make({.offset = 0, .drift = drift});

@@ -560,6 +560,9 @@ std::vector<InferredEdge> RequestRebuilder::TakeEdges() { return std::exchange(i
 std::vector<RequestGallery::Kept> RequestRebuilder::Recent() const { return impl_->gallery.All(); }
 telemetry::RebuildStats RequestRebuilder::stats() const { return impl_->Stats(); }
 telemetry::ParentStats RequestRebuilder::parents() const { return impl_->parents; }
+std::vector<telemetry::HopClock> RequestRebuilder::HopClocksTold() const {
+  return impl_->hop_clocks.Told();
+}
 size_t RequestRebuilder::bytes() const {
   return impl_->strays.bytes() + impl_->hop_clocks.bytes() + impl_->hops.bytes() +
          impl_->within.bytes() + impl_->shelf.bytes() +

@@ -41,10 +41,12 @@ bool IsPublicIpv6(std::string_view text) {
 }
 
 /// "postgresql shop", or with the address where the name alone would merge different servers: a
-/// redis database is but a number.
+/// redis database is but a number. "redis:6379" says redis already.
 std::string StoreName(std::string_view system, std::string_view name, std::string_view address) {
   const bool number = name.find_first_not_of("0123456789") == std::string_view::npos;
   const std::string_view which = number ? address : name;
+  const std::string_view host = which.substr(0, which.find_first_of(":. "));
+  if (host == system) return std::string(which);
   return which.empty() ? std::string(system) : std::string(system).append(" ").append(which);
 }
 

@@ -1,4 +1,5 @@
 // From one rebuilt request (API: /api/v1/requests/ID) to the rows of its waterfall.
+import { signed } from './clocks.js';
 import { duration, none, percent } from './format.js';
 
 /// Where a span stands by the times that are shown.
@@ -70,7 +71,6 @@ export function hostsOf(spans) {
   return [...hosts.values()];
 }
 
-const signed = (ms) => `${ms < 0 ? '−' : '+'}${duration(Math.abs(ms) / 1000)}`;
 const give = (ms) => duration(Number((ms / 1000).toPrecision(2)));
 
 /// What a call outside of its caller tells of its host's clock, "+80 ms ± 1 ms"; empty: nothing.
