@@ -256,7 +256,7 @@ void Analysis::FillHopClocks(telemetry::Picture* picture) const {
                      [](const auto& a, const auto& b) { return a.calls > b.calls; });
     hops.resize(options_.max_hop_clocks);
   }
-  std::unordered_map<EntityId, std::string_view> names;
+  std::unordered_map<telemetry::EntityId, std::string_view> names;
   for (const auto& clock : picture->clocks) names.emplace(clock.id, clock.host);
   for (auto& hop : hops) {
     const auto caller = names.find(hop.caller), callee = names.find(hop.callee);

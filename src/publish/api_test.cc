@@ -596,7 +596,7 @@ TEST_F(ApiTest, ThePictureTellsOfClocksThatAreOffInSentences) {
                           "corrected; it jumped ahead by 2 ms between "),
             0u)
       << measured;
-  EXPECT_EQ(unknown.find("Of 1 pair of hosts"), 0u) << unknown;
+  EXPECT_EQ(unknown.find("The clocks of 1 pair of hosts, "), 0u) << unknown;
   EXPECT_EQ(json["clocks"]["hops"].size(), 3u);
   EXPECT_EQ(json["clocks"]["clocks"].size(), 4u);
 

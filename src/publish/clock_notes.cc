@@ -102,10 +102,9 @@ std::vector<std::string> ClockNotes(const Picture& picture) {
   std::vector<std::string> out;
   for (Note& note : notes) out.push_back(std::move(note.text));
   if (unknown > 0)
-    out.push_back(
-        "Of " + std::to_string(unknown) + (unknown == 1 ? " pair" : " pairs") +
-        " of hosts between which calls carry no ids the clocks cannot be told: who sent these "
-        "calls is unknown.");
+    out.push_back("The clocks of " + std::to_string(unknown) + (unknown == 1 ? " pair" : " pairs") +
+                  " of hosts, between which calls carry no ids, cannot be told: who sent these "
+                  "calls is unknown.");
   return out;
 }
 

@@ -33,9 +33,11 @@ void HopClocks::Sent(const CallRecord& record, EntityId host) {
   place.slots[SlotOf(record.end)].sent[host].push_back(record);
 }
 
-void HopClocks::Received(const CallRecord& record, EntityId host) {
+void HopClocks::Received(const CallRecord& record, EntityId host, EntityId service) {
   newest_ = std::max(newest_, record.end);
-  places_[record.service].slots[SlotOf(record.end)].received[host].push_back(record);
+  HopPlace& place = places_[record.service];
+  place.service = service;
+  place.slots[SlotOf(record.end)].received[host].push_back(record);
 }
 
 void HopClocks::Advance(Nanos until, const Sinks& sinks) {
@@ -77,7 +79,7 @@ void HopClocks::Forget(Nanos before, HopPlace* place) {
 std::vector<telemetry::HopClock> HopClocks::Told() const {
   using telemetry::HopClock;
   std::vector<HopClock> all;
-  for (const auto& [service, place] : places_) {
+  for (const auto& [hop, place] : places_) {
     for (const auto& [caller, of] : place.callers) {
       const auto band = place.bands.find(of.band);
       if (band == place.bands.end()) continue;
@@ -86,7 +88,7 @@ std::vector<telemetry::HopClock> HopClocks::Told() const {
         // On one host there is one clock.
         if (told.read == 0 || (callee == caller && callee != telemetry::kNoEntity)) continue;
         HopClock& clock = all.emplace_back();
-        clock.service = service, clock.caller = caller, clock.callee = callee;
+        clock.service = place.service, clock.caller = caller, clock.callee = callee;
         clock.state = told.known         ? HopClock::State::kFollowed
                       : told.as_expected ? HopClock::State::kHeldInSync
                                          : HopClock::State::kUnknown;

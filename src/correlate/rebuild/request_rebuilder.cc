@@ -151,7 +151,7 @@ struct RequestRebuilder::Impl {
       if (!refs.emplace(made.record.id, ref).second) continue;  // it was sent again
       if (ref.undecided) ++undecided[ref.earliest()];
       if (ref.undecided && ref.part == SpanPart::kArrived) ++parents.waiting;
-      Hand(made.record, ref, span.host);
+      Hand(made.record, ref, span);
     }
     CountParents(trace, open, links);
     MarkOpen(trace, open, links, &shelf);
@@ -208,13 +208,13 @@ struct RequestRebuilder::Impl {
   }
 
   /// A request of which it is still to be told who sent it waits for that.
-  void Hand(const CallRecord& record, const Ref& made, EntityId host) {
+  void Hand(const CallRecord& record, const Ref& made, const OpenSpan& span) {
     const bool sent = made.part == SpanPart::kSent, arrives = made.part == SpanPart::kArrived;
     const bool takes_times = HopClocks::Takes(record);
     if (sent && takes_times) {
-      hop_clocks.Sent(record, host);
+      hop_clocks.Sent(record, span.host);
     } else if (arrives && takes_times) {
-      hop_clocks.Received(record, host);
+      hop_clocks.Received(record, span.host, span.service);
     } else if (sent || arrives) {
       hops.Add({&record, 1});
     }
