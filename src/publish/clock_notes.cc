@@ -55,6 +55,12 @@ Note Told(const HostClock& clock, Nanos watermark) {
   const telemetry::ClockSegment& s = clock.segments.back();
   const double offset = ToSeconds(s.offset);
   const Nanos bound = s.BoundAt(s.from + (s.to - s.from) / 2);
+  if (clock.is_reference()) {
+    const std::string what = jumped ? " " + Jumped(clock) : " jumped";
+    return {std::abs(offset), Of(clock.host) + ", which others are measured against," + what +
+                                  ": its times since are corrected by " +
+                                  Lasting(std::abs(offset)) + "."};
+  }
   std::string text = IsBeyond(clock.host, offset, clock.reference_host, ToSeconds(bound));
   text += s.applied ? ": its times are corrected" : ": too far to correct, its times stand as sent";
   if (jumped) text += "; it " + Jumped(clock);

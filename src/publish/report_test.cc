@@ -153,6 +153,21 @@ TEST(TerminalReport, TellsOfClocksThatAreOff) {
   EXPECT_LE(LongestLine(report), 100u);
 }
 
+TEST(TerminalReport, AReferenceThatJumpedIsNotOffFromItself) {
+  Picture picture = NormalPicture();
+  sample::AddClocks(&picture);
+  picture.clocks.resize(1);
+  picture.clocks[0].segments.back().offset = -400 * kMillisecond;
+  picture.clocks[0].segments.back().applied = true;
+  const Nanos at = SamplePicture::kStart + 42 * kSecond;
+  picture.clocks[0].steps = {{at, at, -400 * kMillisecond}};
+  const std::string report = TerminalReport(picture, 200, false);
+  EXPECT_THAT(report,
+              HasSubstr("  node-1, which others are measured against, jumped back by 400 ms "
+                        "at 2025-10-09T09:00:42Z: its times since are corrected by 400 ms."));
+  EXPECT_THAT(report, Not(HasSubstr("behind node-1")));
+}
+
 TEST(TerminalReport, TellsOfCallsThatAreLaidToNobodyKnown) {
   Picture picture = NormalPicture();
   EXPECT_THAT(TerminalReport(picture, 100, false), Not(HasSubstr("Calls to nobody known")));
