@@ -444,8 +444,8 @@ class Terminal {
     }
     const auto unplaced = picture_.self.find("unplaced_calls_total");
     if (unplaced == picture_.self.end() || unplaced->second < 1) return;
-    const auto calls = static_cast<uint64_t>(unplaced->second);
-    Text(std::to_string(calls) + (calls == 1 ? " call is" : " calls are") +
+    const auto count = static_cast<uint64_t>(unplaced->second);
+    Text(std::to_string(count) + (count == 1 ? " call is" : " calls are") +
          " in no edge: whose address they went to is not known for sure.");
   }
 

@@ -261,6 +261,105 @@ TEST_F(HopClocksTest, ClocksInSyncAreToldAsHeldToBeSo) {
   r.id = 3;
   r.start += kMillisecond, r.end -= kMillisecond;
   clocks.Received(r, EntityId{8}, EntityId{2});
+  clocks.Advance(
+      INT64_MAX,
+      {.sent = [](const auto&) {}, .placed = [](const auto&, bool) {}, .unknown = [](uint64_t) {}});
+  const std::vector<telemetry::HopClock> told = clocks.Told();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].service, EntityId{2});
+  EXPECT_EQ(told[0].caller, EntityId{7});
+  EXPECT_EQ(told[0].callee, EntityId{8});
+  EXPECT_EQ(told[0].state, telemetry::HopClock::State::kHeldInSync);
+  EXPECT_EQ(told[0].offset, 0);
+  EXPECT_EQ(told[0].error, FollowedOffset::kInSync);
+  EXPECT_EQ(told[0].calls, 1u);
+}
+
+TEST_F(HopClocksTest, AClockThatIsRightAtFirstIsFollowedToo) {
+  for (const double drift : {0., 40e-6, -100e-6}) {
+    Make({.offset = 0, .drift = drift});
+    Run(120);
+    Print("right at first, then drifts");
+    for (size_t m = 0; m < 10; ++m)
+      EXPECT_GT(Of(m, m + 1).RightOf(Sent(m, m + 1)), .98) << drift << " minute " << m;
+    ExpectHonest();
+  }
+}
+
+TEST_F(HopClocksTest, RequestsThatNobodyTracedDoNotMisleadIt) {
+  Make({.step = -.25, .step_at = 300, .outside = .4});
+  Run(120);
+  Print("40 % from outside, a step of -250 ms at 300 s");
+  for (size_t m = 0; m < 10; ++m)
+    EXPECT_GT(Of(m, m + 1).RightOf(Sent(m, m + 1)), m == 5 ? .85 : .95) << m;
+  ExpectHonest();
+}
+
+TEST_F(HopClocksTest, AStepOutOfReachLeavesItUnknown) {
+  Make({.step = 5, .step_at = 300});
+  Run(120);
+  Print("a step of 5 s at 300 s");
+  EXPECT_GT(Of(1, 5).RightOf(Sent(1, 5)), .98);
+  EXPECT_LT(static_cast<double>(Of(6, 10).joins), .02 * static_cast<double>(Sent(6, 10)));
+  ExpectHonest();
+}
+
+TEST_F(HopClocksTest, CallsAsRegularAsATimersDoNotTellWhichIsWhich) {
+  Make({.offset = .33, .drift = 0, .period = .1});
+  Run(120);
+  Print("330 ms ahead, calls every 100 ms");
+  ExpectHonest();
+}
+
+TEST_F(HopClocksTest, CallsThatAreAllAlikeTellNothing) {
+  Make({.offset = 0,
+        .drift = 0,
+        .step = .25,
+        .step_at = 200,
+        .period = .1,
+        .varies = 1e-9,
+        .way = 1e-5});
+  Run(120);
+  Print("calls every 100 ms, all alike, a step of 250 ms at 200 s");
+  EXPECT_GT(Of(0, 3).RightOf(Sent(0, 3)), .98) << "in sync, as far as one can tell";
+  EXPECT_EQ(Of(4, 10).joins, 0u);
+  ExpectHonest();
+}
+
+TEST_F(HopClocksTest, SlowWaysBlurTheJoinsNotTheClock) {
+  Make({.seconds = 300, .per_s = 30, .offset = 0, .drift = 0, .way = .02});
+  Run(120);
+  Print("each way takes 20 ms, in sync");
+  // The first minute is what is learned from, so the first is held against the first.
+  const double at_first = Of(0, 1).RightOf(Sent(0, 1)), in_sync = Of(1, 5).RightOf(Sent(1, 5));
+  Make({.per_s = 30, .step = .03, .step_at = 400, .way = .02});
+  Run(120);
+  Print("each way takes 20 ms, 80 ms ahead, 40 ppm, a step of 30 ms at 400 s");
+  for (size_t m = 0; m < 10; ++m)
+    EXPECT_GT(Of(m, m + 1).RightOf(Sent(m, m + 1)),
+              (m == 0 ? at_first : in_sync) - (m == 6 ? 1. / 12 : .03))
+        << m;
+  ExpectHonest();
+}
+
+TEST_F(HopClocksTest, OnOneHostNoClockIsLookedFor) {
+  // A crowd in which no offset stands out.
+  HopClocks clocks;
+  Random random(5);
+  size_t placed = 0, unknown = 0;
+  for (uint64_t i = 1; i <= 4'000; ++i) {
+    linking::CallRecord r;
+    r.service = EntityId{1};
+    r.id = i;
+    r.start = kT0 + static_cast<Nanos>(random.Uniform() * 60e9);
+    r.end = r.start + static_cast<Nanos>(random.Uniform() * 300e6);
+    if (i % 2 == 0) {
+      clocks.Sent(r, EntityId{7});
+    } else {
+      clocks.Received(r, EntityId{7}, EntityId{1});
+    }
+  }
+  size_t sent = 0;
   clocks.Advance(INT64_MAX,
                  {.sent = [&](const linking::CallRecord&) { ++sent; },
                   .placed = [&](const linking::CallRecord&, bool all_sent) { placed += all_sent; },
