@@ -662,7 +662,8 @@ TEST_F(MetricsTest, ANewProcessInPlaceOfASilentOneIsARestart) {
   for (const double t : {6.0, 7.0, 8.0}) Sample(&c, second, t, t - 5.5);
   const auto sets = Finish(&c);
   ASSERT_THAT(sets, SizeIs(2));
-  EXPECT_EQ(sets[0].Find({web_, kNoEntity}), nullptr);  // nothing happened
+  ASSERT_NE(sets[0].Find({web_, kNoEntity}), nullptr);
+  EXPECT_EQ(sets[0].Find({web_, kNoEntity})->restarts, 0u);
   ASSERT_NE(sets[1].Find({web_, kNoEntity}), nullptr);
   EXPECT_EQ(sets[1].Find({web_, kNoEntity})->restarts, 1u);
 }
