@@ -29,7 +29,8 @@
 // taken to have left.
 //
 // Bounded: `max_addresses`, of each the last few runs; as many services that tell their homes, a
-// time each. Not thread-safe. The sights of a window may come in any order; Settle makes them count.
+// time each. Not thread-safe. The sights of a window may come in any order; Settle makes them
+// count.
 #pragma once
 
 #include <cstdint>

@@ -3,8 +3,8 @@
 //
 // A call may have lasted from its start less what its clock may be off to its end and as much more.
 // By that length and start a search looks at those alone that were under way, and at no more than
-// about twice as many as hold the request, whatever the clocks of others. Bounded: beyond `most` the
-// oldest make room, and nothing is known of requests that these may have held. Not thread-safe.
+// about twice as many as hold the request, whatever the clocks of others. Bounded: beyond `most`
+// the oldest make room, and nothing is known of requests that these may have held. Not thread-safe.
 #pragma once
 
 #include <array>
@@ -30,7 +30,7 @@ class StrayCalls {
   /// false. False: there may have been others, which made room.
   bool ForEachHolding(const OpenSpan& request,
                       const std::function<bool(const Stray&)>& visit) const;
-  void Forget(Nanos before);  // those that ended before
+  void Forget(Nanos before);                         // those that ended before
   uint64_t looked_at() const { return looked_at_; }  // calls, for all that was asked
   size_t bytes() const { return size_ * (sizeof(Stray) + 48); }
 
