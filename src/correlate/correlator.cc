@@ -87,7 +87,7 @@ OpenSpan SpanAt(const telemetry::SpanBatch& spans, CallPlacer* placer,
   }
   s.weight = spans.weight[i] >= 1 ? spans.weight[i] : 1;
   s.kind = spans.kind[i];
-  if (s.incoming() && !spans.caller_address.empty()) {
+  if (s.incoming() && s.peer == kNoEntity && !spans.caller_address.empty()) {
     s.peer = spans.caller_address[i];
     s.peer_is_address = true;
   }
