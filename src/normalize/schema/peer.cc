@@ -73,15 +73,18 @@ EntityId FindPeer(const PeerFacts& facts, std::string_view address,
         Contains(kCaches, facts.db_system) ? EntityKind::kCache : EntityKind::kDatabase;
     return entities->FindOrAdd(kind, "", StoreName(facts.db_system, facts.db_namespace, address));
   }
-  if (!facts.messaging_system.empty()) {
-    return entities->FindOrAdd(
-        EntityKind::kQueue, "",
-        StoreName(facts.messaging_system, facts.messaging_destination, address));
-  }
+  if (!facts.messaging_system.empty()) return FindQueue(facts, address, entities);
   if (!facts.peer_service.empty())
     return entities->FindOrAdd(EntityKind::kService, caller_namespace, facts.peer_service);
   if (IsOutside(address)) return entities->FindOrAdd(EntityKind::kThirdParty, "", address);
   return telemetry::kNoEntity;
+}
+
+EntityId FindQueue(const PeerFacts& facts, std::string_view address,
+                   telemetry::EntityRegistry* entities) {
+  return entities->FindOrAdd(
+      EntityKind::kQueue, "",
+      StoreName(facts.messaging_system, facts.messaging_destination, address));
 }
 
 }  // namespace tomograph::normalize
