@@ -278,6 +278,7 @@ Json ParentsJson(const telemetry::ParentStats& parents) {
   return {{"by_id", parents.by_id},
           {"inferred", parents.inferred},
           {"root", parents.root},
+          {"from_queue", parents.from_queue},
           {"unknown", parents.unknown()},
           {"all", parents.all()},
           {"why_unknown",

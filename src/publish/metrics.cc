@@ -294,8 +294,11 @@ void Requests(const Picture& picture, Exposition* out) {
   const telemetry::ParentStats& p = picture.parents;
   out->Family("tomograph_request_parents", "gauge",
               "Received requests so far by how it is known what called them.");
-  const std::pair<const char*, uint64_t> known[] = {
-      {"id", p.by_id}, {"inferred", p.inferred}, {"root", p.root}, {"unknown", p.unknown()}};
+  const std::pair<const char*, uint64_t> known[] = {{"id", p.by_id},
+                                                    {"inferred", p.inferred},
+                                                    {"root", p.root},
+                                                    {"queue", p.from_queue},
+                                                    {"unknown", p.unknown()}};
   for (const auto& [basis, n] : known) out->Sample({{"basis", basis}}, static_cast<double>(n));
   out->Family("tomograph_linking_records_total", "counter",
               "Sides of calls that inference of joins has looked at.");

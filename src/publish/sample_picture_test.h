@@ -389,7 +389,7 @@ inline void AddRequest(Picture* p, const Shop& shop) {
   request->probability = 0.98 * 0.93;
   p->requests = {request};
   p->rebuilding = {120'034, 8'211, 310, 2, 12, 5, 40, 30'211, 840, 3, 0, 0.94};
-  p->parents = {120'034, 8'211, 4'012, 61, 12, 340, 5, 90};
+  p->parents = {120'034, 8'211, 4'012, 14, 61, 12, 340, 5, 90};
   p->orphan_spans = 61;
 }
 

@@ -502,6 +502,8 @@ class Terminal {
       text +=
           ", " + share(p.inferred) + " inferred (mean posterior " + Percent(r.mean_posterior) + ")";
     if (p.root > 0) text += ", " + share(p.root) + " begin there";
+    if (p.from_queue > 0)
+      text += ", " + share(p.from_queue) + " taken from a queue, as which message is not told";
     std::string why;
     const std::pair<uint64_t, const char*> unknown[] = {
         {p.lost, " named and never came"},

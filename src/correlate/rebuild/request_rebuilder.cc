@@ -170,6 +170,11 @@ struct RequestRebuilder::Impl {
     return at != refs.end() && at->second.undecided;
   }
 
+  /// Somebody put there what it took, so that it is no root.
+  static bool NamesQueue(const OpenSpan& span) {
+    return span.incoming() && span.peer != kNoEntity && !span.peer_is_address;
+  }
+
   static bool MayBeCalled(const OpenSpan& span, const OpenCalls& open, const LinkBook& links,
                           bool looked_for = false) {
     return span.incoming() && span.parent == 0 && links.Senders(span).empty() &&
@@ -190,7 +195,9 @@ struct RequestRebuilder::Impl {
                                       [](const LinkedSpan& sender) { return sender.seen; });
         ++(seen ? parents.by_id : parents.lost);
       } else if (!LookedFor(trace.id, span)) {
-        ++(MayBeCalled(span, open, links) ? parents.not_looked_for : parents.root);
+        ++(NamesQueue(span)                 ? parents.from_queue
+           : MayBeCalled(span, open, links) ? parents.not_looked_for
+                                            : parents.root);
       }
     }
   }
@@ -199,11 +206,14 @@ struct RequestRebuilder::Impl {
   void MarkOpen(const LeavingTrace& trace, const OpenCalls& open, const LinkBook& links,
                 TraceShelf* on) {
     for (const OpenSpan& span : trace.joined.spans()) {
-      if (!MayBeCalled(span, open, links) || LookedFor(trace.id, span)) continue;
+      const bool from_queue = NamesQueue(span) && span.parent == 0 && links.Senders(span).empty();
+      if (!from_queue && !MayBeCalled(span, open, links)) continue;
+      if (LookedFor(trace.id, span)) continue;
       const SpanRef ref{trace.id, span.id};
       const ShelvedSpan* present = on->Find(ref);
       if (present == nullptr || present->above.basis != JoinBasis::kRoot) continue;
-      on->Join(ref, Above::Unknown(UnknownParent::kNotLookedFor));
+      on->Join(ref, Above::Unknown(from_queue ? UnknownParent::kFromQueue
+                                              : UnknownParent::kNotLookedFor));
     }
   }
 

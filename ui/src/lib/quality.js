@@ -54,11 +54,12 @@ function missingSpans(estimates) {
 }
 
 /// "90 % by id, 6 % inferred, 3 % begin there, 1 % unknown", and what the unknown ones are. Of all received requests.
-export function parentsText({ by_id, inferred, root, unknown, all, why_unknown: why }) {
+export function parentsText({ by_id, inferred, root, from_queue: fromQueue, unknown, all, why_unknown: why }) {
   if (all === 0) return { shares: '–', unknown: '' };
   const shares = [`${percent(by_id / all)} by id`];
   if (inferred > 0) shares.push(`${percent(inferred / all)} inferred`);
   if (root > 0) shares.push(`${percent(root / all)} begin there`);
+  if (fromQueue > 0) shares.push(`${percent(fromQueue / all)} taken from a queue, as which message is not told`);
   if (unknown > 0) shares.push(`${percent(unknown / all)} unknown`);
   const whys = [
     [why.lost, 'named by an id, and never came'],

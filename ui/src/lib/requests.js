@@ -144,6 +144,7 @@ const whyUnknown = {
   not_found: 'it was looked for, and not found',
   not_looked_for: 'it may be a call of which it is not known whom it reached: at an address of nobody, through a relay or a queue',
   sender_unknown: 'the clocks do not let it be told',
+  from_queue: 'it was taken from a queue, and no id tells as which message',
 };
 
 /// Is it inferred that nothing that was seen caused it?
