@@ -11,8 +11,9 @@ const fileOf = {
   '/v1/logs': 'telemetry.jsonl', '/v1/events': 'changes.jsonl',
 };
 
-// Returns { url, stop() }; after stop() the files lie gzipped in `dir`.
-export async function startRecorder(dir) {
+// Returns { url, stop() }; after stop() the files lie gzipped in `dir`. What is written down is also
+// sent to the receiver at `alsoTo`, if one is named, whose answer is the recorder's.
+export async function startRecorder(dir, alsoTo) {
   mkdirSync(dir, { recursive: true });
   const names = [...new Set(Object.values(fileOf))];
   const files = new Map(names.map((file) => [file, createWriteStream(join(dir, file))]));
@@ -30,7 +31,9 @@ export async function startRecorder(dir) {
       const text = Buffer.concat(chunks).toString();
       JSON.parse(text);  // half a request must not spoil the file
       file.write(text.replaceAll('\n', ' ') + '\n');
-      response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+      const headers = { 'content-type': 'application/json' };
+      const answer = alsoTo && await fetch(alsoTo + request.url, { method: 'POST', headers, body: text });
+      response.writeHead(answer?.status ?? 200, headers).end(answer ? await answer.text() : '{}');
     } catch {
       response.writeHead(400).end();
     }

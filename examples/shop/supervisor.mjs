@@ -24,12 +24,13 @@ const names = Object.keys(services);
 const fileOf = (name) => fileURLToPath(new URL(`${name}.mjs`, import.meta.url));
 export const unixNs = () => Date.now() * 1e6;
 
-// `record` names a directory: all telemetry then goes there and needs no receiver.
+// `record` names a directory: all telemetry then goes there and needs no receiver; it is sent on to the
+// receiver at `alsoTo`, if one is named.
 // `isolatePayment` puts payment into a network namespace, which packet-delay needs.
 // `skew` gives hosts wrong clocks (see hosts.mjs); `noPropagation` names services that neither read nor
 // write trace context, but for the share `propagationLeft` of requests. Who truly called them is told by callers(), before and after stop().
 export async function startShop({
-  otlpHttp = 'http://127.0.0.1:4318', otlpGrpc = '127.0.0.1:4317', changes, record,
+  otlpHttp = 'http://127.0.0.1:4318', otlpGrpc = '127.0.0.1:4317', changes, record, alsoTo,
   rps = 30, seed = 1, sampling = 1, isolatePayment = false, nice = 5,
   skew, noPropagation = [], propagationLeft = 0, onEvent = () => {},
 } = {}) {
@@ -72,7 +73,7 @@ export async function startShop({
 
   async function startAll() {
     if (record) {
-      recorder = await startRecorder(record);
+      recorder = await startRecorder(record, alsoTo);
       otlpHttp = recorder.url;
       changes = `${otlpHttp}/v1/events`;
     }

@@ -87,7 +87,7 @@ OpenSpan SpanAt(const telemetry::SpanBatch& spans, CallPlacer* placer,
   }
   s.weight = spans.weight[i] >= 1 ? spans.weight[i] : 1;
   s.kind = spans.kind[i];
-  if (s.incoming() && !spans.caller_address.empty()) {
+  if (s.incoming() && s.peer == kNoEntity && !spans.caller_address.empty()) {
     s.peer = spans.caller_address[i];
     s.peer_is_address = true;
   }
@@ -485,7 +485,7 @@ struct Correlator::Impl {
   void AddMetrics(WindowBuilder* windows, Hearing* hearing) {
     for (auto& [subject, reading] : series.Read(windows->start(), windows->end())) {
       if (reading.covered) hearing->Add(subject.entity, EdgeWitness::kClientMetrics, 1, 1);
-      if (!reading.covered && reading.gauges.empty() && reading.restarts == 0) continue;
+      if (!reading.covered && reading.gauges.empty() && !reading.restarts) continue;
       WindowKey key{subject.entity, kNoEntity};
       double confidence = 0;
       if (subject.peer != kNoEntity) {
@@ -499,7 +499,7 @@ struct Correlator::Impl {
       telemetry::Window& w = cell->window;
       w.metrics.Merge(reading.calls);
       for (const auto& [quantity, stats] : reading.gauges) w.gauges[quantity].Merge(stats);
-      w.restarts += reading.restarts;
+      if (reading.restarts) w.restarts = w.restarts.value_or(0) + *reading.restarts;
       if (subject.peer != kNoEntity && reading.calls.seen > 0)
         Witness(reading, &WindowBuilder::Sight(cell, EdgeWitness::kClientMetrics), confidence);
     }

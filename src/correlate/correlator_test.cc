@@ -662,7 +662,8 @@ TEST_F(MetricsTest, ANewProcessInPlaceOfASilentOneIsARestart) {
   for (const double t : {6.0, 7.0, 8.0}) Sample(&c, second, t, t - 5.5);
   const auto sets = Finish(&c);
   ASSERT_THAT(sets, SizeIs(2));
-  EXPECT_EQ(sets[0].Find({web_, kNoEntity}), nullptr);  // nothing happened
+  ASSERT_NE(sets[0].Find({web_, kNoEntity}), nullptr);
+  EXPECT_EQ(sets[0].Find({web_, kNoEntity})->restarts, 0u);
   ASSERT_NE(sets[1].Find({web_, kNoEntity}), nullptr);
   EXPECT_EQ(sets[1].Find({web_, kNoEntity})->restarts, 1u);
 }
@@ -1139,6 +1140,62 @@ TEST_F(TopologyTest, AnAddressIsNoRelaysWhereItsOwnHostAnswersOrHostsAreNotTold)
   EXPECT_EQ(callee_of_batch("10.0.0.1:80", "web-1", "app-1"), "cart");
   EXPECT_EQ(callee_of_batch("169.254.1.1:80", "web-1", "app-1"), "cart") << "a neighbour's";
   EXPECT_EQ(callee_of_batch("127.0.0.1:80", "web-1", "app-1"), "127.0.0.1:80 on web-1");
+}
+
+/// A consumer's span names the queue that it takes from.
+TEST_F(TopologyTest, AQueueLeadsToWhoTakesFromItWhereNoIdTellsTheSender) {
+  const EntityId queue = ids_.entities.FindOrAdd(EntityKind::kQueue, "", "kafka jobs");
+  enum class Consumer { kAlone, kOfMessage, kOfLostMessage };
+  const auto edges = [&](bool sends, Consumer consumer, EntityId also = kNoEntity) {
+    std::vector<Row> rows;
+    for (uint64_t i = 1; i <= 40; ++i) {
+      const double t = static_cast<double>(i);
+      const auto take = [&](EntityId service, uint64_t trace, uint64_t parent) {
+        rows.push_back({.trace = trace,
+                        .id = 3,
+                        .parent = parent,
+                        .start_s = t + .1,
+                        .end_s = t + .2,
+                        .kind = SpanKind::kConsumer,
+                        .service = service,
+                        .peer = queue,
+                        .weight = 2});
+      };
+      if (sends)
+        rows.push_back({.trace = 4 * i,
+                        .id = 1,
+                        .start_s = t,
+                        .end_s = t + .01,
+                        .kind = SpanKind::kProducer,
+                        .service = web_,
+                        .peer = queue});
+      if (consumer == Consumer::kAlone) take(pay_, 4 * i + 1, 0);
+      if (consumer == Consumer::kOfMessage) take(pay_, 4 * i, 1);
+      if (consumer == Consumer::kOfLostMessage) take(pay_, 4 * i + 1, 9);
+      if (also != kNoEntity) take(also, 4 * i + 2, 0);
+    }
+    Correlator c({}, &ids_);
+    Add(&c, rows);
+    Finish(&c);
+    std::set<std::string> drawn;
+    for (const telemetry::Edge& e : c.Edges()) {
+      EXPECT_EQ(e.state, telemetry::EdgeState::kActive);
+      drawn.insert(ids_.entities.Name(e.caller) + " -> " + ids_.entities.Name(e.callee) + ": " +
+                   std::to_string(static_cast<int>(e.sources.front().calls)) + " by " + e.basis);
+    }
+    return drawn;
+  };
+  using Edges = std::set<std::string>;
+  const std::string sent = "web -> kafka jobs: 40 by client spans";
+  const std::string taken = "kafka jobs -> pay: 80 by consumer spans";
+  EXPECT_EQ(edges(true, Consumer::kAlone), (Edges{sent, taken}));
+  EXPECT_EQ(edges(false, Consumer::kAlone), Edges{taken});
+  EXPECT_EQ(edges(true, Consumer::kOfLostMessage), Edges{sent});
+  const std::string joined = "web -> pay: 40 by spans",
+                    second = "kafka jobs -> cart: 80 by consumer spans";
+  EXPECT_EQ(edges(true, Consumer::kOfMessage), Edges{joined});
+  EXPECT_EQ(edges(true, Consumer::kOfMessage, cart_), (Edges{joined, second}));
+  EXPECT_EQ(edges(true, Consumer::kOfMessage, pay_), Edges{joined}) << "it stands for pay";
 }
 
 /// Addresses wander between services at random; some callers' calls are answered by nobody's span.

@@ -99,9 +99,8 @@ void History::AddWindow(const Window& window, double seconds) {
     if (IsRunningClock(quantity) || gauge.samples == 0) continue;
     Put(key, quantity, gauge.mean(), gauge.statistic);
   }
-  if (!edge && (window.gauges.count(Quantity::kUptime) > 0 ||
-                window.gauges.count(Quantity::kStartTime) > 0 || window.restarts > 0)) {
-    source.restarts += window.restarts;
+  if (!edge && window.restarts) {
+    source.restarts += *window.restarts;
     Put(key, Quantity::kRestarts, source.restarts);
   }
 }

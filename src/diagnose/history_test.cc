@@ -67,6 +67,22 @@ TEST(History, ItTellsSinceWhenEachIsHeard) {
   EXPECT_EQ(c.heard_since.at(kDb), kStep);
 }
 
+TEST(History, TheFirstRestartIsSeenToo) {
+  History h(10 * kMinute);
+  for (int step = 0; step < 4; ++step) {
+    Window w = Served(kPay, 10, 0.1, 1);
+    if (step != 2) w.restarts = step == 3 ? 1 : 0;  // nothing tells at 2
+    h.Add(At(step, {w}));
+  }
+  const Case c = h.ToCase(0, kHour);
+  const CaseSeries* restarts = Find(c, kPay, Quantity::kRestarts);
+  ASSERT_NE(restarts, nullptr);
+  EXPECT_EQ(restarts->values[0], 0);
+  EXPECT_EQ(restarts->values[1], 0);
+  EXPECT_TRUE(std::isnan(restarts->values[2]));
+  EXPECT_EQ(restarts->values[3], 1);
+}
+
 TEST(History, AQuantileStaysOneAndAMeanIsNamed) {
   History h(10 * kMinute);
   Window told;

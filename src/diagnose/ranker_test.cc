@@ -449,6 +449,23 @@ TEST(Ranker, RestartsInATimeThatIsLeftOutAreOfAnotherIncident) {
   ExpectFirst(RankIt(c), "crash_loop", "cart", 0.6);
 }
 
+TEST(Ranker, WhoDoesNotSpeakAnyMoreDoesNotTellThatItWasNotRestarted) {
+  const auto against = [](const std::vector<double>& restarts) {
+    ConstructedCase c = RestartingCart(restarts);
+    const Diagnosis d = RankIt(c);
+    for (const Hypothesis& h : d.hypotheses) {
+      if (h.cause != "crash_loop" || h.entity != Service("cart")) continue;
+      for (const telemetry::Evidence& e : h.evidence_against)
+        if (e.text.find("restarted") != std::string::npos) return true;
+    }
+    return false;
+  };
+  std::vector<double> restarts(20, 0.0);
+  EXPECT_TRUE(against(restarts));
+  for (size_t i = 14; i < restarts.size(); ++i) restarts[i] = std::nan("");
+  EXPECT_FALSE(against(restarts));
+}
+
 TEST(Ranker, OneThatStaysAwayIsDownAndNotRestarted) {
   ConstructedCase c = UnansweredCart(std::vector<bool>(8, false));
   const Diagnosis d = RankIt(c);

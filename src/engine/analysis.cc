@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string_view>
 #include <tuple>
+#include <unordered_map>
 
 namespace tomograph::engine {
 
@@ -204,6 +206,7 @@ void Analysis::Fill(telemetry::Picture* picture) const {
   picture->accuracy = holdout_.Scores();
   picture->clocks = correlator_.clocks().Clocks();
   picture->clock_findings = correlator_.clocks().Findings();
+  FillHopClocks(picture);
   picture->requests = correlator_.requests().Recent();
   picture->rebuilding = correlator_.requests().stats();
   picture->parents = correlator_.requests().parents();
@@ -244,6 +247,22 @@ void Analysis::Fill(telemetry::Picture* picture) const {
   picture->join_match_rate =
       joined + orphans > 0 ? static_cast<double>(joined) / static_cast<double>(joined + orphans)
                            : kMissing;
+}
+
+void Analysis::FillHopClocks(telemetry::Picture* picture) const {
+  auto& hops = picture->hop_clocks = correlator_.requests().HopClocksTold();
+  if (hops.size() > options_.max_hop_clocks) {
+    std::stable_sort(hops.begin(), hops.end(),
+                     [](const auto& a, const auto& b) { return a.calls > b.calls; });
+    hops.resize(options_.max_hop_clocks);
+  }
+  std::unordered_map<telemetry::EntityId, std::string_view> names;
+  for (const auto& clock : picture->clocks) names.emplace(clock.id, clock.host);
+  for (auto& hop : hops) {
+    const auto caller = names.find(hop.caller), callee = names.find(hop.callee);
+    if (caller != names.end()) hop.caller_host = caller->second;
+    if (callee != names.end()) hop.callee_host = callee->second;
+  }
 }
 
 void Analysis::FillOwnFigures(std::map<std::string, double>* self) const {

@@ -31,6 +31,7 @@ struct AnalysisOptions {
   Nanos history = 30 * kMinute;
   size_t max_changes = 1000;       // kept for the picture
   size_t max_estimates = 100'000;  // kept for the picture: of many entities fewer windows
+  size_t max_hop_clocks = 1000;    // kept for the picture: those of most calls
   size_t max_lines = 30'000;  // kept for the picture; of more entities the later ones have none
 };
 
@@ -79,6 +80,7 @@ class Analysis {
   void Close(telemetry::WindowSet&& windows);
   void AddToLines(const telemetry::WindowSet& windows);
   void TrimHistory();
+  void FillHopClocks(telemetry::Picture* picture) const;
   void FillOwnFigures(std::map<std::string, double>* self) const;
 
   AnalysisOptions options_;

@@ -131,7 +131,8 @@ class SpanNormalizer {
     const SpanKind kind = spans_->kind[row];
     const bool calls = kind == SpanKind::kClient || kind == SpanKind::kProducer;
     if (calls && !connects) NamePeer(row, resource);
-    if (kind == SpanKind::kServer || kind == SpanKind::kConsumer) NameAddresses(row);
+    const bool takes = kind == SpanKind::kConsumer && NameQueue(row);
+    if (kind == SpanKind::kServer || (kind == SpanKind::kConsumer && !takes)) NameAddresses(row);
     Mark(row);
     if (const StringId state = spans_->trace_state[row]; state != telemetry::kEmptyString) {
       const Sampling& s =
@@ -163,8 +164,8 @@ class SpanNormalizer {
   }
 
   void NamePeer(size_t row, const Resource& caller) {
-    const PeerFacts facts = meaning_.Peer();
-    const std::string& address = SpeltAddress(facts, row);
+    PeerFacts facts = meaning_.Peer();
+    const std::string& address = AddressMeant(&facts, row);
     const StringId address_id = identities_->strings.Intern(address, caller.share);
     spans_->peer_address[row] = address_id;
     const EntityId peer = FindPeer(
@@ -173,9 +174,19 @@ class SpanNormalizer {
     sightings_->Add(peer, spans_->start_ns[row]);
   }
 
+  /// From which a message was taken: the server of its consumer is the broker, at which nobody
+  /// calls it. False: it does not tell of any.
+  bool NameQueue(size_t row) {
+    const PeerFacts facts = meaning_.Peer();
+    if (facts.messaging_system.empty()) return false;
+    spans_->peer[row] = FindQueue(facts, Spell(facts, row).address, &identities_->entities);
+    sightings_->Add(spans_->peer[row], spans_->start_ns[row]);
+    return true;
+  }
+
   /// As numbers: callers from all over the internet have more addresses than there is room for.
   void NameAddresses(size_t row) {
-    if (const std::string& own = SpeltAddress(meaning_.Own(), row); !own.empty())
+    if (const std::string& own = Spell(meaning_.Own(), row).address; !own.empty())
       spans_->own_address[row] = telemetry::AddressKey(own);
     const std::string_view caller = meaning_.CallerAddress();
     if (caller.empty()) return;
@@ -183,13 +194,30 @@ class SpanNormalizer {
         homes_.Get(telemetry::FingerprintOf(caller).lo, [&] { return telemetry::HomeKey(caller); });
   }
 
+  /// What listens on the caller's own host may pass calls on, to the host that they ask for. Valid
+  /// until the next call.
+  const std::string& AddressMeant(PeerFacts* facts, size_t row) {
+    const Spelt& called = Spell(*facts, row);
+    if (!called.stays_on_host) return called.address;
+    const std::string_view asked_for = meaning_.HostAskedFor();
+    if (asked_for.empty() || telemetry::StaysOnHost(asked_for)) return called.address;
+    facts->address = asked_for;
+    facts->port = {};
+    return Spell(*facts, row).address;
+  }
+
+  struct Spelt {
+    std::string address;
+    bool stays_on_host = false;
+  };
   /// Valid until the next call.
-  const std::string& SpeltAddress(PeerFacts facts, size_t row) {
+  const Spelt& Spell(PeerFacts facts, size_t row) {
     const uint64_t of_port = telemetry::FingerprintOf(facts.port).lo;
     const uint64_t where = MixBits(of_port ^ static_cast<uint64_t>(spans_->resource[row]));
     return spelt_.Get(telemetry::FingerprintOf(facts.address, where).lo, [&] {
       facts.network = NetworkOf(row);
-      return AddressOf(facts);
+      const std::string address = AddressOf(facts);
+      return Spelt{address, !address.empty() && telemetry::StaysOnHost(address)};
     });
   }
 
@@ -208,7 +236,7 @@ class SpanNormalizer {
   RecentAnswers<StringId, StringId> templates_;
   RecentAnswers<StringId, Sampling> samplings_;
   // By fingerprints of what is spelt, and where:
-  RecentAnswers<uint64_t, std::string> spelt_;
+  RecentAnswers<uint64_t, Spelt> spelt_;
   RecentAnswers<uint64_t, EntityId> homes_;
   ResourceId network_of_ = telemetry::kNoResource;  // of which it is:
   std::string network_;

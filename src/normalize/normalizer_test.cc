@@ -19,7 +19,11 @@ using telemetry::SpanKind;
 using telemetry::SpanStatus;
 using telemetry::Statistic;
 
-using Value = std::variant<std::string, int>;
+/// In JSON.
+struct List {
+  std::string text;
+};
+using Value = std::variant<std::string, int, List>;
 using Attributes = std::vector<std::pair<std::string, Value>>;
 using Texts = std::vector<std::pair<std::string, std::string>>;
 
@@ -55,6 +59,9 @@ class NormalizerTest : public testing::Test {
     for (const auto& [k, v] : attributes) {
       if (std::holds_alternative<int>(v)) {
         s.attributes.AddInt(ids_.strings.Intern(k), std::get<int>(v));
+      } else if (std::holds_alternative<List>(v)) {
+        s.attributes.AddText(ids_.strings.Intern(k), std::get<List>(v).text,
+                             telemetry::ValueType::kJson);
       } else {
         s.attributes.AddText(ids_.strings.Intern(k), std::get<std::string>(v));
       }
@@ -209,6 +216,82 @@ TEST_F(NormalizerTest, ACalleeSaysWhereItWasCalledAndByWhom) {
   EXPECT_EQ(s.own_address[2], s.own_address[0]);
   EXPECT_EQ(s.caller_address[2], telemetry::kNoEntity) << "no address";
   EXPECT_EQ(s.own_address[3], telemetry::kNoEntity);
+}
+
+TEST_F(NormalizerTest, AConsumerNamesItsQueueAsItsProducerDoesAndItsServerIsTheBroker) {
+  const Attributes today = {
+      {"messaging.system", "kafka"},        {"messaging.destination.name", "jobs"},
+      {"server.address", "kafka-1"},        {"server.port", 9092},
+      {"network.peer.address", "10.0.0.9"}, {"network.peer.port", 9092}};
+  const Attributes old = {{"messaging.system", "kafka"},
+                          {"messaging.destination", "jobs"},
+                          {"net.peer.name", "kafka-1"},
+                          {"net.peer.port", 9092}};
+  const Attributes number = {{"messaging.system", "redis"},
+                             {"messaging.destination.name", "7"},
+                             {"net.peer.name", "cache"}};
+  for (const SpanKind kind : {SpanKind::kProducer, SpanKind::kConsumer})
+    for (const Attributes& said : {today, old, number}) AddSpan(kind, "x", said);
+  AddSpan(SpanKind::kConsumer, "job", {{"network.peer.address", "10.0.0.9"}});
+  normalizer_.Normalize(&batch_);
+  const auto& s = batch_.spans;
+  for (const size_t row : {0u, 1u, 3u, 4u})
+    EXPECT_EQ(s.peer[row], MakeEntityId(EntityKind::kQueue, "", "kafka jobs")) << row;
+  for (const size_t row : {2u, 5u})
+    EXPECT_EQ(s.peer[row], MakeEntityId(EntityKind::kQueue, "", "redis cache")) << row;
+  for (const size_t row : {3u, 4u, 5u}) {
+    EXPECT_EQ(s.own_address[row], telemetry::kNoEntity);
+    EXPECT_EQ(s.caller_address[row], telemetry::kNoEntity);
+    EXPECT_EQ(s.peer_address[row], telemetry::kEmptyString);
+    EXPECT_EQ(s.connection[row], 0u) << "the broker's port";
+  }
+  EXPECT_EQ(s.peer[6], telemetry::kNoEntity);
+  EXPECT_EQ(s.caller_address[6], telemetry::HomeKey("10.0.0.9")) << "of no queue";
+}
+
+TEST_F(NormalizerTest, ThroughWhatListensOnItsOwnHostACallGoesToTheHostItAsksFor) {
+  const Attributes sidecar = {{"server.address", "127.0.0.1"}, {"server.port", 15001}};
+  const char* const host = "http.request.header.host";
+  const std::string none = "127.0.0.1:15001";
+  const std::vector<std::pair<Attributes, std::string>> cases = {
+      {{{host, "orders:8080"}}, "orders:8080"},
+      {{{host, List{R"(["Orders:8080","cart"])"}}}, "orders:8080"},
+      {{{"http.host", "orders:8080"}, {"url.full", "http://127.0.0.1:15001/"}}, "orders:8080"},
+      {{{"url.full", "http://me:secret@orders:8080/list@all?of=x"}}, "orders:8080"},
+      {{{"http.url", "http://orders"}}, "orders"},
+      {{{host, List{"[1]"}}, {"url.full", "http://orders:8080"}}, "orders:8080"},
+      {{}, none},
+      {{{"url.full", "http://127.0.0.1:15001/"}}, none},
+      {{{"url.full", "http://[::1]:15001/"}}, none},
+      {{{"url.full", "/list"}}, none},
+      {{{"url.full", "http://"}}, none},
+      {{{host, "localhost"}}, none},
+      {{{host, ""}}, none},
+      {{{host, List{"[]"}}}, none},
+      {{{host, List{R"([")"}}}, none},
+      {{{host, 7}}, none},
+  };
+  for (const auto& [said, address] : cases) {
+    Attributes all = sidecar;
+    all.insert(all.end(), said.begin(), said.end());
+    AddSpan(SpanKind::kClient, "x", all);
+  }
+  AddSpan(SpanKind::kClient, "x",
+          {{"network.peer.address", "127.0.0.1"}, {"url.full", "http://orders:8080/"}});
+  AddSpan(SpanKind::kClient, "x", {{"server.address", "10.0.0.9"}, {host, "orders"}});
+  AddSpan(SpanKind::kClient, "x",
+          {{"server.address", "pay"}, {"network.peer.address", "127.0.0.1"}});
+  AddSpan(SpanKind::kClient, "x", {{"server.address", "::1"}, {host, "api.example.com"}});
+  normalizer_.Normalize(&batch_);
+  const auto address = [&](size_t row) {
+    return std::string(ids_.strings.Get(batch_.spans.peer_address[row]));
+  };
+  for (size_t i = 0; i < cases.size(); ++i) EXPECT_EQ(address(i), cases[i].second) << i;
+  EXPECT_EQ(address(cases.size()), "orders:8080");
+  EXPECT_EQ(address(cases.size() + 1), "10.0.0.9") << "where it goes is told";
+  EXPECT_EQ(address(cases.size() + 2), "pay");
+  EXPECT_EQ(batch_.spans.peer[cases.size() + 3],
+            MakeEntityId(EntityKind::kThirdParty, "", "api.example.com"));
 }
 
 TEST_F(NormalizerTest, AHostLocalAddressGoesWithItsNetwork) {

@@ -251,21 +251,7 @@ Result<Json> Clocks(const Call& call) {
   if (!query.ok()) return query.status();
   Result<size_t> limit = query->Limit();
   if (!limit.ok()) return limit.status();
-  const auto host = query->Text("host");
-  Rows rows(*limit);
-  for (const auto& clock : call.picture.clocks) {
-    if (host && clock.host != *host) continue;
-    rows.Add([&] { return ClockJson(clock, call.picture.watermark); });
-  }
-  Json findings = Json::array();
-  for (const auto& finding : call.picture.clock_findings) {
-    if (host && finding.host != *host && finding.other != *host) continue;
-    findings.push_back(ClockFindingJson(finding));
-  }
-  Json out = {{"span_times", TimesShown(call.picture)}};
-  out.update(std::move(rows).Named("clocks"));
-  out["findings"] = std::move(findings);
-  return out;
+  return ClocksJson(call.picture, *limit, query->Text("host"));
 }
 
 Json AccuracyJson(const telemetry::Accuracy& a, const EntityNames& names) {

@@ -543,6 +543,71 @@ TEST_F(ApiTest, SaysOfEachClockWhatIsKnownAndWhetherItIsCorrected) {
   EXPECT_EQ(Answer("/api/v1/clocks?host=node-4")["findings"].size(), 0u);
 }
 
+TEST_F(ApiTest, SaysWhatIsHeldOfClocksBetweenWhichCallsCarryNoIds) {
+  Picture picture = *picture_;
+  const EntityId pay = picture.entities.front().id;
+  sample::AddHopClocks(&picture, pay);
+  picture_ = std::make_shared<const Picture>(picture);
+  const Json json = Answer("/api/v1/clocks");
+  EXPECT_EQ(json["total"], 0) << "hosts";
+  EXPECT_EQ(json["hops_total"], 3);
+  EXPECT_EQ(json["span_times"], "raw") << "no time that is shown is moved by them";
+  const Json &followed = json["hops"][0], &held = json["hops"][1], &unknown = json["hops"][2];
+  EXPECT_EQ(followed["service_id"], IdText(pay));
+  EXPECT_EQ(followed["service"], picture.entities.front().name);
+  EXPECT_EQ(followed["caller_host"], "web-1");
+  EXPECT_EQ(followed["callee_host"], "pay-1");
+  EXPECT_EQ(followed["state"], "followed");
+  EXPECT_EQ(followed["offset_ms"], -80.3);
+  EXPECT_EQ(followed["error_ms"], 0.4);
+  EXPECT_EQ(followed["drift_ppm"], 40);
+  EXPECT_EQ(followed["calls"], 1500);
+  EXPECT_EQ(followed["last_call_ms"], ToMillis(picture.watermark - 8 * kSecond));
+  EXPECT_EQ(held["state"], "held_in_sync");
+  EXPECT_EQ(held["offset_ms"], 0);
+  EXPECT_EQ(held["error_ms"], 1);
+  EXPECT_EQ(unknown["state"], "unknown");
+  EXPECT_TRUE(unknown["caller_host"].is_null());
+  EXPECT_TRUE(unknown["offset_ms"].is_null());
+  EXPECT_TRUE(unknown["error_ms"].is_null());
+  EXPECT_EQ(Answer("/api/v1/clocks?host=web-2")["hops_total"], 1);
+  EXPECT_EQ(Answer("/api/v1/clocks?limit=1")["hops"].size(), 1u);
+  EXPECT_EQ(Answer("/api/v1/clocks?limit=1")["hops_total"], 3);
+
+  for (auto& clock : picture.hop_clocks)
+    clock.last_call = picture.watermark - telemetry::kClockMemory - kSecond;
+  picture_ = std::make_shared<const Picture>(std::move(picture));
+  EXPECT_EQ(Answer("/api/v1/clocks")["hops"][0]["state"], "unknown") << "five minutes without";
+  EXPECT_TRUE(Answer("/api/v1/clocks")["hops"][0]["offset_ms"].is_null());
+}
+
+TEST_F(ApiTest, ThePictureTellsOfClocksThatAreOffInSentences) {
+  Picture picture = *picture_;
+  sample::AddClocks(&picture);
+  sample::AddHopClocks(&picture, picture.entities.front().id);
+  picture_ = std::make_shared<const Picture>(picture);
+  const Json json = Answer("/api/v1/picture");
+  ASSERT_EQ(json["clock_notes"].size(), 3u);
+  const std::string guess = json["clock_notes"][0], measured = json["clock_notes"][1],
+                    unknown = json["clock_notes"][2];
+  EXPECT_EQ(guess.find("pay-1 is 80.3 ms behind web-1, give or take 0.4 ms, as calls to "), 0u)
+      << guess;
+  EXPECT_EQ(measured.find("node-2 is 5 ms ahead of node-1, give or take 0.8 ms: its times are "
+                          "corrected; it jumped ahead by 2 ms between "),
+            0u)
+      << measured;
+  EXPECT_EQ(unknown.find("The clocks of 1 pair of hosts, "), 0u) << unknown;
+  EXPECT_EQ(json["clocks"]["hops"].size(), 3u);
+  EXPECT_EQ(json["clocks"]["clocks"].size(), 4u);
+
+  // Within its bound a clock is not off.
+  picture.clocks[1].steps.clear();
+  picture.clocks[1].segments.back().below = {kSecond, kSecond, kSecond};
+  picture.hop_clocks.clear();
+  picture_ = std::make_shared<const Picture>(std::move(picture));
+  EXPECT_EQ(Answer("/api/v1/picture")["clock_notes"].size(), 0u);
+}
+
 TEST_F(ApiTest, OfAHostWithoutContactForFiveMinutesNothingIsKnown) {
   Picture picture = *picture_;
   sample::AddClocks(&picture);
@@ -705,8 +770,9 @@ TEST_F(ApiTest, StatusSaysHowParentsAndClocksAreKnown) {
   EXPECT_EQ(parents, Json({{"by_id", 120'034},
                            {"inferred", 8'211},
                            {"root", 4'012},
+                           {"from_queue", 14},
                            {"unknown", 508},
-                           {"all", 132'765},
+                           {"all", 132'779},
                            {"why_unknown",
                             {{"lost", 61},
                              {"not_found", 12},

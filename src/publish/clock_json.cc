@@ -59,6 +59,32 @@ Json ClockJson(const HostClock& clock, Nanos watermark) {
   return out;
 }
 
+telemetry::HopClock::State HopClockState(const telemetry::HopClock& clock, Nanos watermark) {
+  return watermark - clock.last_call > telemetry::kClockMemory
+             ? telemetry::HopClock::State::kUnknown
+             : clock.state;
+}
+
+Json HopClockJson(const telemetry::HopClock& clock, Nanos watermark, const EntityNames& names) {
+  const auto state = HopClockState(clock, watermark);
+  const bool known = state != telemetry::HopClock::State::kUnknown;
+  const auto name = [](const std::string& host) {
+    return host.empty() ? Json(nullptr) : Json(host);
+  };
+  const auto number = [&](double x) { return known ? Number(x) : Json(nullptr); };
+  return {{"service", names.Name(clock.service)},
+          {"service_id", IdText(clock.service)},
+          {"caller_host", name(clock.caller_host)},
+          {"callee_host", name(clock.callee_host)},
+          {"state", telemetry::HopClockStateName(state)},
+          {"offset_ms", number(clock.offset * 1e3)},
+          {"error_ms", number(clock.error * 1e3)},
+          {"drift_ppm", number(clock.drift * 1e6)},
+          {"as_of_ms", known ? Json(ToMillis(clock.as_of)) : Json(nullptr)},
+          {"calls", clock.calls},
+          {"last_call_ms", clock.last_call == 0 ? Json(nullptr) : Json(ToMillis(clock.last_call))}};
+}
+
 Json ClockFindingJson(const telemetry::ClockFinding& f) {
   Json out = {{"kind", telemetry::ClockFindingName(f.kind)},
               {"host", f.host},
@@ -73,6 +99,31 @@ Json ClockFindingJson(const telemetry::ClockFinding& f) {
   }
   out["calls"] = f.calls;
   return out;
+}
+
+Json ClocksJson(const telemetry::Picture& picture, size_t limit,
+                const std::optional<std::string>& host) {
+  const auto asked = [&](const std::string& one, const std::string& other) {
+    return !host || one == *host || other == *host;
+  };
+  Json clocks = Json::array(), hops = Json::array(), findings = Json::array();
+  size_t total = 0, hops_total = 0;
+  for (const auto& clock : picture.clocks)
+    if (asked(clock.host, clock.host) && ++total <= limit)
+      clocks.push_back(ClockJson(clock, picture.watermark));
+  const EntityNames names(picture);
+  for (const auto& hop : picture.hop_clocks)
+    if (asked(hop.caller_host, hop.callee_host) && ++hops_total <= limit)
+      hops.push_back(HopClockJson(hop, picture.watermark, names));
+  for (const auto& finding : picture.clock_findings)
+    if (asked(finding.host, finding.other)) findings.push_back(ClockFindingJson(finding));
+  return {{"span_times", TimesShown(picture)},
+          {"clocks", std::move(clocks)},
+          {"total", total},
+          {"limit", limit},
+          {"hops", std::move(hops)},
+          {"hops_total", hops_total},
+          {"findings", std::move(findings)}};
 }
 
 std::string_view TimesShown(const telemetry::Picture& picture) {

@@ -1,6 +1,9 @@
 // Clocks as the API and /metrics show them (docs/api.md, "Clocks").
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "publish/json.h"
 #include "telemetry/host_clock.h"
 
@@ -16,7 +19,14 @@ namespace tomograph::publish {
 std::string_view ClockState(const telemetry::HostClock& clock, Nanos watermark);
 
 Json ClockJson(const telemetry::HostClock& clock, Nanos watermark);
+/// The state of a pair between which no id joins calls; unknown after five minutes without a call
+/// that its offset explained.
+telemetry::HopClock::State HopClockState(const telemetry::HopClock& clock, Nanos watermark);
+Json HopClockJson(const telemetry::HopClock& clock, Nanos watermark, const EntityNames& names);
 Json ClockFindingJson(const telemetry::ClockFinding& finding);
+/// The answer of /api/v1/clocks: of `host`, or of all; so many of each that have no end.
+Json ClocksJson(const telemetry::Picture& picture, size_t limit,
+                const std::optional<std::string>& host = std::nullopt);
 /// "corrected" when some host's times are, else "raw".
 std::string_view TimesShown(const telemetry::Picture& picture);
 

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "publish/clock_json.h"
+#include "publish/clock_notes.h"
 #include "publish/figures.h"
 #include "telemetry/batch.h"
 
@@ -277,6 +278,7 @@ Json ParentsJson(const telemetry::ParentStats& parents) {
   return {{"by_id", parents.by_id},
           {"inferred", parents.inferred},
           {"root", parents.root},
+          {"from_queue", parents.from_queue},
           {"unknown", parents.unknown()},
           {"all", parents.all()},
           {"why_unknown",
@@ -470,6 +472,9 @@ Json AxisJson(const Picture& picture, EntityId entity, const EntityNames& names)
           {"tracks", std::move(columns)}};
 }
 
+// The page lists no more; /api/v1/clocks does.
+constexpr size_t kMostClocks = 200;
+
 Json PictureJson(const Picture& picture) {
   const EntityNames names(picture);
   Json estimates = Json::array();
@@ -482,9 +487,10 @@ Json PictureJson(const Picture& picture) {
   for (const auto& incident : picture.incidents) incidents.push_back(IncidentJson(incident, names));
   Json changes = Json::array();
   for (const auto& change : picture.changes) changes.push_back(ChangeJson(change));
-  return {{"status", StatusJson(picture)},     {"topology", TopologyJson(picture, names)},
-          {"estimates", std::move(estimates)}, {"incidents", std::move(incidents)},
-          {"changes", std::move(changes)},     {"loss", LossJson(picture)}};
+  return {{"status", StatusJson(picture)},      {"topology", TopologyJson(picture, names)},
+          {"estimates", std::move(estimates)},  {"incidents", std::move(incidents)},
+          {"changes", std::move(changes)},      {"loss", LossJson(picture)},
+          {"clock_notes", ClockNotes(picture)}, {"clocks", ClocksJson(picture, kMostClocks)}};
 }
 
 }  // namespace tomograph::publish

@@ -221,6 +221,37 @@ void Clocks(const Picture& picture, Exposition* out) {
        [](const auto&, Nanos, std::string_view state) { return state == "corrected" ? 1.0 : 0.0; });
 }
 
+void HopClocks(const Picture& picture, const LabelNames& names, Exposition* out) {
+  using State = telemetry::HopClock::State;
+  const auto each = [&](std::string_view name, std::string_view type, std::string_view help,
+                        const auto& value) {
+    out->Family(name, type, help);
+    for (const telemetry::HopClock& clock : picture.hop_clocks) {
+      const double v = value(clock, HopClockState(clock, picture.watermark));
+      if (!std::isfinite(v)) continue;
+      const std::string service = names.Of(clock.service);
+      out->Sample({{"service", service},
+                   {"caller_host", clock.caller_host},
+                   {"callee_host", clock.callee_host}},
+                  v);
+    }
+  };
+  each("tomograph_hop_clock_offset_seconds", "gauge",
+       "What the callee's host's clock is held to show beyond the caller's, where no id joins "
+       "calls.",
+       [](const auto& clock, State s) {
+         return s == State::kUnknown ? std::nan("") : clock.offset;
+       });
+  each(
+      "tomograph_hop_clock_error_seconds", "gauge", "Standard error of that offset; not a bound.",
+      [](const auto& clock, State s) { return s == State::kUnknown ? std::nan("") : clock.error; });
+  each("tomograph_hop_clock_followed", "gauge",
+       "1: that offset was found from the calls; 0: held to be in sync, or unknown.",
+       [](const auto&, State s) { return s == State::kFollowed ? 1.0 : 0.0; });
+  each("tomograph_hop_clock_calls_total", "counter", "Calls that the offset explained.",
+       [](const auto& clock, State) { return static_cast<double>(clock.calls); });
+}
+
 void Holdout(const Picture& picture, Exposition* out) {
   using telemetry::Accuracy;
   const auto each = [&](std::string_view name, std::string_view type, std::string_view help,
@@ -263,8 +294,11 @@ void Requests(const Picture& picture, Exposition* out) {
   const telemetry::ParentStats& p = picture.parents;
   out->Family("tomograph_request_parents", "gauge",
               "Received requests so far by how it is known what called them.");
-  const std::pair<const char*, uint64_t> known[] = {
-      {"id", p.by_id}, {"inferred", p.inferred}, {"root", p.root}, {"unknown", p.unknown()}};
+  const std::pair<const char*, uint64_t> known[] = {{"id", p.by_id},
+                                                    {"inferred", p.inferred},
+                                                    {"root", p.root},
+                                                    {"queue", p.from_queue},
+                                                    {"unknown", p.unknown()}};
   for (const auto& [basis, n] : known) out->Sample({{"basis", basis}}, static_cast<double>(n));
   out->Family("tomograph_linking_records_total", "counter",
               "Sides of calls that inference of joins has looked at.");
@@ -382,6 +416,7 @@ std::string MetricsText(const Picture& picture) {
   Estimates(picture, names, &out);
   Incidents(picture, names, &out);
   Clocks(picture, &out);
+  HopClocks(picture, names, &out);
   Holdout(picture, &out);
   Requests(picture, &out);
   Ledger(picture, &out);

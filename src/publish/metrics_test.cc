@@ -88,6 +88,25 @@ TEST(Metrics, ShowsTheClocksThatAreMeasured) {
   EXPECT_THAT(text, Not(HasSubstr("node-4")));
 }
 
+TEST(Metrics, ShowsWhatIsHeldOfClocksBetweenWhichCallsCarryNoIds) {
+  Picture picture = IncidentPicture();
+  sample::AddHopClocks(&picture, picture.entities.front().id);
+  const std::string text = MetricsText(picture);
+  ExpectValid(text);
+  const std::string of = "{service=\"" + picture.entities.front().name + "\",";
+  const std::string followed = of + "caller_host=\"web-1\",callee_host=\"pay-1\"} ",
+                    held = of + "caller_host=\"web-2\",callee_host=\"pay-1\"} ",
+                    unknown = of + "callee_host=\"pay-1\"} ";
+  EXPECT_THAT(text, HasSubstr("tomograph_hop_clock_offset_seconds" + followed + "-0.0803\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_hop_clock_error_seconds" + followed + "4e-04\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_hop_clock_calls_total" + followed + "1500\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_hop_clock_followed" + followed + "1\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_hop_clock_offset_seconds" + held + "0\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_hop_clock_followed" + held + "0\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_hop_clock_followed" + unknown + "0\n"));
+  EXPECT_THAT(text, Not(HasSubstr("tomograph_hop_clock_offset_seconds" + unknown)));
+}
+
 TEST(Metrics, ShowsHowRightHiddenMeasurementsWereReconstructed) {
   Picture picture = IncidentPicture();
   telemetry::Accuracy all;

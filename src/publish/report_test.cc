@@ -110,6 +110,92 @@ TEST(TerminalReport, SaysWhatFailsThoughItAlwaysDid) {
             Not(HasSubstr("Nothing is out of its normal"))));
 }
 
+TEST(TerminalReport, ShowsTroubleFirstThenTheBusiestAndSaysHowManyItLeavesOut) {
+  Picture picture = NormalPicture();
+  picture.entities.clear(), picture.edges.clear(), picture.lines.clear(), picture.estimates.clear();
+  const Nanos newest = NewestWholeWindow(picture);
+  const auto add = [&](const std::string& name, double calls, double failed) {
+    const auto id = telemetry::MakeEntityId(telemetry::EntityKind::kService, "", name);
+    picture.entities.push_back({id, telemetry::EntityKind::kService, name, "", telemetry::kNoEntity,
+                                newest, picture.watermark});
+    for (const auto& [state, value] : {std::pair{"call_volume", calls}, {"failed_calls", failed}}) {
+      telemetry::Estimate& e = picture.estimates.emplace_back();
+      e.state = state;
+      e.entity = id;
+      e.start = newest;
+      e.length = picture.window_length;
+      e.basis = telemetry::Basis::kObserved;
+      e.value = e.i50.lower = e.i50.upper = e.i90.lower = e.i90.upper = value;
+    }
+  };
+  for (int i = 0; i < 8; ++i) add("a" + std::to_string(i), 10 + i, 0);
+  add("failing", 20, 15);
+  add("zbusy", 900, 0);
+  const std::string report = TerminalReport(picture, 100, false);
+  const size_t failing = report.find("! failing"), busy = report.find("  zbusy"),
+               next = report.find("  a7");
+  ASSERT_NE(next, std::string::npos) << report;
+  EXPECT_LT(failing, busy);
+  EXPECT_LT(busy, next);
+  EXPECT_THAT(report, HasSubstr("and 2 more, less busy, none of them in trouble"));
+  EXPECT_THAT(report, Not(HasSubstr("  a0 ")));
+}
+
+TEST(TerminalReport, TellsOfClocksThatAreOff) {
+  Picture picture = NormalPicture();
+  EXPECT_THAT(TerminalReport(picture, 100, false), Not(HasSubstr("Clocks:")));
+  sample::AddClocks(&picture);
+  sample::AddHopClocks(&picture, picture.entities.front().id);
+  const std::string report = TerminalReport(picture, 100, false);
+  EXPECT_THAT(report, HasSubstr("  node-2 is 5 ms ahead of node-1, give or take 0.8 ms: its"));
+  EXPECT_THAT(report, HasSubstr("  pay-1 is 80.3 ms behind web-1, give or take 0.4 ms, as calls"));
+  EXPECT_THAT(report, HasSubstr("  The clocks of 1 pair of hosts"));
+  EXPECT_LE(LongestLine(report), 100u);
+}
+
+TEST(TerminalReport, AReferenceThatJumpedIsNotOffFromItself) {
+  Picture picture = NormalPicture();
+  sample::AddClocks(&picture);
+  picture.clocks.resize(1);
+  picture.clocks[0].segments.back().offset = -400 * kMillisecond;
+  picture.clocks[0].segments.back().applied = true;
+  const Nanos at = SamplePicture::kStart + 42 * kSecond;
+  picture.clocks[0].steps = {{at, at, -400 * kMillisecond}};
+  const std::string report = TerminalReport(picture, 200, false);
+  EXPECT_THAT(report,
+              HasSubstr("  node-1, which others are measured against, jumped back by 400 ms "
+                        "at 2025-10-09T09:00:42Z: its times since are corrected by 400 ms."));
+  EXPECT_THAT(report, Not(HasSubstr("behind node-1")));
+}
+
+TEST(TerminalReport, TellsOfCallsThatAreLaidToNobodyKnown) {
+  Picture picture = NormalPicture();
+  EXPECT_THAT(TerminalReport(picture, 100, false), Not(HasSubstr("Calls to nobody known")));
+  ASSERT_FALSE(picture.edges.empty());
+  const auto callee = picture.edges.front().callee;
+  picture.owner_unknown.insert(callee);
+  picture.self["unplaced_calls_total"] = 12;
+  const std::string report = TerminalReport(picture, 200, false);
+  EXPECT_THAT(report, HasSubstr("Calls to nobody known: "));
+  EXPECT_THAT(report, HasSubstr("to " + EntityNames(picture).Name(callee) + ". No service was"));
+  EXPECT_THAT(report, HasSubstr("12 calls are in no edge"));
+}
+
+TEST(TerminalReport, WhatIsCountedHasNoInterval) {
+  Picture picture = NormalPicture();
+  for (auto& e : picture.estimates) {
+    if (e.state != "in_flight") continue;
+    e.value = 9.6;
+    e.i90 = {9.6, 9.6};
+  }
+  const std::string counted = TerminalReport(picture, 100, false);
+  EXPECT_THAT(counted, HasSubstr(" 9.6 counted\n"));
+  EXPECT_THAT(counted, Not(HasSubstr("[9.6, 9.6]")));
+  for (auto& e : picture.estimates)
+    if (e.state == "in_flight") e.i90 = {9.599, 9.601};
+  EXPECT_THAT(TerminalReport(picture, 100, false), HasSubstr(" 9.6 [9.599, 9.601]\n"));
+}
+
 TEST(TerminalReport, TellsHowFarAReplicaIsBehind) {
   Picture picture = NormalPicture();
   telemetry::Estimate lag = picture.estimates.front();

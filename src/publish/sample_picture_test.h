@@ -313,6 +313,33 @@ inline void AddClocks(Picture* p) {
   p->clock_findings = {step};
 }
 
+/// Calls into `service` that carry no ids: of one pair of hosts whose clocks they tell, one that is
+/// held to be in sync, and one of which nothing is known.
+inline void AddHopClocks(Picture* p, EntityId service) {
+  using State = telemetry::HopClock::State;
+  const auto add = [&](const char* caller, const char* callee, State state) {
+    telemetry::HopClock& clock = p->hop_clocks.emplace_back();
+    clock.service = service;
+    clock.caller = telemetry::ClockHostId(caller);
+    clock.callee = telemetry::ClockHostId(callee);
+    clock.caller_host = caller;
+    clock.callee_host = callee;
+    clock.state = state;
+    clock.as_of = p->watermark - 10 * kSecond;
+    clock.last_call = p->watermark - 8 * kSecond;
+    return &clock;
+  };
+  telemetry::HopClock* followed = add("web-1", "pay-1", State::kFollowed);
+  followed->offset = -.0803;
+  followed->error = 4e-4;
+  followed->drift = 40e-6;
+  followed->calls = 1500;
+  telemetry::HopClock* held = add("web-2", "pay-1", State::kHeldInSync);
+  held->error = telemetry::kHeldInSync;
+  held->calls = 90;
+  add("", "pay-1", State::kUnknown);
+}
+
 /// One request whose last hop was joined by inference, with a lost span in the middle.
 inline void AddRequest(Picture* p, const Shop& shop) {
   auto request = std::make_shared<telemetry::RebuiltRequest>();
@@ -362,7 +389,7 @@ inline void AddRequest(Picture* p, const Shop& shop) {
   request->probability = 0.98 * 0.93;
   p->requests = {request};
   p->rebuilding = {120'034, 8'211, 310, 2, 12, 5, 40, 30'211, 840, 3, 0, 0.94};
-  p->parents = {120'034, 8'211, 4'012, 61, 12, 340, 5, 90};
+  p->parents = {120'034, 8'211, 4'012, 14, 61, 12, 340, 5, 90};
   p->orphan_spans = 61;
 }
 
@@ -537,6 +564,8 @@ inline Picture UnknownPicture() {
   d.missing =
       "Spans or client metrics of payment between 09:06 and 09:08 would tell the two apart.";
   p.incidents[0].closed = p.watermark - 20 * kSecond;
+  sample::AddClocks(&p);
+  sample::AddHopClocks(&p, p.entities[1].id);
   return p;
 }
 

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <map>
 
+#include "publish/clock_notes.h"
 #include "publish/figures.h"
 #include "publish/json.h"
 #include "publish/report.h"
@@ -23,6 +24,8 @@ constexpr size_t kEvidence = 4;
 constexpr size_t kServices = 8;
 constexpr size_t kMovements = 5;
 constexpr size_t kReasons = 5;
+constexpr size_t kClocks = 5;
+constexpr size_t kAddresses = 3;
 constexpr int kMinWidth = 80;
 constexpr int kBarWidth = 20;
 
@@ -72,6 +75,12 @@ std::string Percent(double share) {
   return text;
 }
 
+std::string Digits(double value, int digits) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.*g", digits, value);
+  return text;
+}
+
 std::string Short(double value) {
   if (!std::isfinite(value)) return "-";
   char text[32];
@@ -107,6 +116,8 @@ class Terminal {
       ShowQuiet();
     }
     if (!picture_.entities.empty()) ShowServices(incident);
+    ShowClocks();
+    ShowUnplaced();
     ShowQuality();
     return std::move(out_);
   }
@@ -290,22 +301,28 @@ class Terminal {
     const size_t name_width = std::min<size_t>(width_ - 66, 30);
     Line(Bold(Pad("service", name_width) +
               "   calls/s   errors       p50       p99  in flight [90 %]"));
-    size_t shown = 0, missing = 0, silent = 0;
-    const std::vector<const telemetry::Entity*> places = Ordered(incident);
-    for (const telemetry::Entity* entity : places) {
-      const Figures& f = figures.Of({entity->id, telemetry::kNoEntity});
-      if (f.silent && SendsItself(entity->kind)) ++silent;
+    size_t missing = 0, silent = 0, trouble_left = 0;
+    const std::vector<Row> rows = Rows(figures, incident);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const Row& row = rows[i];
+      const Figures& f = *row.figures;
+      if (f.silent && SendsItself(row.entity->kind)) ++silent;
       const bool serves = !f.only_callers && f.replica_lag.basis == Basis::kMissing;
       if (!f.silent && serves && f.in_flight.basis == Basis::kMissing) ++missing;
-      if (shown == kServices) continue;
-      ++shown;
-      const bool member = incident != nullptr && IsMember(*incident, entity->id);
-      const std::string name = std::string(member ? "! " : "  ") + Plain(entity->name);
-      const std::string numbers = Numbers(f, SendsItself(entity->kind));
-      Line(Cut(Pad(name, name_width) + numbers, width_));
+      if (i >= kServices) {
+        trouble_left += row.trouble ? 1 : 0;
+        continue;
+      }
+      const std::string name = std::string(row.trouble ? "! " : "  ") + Plain(row.entity->name);
+      Line(Cut(Pad(name, name_width) + Numbers(row), width_));
     }
-    const size_t rest = places.size() - shown;
-    if (rest > 0) Line("  and " + std::to_string(rest) + " more");
+    if (rows.size() > kServices) {
+      const std::string rest = std::to_string(rows.size() - kServices);
+      Line("  and " + rest + " more, " +
+           (trouble_left > 0 ? std::to_string(trouble_left) + " of them in trouble"
+                             : "less busy, none of them in trouble") +
+           ": --report FILE.html has all");
+    }
     if (silent > 0) {
       Text(
           std::to_string(silent) + " of them silent in the newest window: up or down is not known.",
@@ -318,10 +335,41 @@ class Terminal {
     }
   }
 
-  static std::string Numbers(const Figures& f, bool sends_itself) {
-    if (f.silent && !sends_itself)
+  struct Row {
+    const telemetry::Entity* entity;
+    const Figures* figures;
+    bool trouble;  // of the incident, or failing
+    double rate;   // calls/s; of who tells of none, what its callers tell
+  };
+
+  /// Trouble first, then the busiest.
+  std::vector<Row> Rows(const FigureTable& figures, const Incident* incident) const {
+    std::map<telemetry::EntityId, double> told;
+    for (const auto& edge : picture_.edges) {
+      const double rate = figures.Of({edge.callee, edge.caller}).call_rate.value;
+      if (std::isfinite(rate)) told[edge.callee] += rate;
+    }
+    std::vector<Row> rows;
+    for (const auto& entity : picture_.entities) {
+      if (!IsPlace(entity.kind)) continue;
+      const Figures& f = figures.Of({entity.id, telemetry::kNoEntity});
+      const double rate = std::isfinite(f.call_rate.value) ? f.call_rate.value : told[entity.id];
+      const bool member = incident != nullptr && IsMember(*incident, entity.id);
+      rows.push_back({&entity, &f, member || f.failing, rate});
+    }
+    std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
+      return a.trouble != b.trouble ? a.trouble : a.rate > b.rate;
+    });
+    return rows;
+  }
+
+  static std::string Numbers(const Row& row) {
+    const Figures& f = *row.figures;
+    if (f.silent && !SendsItself(row.entity->kind))
       return "  sends no telemetry itself; no client tells of it in the newest window";
     if (f.silent) return "  silent: no telemetry in the newest window";
+    if (f.only_callers && row.rate > 0)
+      return "  sends no telemetry itself; its clients tell of " + Short(row.rate) + " calls/s";
     if (f.only_callers) return "  sends no telemetry itself; its clients do";
     if (f.replica_lag.basis != Basis::kMissing) return "  replica, " + Behind(f.replica_lag);
     if (!f.judged && f.record_rate.basis != Basis::kMissing &&
@@ -341,7 +389,19 @@ class Terminal {
   static std::string InFlight(const Figure& f) {
     if (f.basis == Basis::kMissing) return "missing";
     if (!f.has_interval()) return Short(f.value);
-    return Short(f.value) + " [" + Short(f.i90.lower) + ", " + Short(f.i90.upper) + "]";
+    // Every call was seen: nothing is estimated.
+    if (f.i90.lower == f.i90.upper) return Short(f.value) + " counted";
+    return Short(f.value) + " [" + Ends(f.i90) + "]";
+  }
+
+  /// With as many digits as tell them apart.
+  static std::string Ends(const telemetry::Interval& i) {
+    std::string lower = Short(i.lower), upper = Short(i.upper);
+    for (int digits = 4; lower == upper && digits < 12; ++digits) {
+      lower = Digits(i.lower, digits);
+      upper = Digits(i.upper, digits);
+    }
+    return lower + ", " + upper;
   }
 
   static bool IsMember(const Incident& incident, telemetry::EntityId id) {
@@ -351,15 +411,42 @@ class Terminal {
            incident.members.end();
   }
 
-  /// Suspects first, otherwise the picture's own order.
-  std::vector<const telemetry::Entity*> Ordered(const Incident* incident) const {
-    std::vector<const telemetry::Entity*> order;
-    for (const auto& entity : picture_.entities)
-      if (IsPlace(entity.kind)) order.push_back(&entity);
-    std::stable_partition(order.begin(), order.end(), [&](const telemetry::Entity* e) {
-      return incident != nullptr && IsMember(*incident, e->id);
-    });
-    return order;
+  void ShowClocks() {
+    const std::vector<std::string> notes = ClockNotes(picture_);
+    if (notes.empty()) return;
+    Line("Clocks:");
+    for (size_t i = 0; i < std::min(notes.size(), kClocks); ++i) Text(notes[i], 4, "  ");
+    if (notes.size() > kClocks)
+      Line("  and " + std::to_string(notes.size() - kClocks) + " more: --report FILE.html has all");
+  }
+
+  /// Calls that are laid to nobody who is known.
+  void ShowUnplaced() {
+    const FigureTable figures(picture_);
+    std::map<telemetry::EntityId, double> calls;
+    double all = 0;
+    for (const auto& edge : picture_.edges) {
+      if (picture_.owner_unknown.count(edge.callee) == 0) continue;
+      const double rate = figures.Of({edge.callee, edge.caller}).call_rate.value;
+      calls[edge.callee] += std::isfinite(rate) ? rate : 0;
+      all += std::isfinite(rate) ? rate : 0;
+    }
+    if (!calls.empty()) {
+      std::vector<std::pair<telemetry::EntityId, double>> most(calls.begin(), calls.end());
+      std::stable_sort(most.begin(), most.end(),
+                       [](const auto& a, const auto& b) { return a.second > b.second; });
+      std::string text = "Calls to nobody known: " + Short(all) + "/s in the newest window, to ";
+      for (size_t i = 0; i < std::min(most.size(), kAddresses); ++i)
+        text += (i > 0 ? ", " : "") + names_.Name(most[i].first);
+      if (most.size() > kAddresses)
+        text += " and " + std::to_string(most.size() - kAddresses) + " more";
+      Text(text + ". No service was seen to answer there.");
+    }
+    const auto unplaced = picture_.self.find("unplaced_calls_total");
+    if (unplaced == picture_.self.end() || unplaced->second < 1) return;
+    const auto count = static_cast<uint64_t>(unplaced->second);
+    Text(std::to_string(count) + (count == 1 ? " call is" : " calls are") +
+         " in no edge: whose address they went to is not known for sure.");
   }
 
   void ShowQuality() {
@@ -415,11 +502,13 @@ class Terminal {
       text +=
           ", " + share(p.inferred) + " inferred (mean posterior " + Percent(r.mean_posterior) + ")";
     if (p.root > 0) text += ", " + share(p.root) + " begin there";
+    if (p.from_queue > 0)
+      text += ", " + share(p.from_queue) + " taken from a queue, as which message is not told";
     std::string why;
     const std::pair<uint64_t, const char*> unknown[] = {
         {p.lost, " named and never came"},
         {p.not_found, " not found"},
-        {p.not_looked_for, " behind a call of which it is not known whom it reached"},
+        {p.not_looked_for, " that may answer a call whose callee is not known"},
         {p.sender_unknown, " whose sender the clocks do not tell"},
         {p.waiting, " still looked for"}};
     for (const auto& [n, what] : unknown) {

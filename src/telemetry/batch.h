@@ -72,11 +72,11 @@ struct SpanBatch {
   std::vector<StringId> operation;  // low-cardinality: route, rpc method, db operation, else the
                                     // name; kTakeConnection
   std::vector<EntityId> service;    // whose span it is
-  std::vector<EntityId> peer;  // callee as the caller names it (db, queue, address), else kNoEntity
+  std::vector<EntityId> peer;  // callee as the caller names it, or the queue of a consumer span
   std::vector<StringId> peer_address;    // "host:port" that a client or producer span called, else
                                          // empty: joined spans teach who answers there
-  std::vector<EntityId> own_address;     // server and consumer spans: the AddressKey that they were
-                                         // called at, else kNoEntity
+  std::vector<EntityId> own_address;     // server spans: the AddressKey that they were called at,
+                                         // else kNoEntity
   std::vector<EntityId> caller_address;  // likewise: the HomeKey of who called
   // Evidence for joins without ids; 0: not known.
   std::vector<uint32_t> connection;  // the caller's port, which both sides see

@@ -8,7 +8,7 @@ namespace tomograph::telemetry {
 namespace {
 
 constexpr std::array<std::string_view, kEdgeWitnessCount> kWitnessNames = {
-    "flows", "access log", "client metrics", "client spans", "inferred", "spans"};
+    "flows", "access log", "consumer spans", "client metrics", "client spans", "inferred", "spans"};
 
 /// What was seen of the source until `at`; false: nothing yet.
 bool CutAt(Nanos at, EdgeSource* source) {
@@ -67,10 +67,10 @@ std::string_view EdgeStateName(EdgeState s) {
 double CombinedConfidence(const std::vector<EdgeSource>& sources) {
   double ids = 0, named = 0, logged = 0, flows = 0;
   for (const EdgeSource& s : sources) {
-    double* of = s.by == EdgeWitness::kFlows         ? &flows
-                 : s.by == EdgeWitness::kAccessLogs  ? &logged
-                 : s.by <= EdgeWitness::kClientSpans ? &named
-                                                     : &ids;
+    double* of = s.by == EdgeWitness::kFlows           ? &flows
+                 : s.by <= EdgeWitness::kConsumerSpans ? &logged
+                 : s.by <= EdgeWitness::kClientSpans   ? &named
+                                                       : &ids;
     *of = std::max(*of, s.confidence);
   }
   return 1 - (1 - ids) * std::min((1 - named) * (1 - logged), 1 - flows);

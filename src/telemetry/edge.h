@@ -18,13 +18,14 @@ namespace tomograph::telemetry {
 enum class EdgeWitness : uint8_t {
   kFlows,          // network flow records: both ends known by address
   kAccessLogs,     // the callee's own record, which names its caller by address
+  kConsumerSpans,  // the callee's own, which name the queue that they take from
   kClientMetrics,  // the caller's counters, which name the callee
   kClientSpans,    // the caller's spans, which name the callee
   kInferredJoins,  // spans of both, joined by inference
   kSpans,          // spans of both, joined by ids
 };
-inline constexpr size_t kEdgeWitnessCount = 6;
-/// "flows", "access log", "client metrics", "client spans", "inferred", "spans"
+inline constexpr size_t kEdgeWitnessCount = 7;
+/// "flows", "access log", "consumer spans", "client metrics", "client spans", "inferred", "spans"
 std::string_view EdgeWitnessName(EdgeWitness w);
 
 enum class EdgeState : uint8_t {
@@ -66,9 +67,9 @@ struct Edge {
 /// That calls go between two entities, by what independent witnesses say:
 ///     1 - (1 - ids) (1 - named) (1 - logged)
 /// ids: joined spans (by ids, else inferred); named: the greater of client spans and client
-/// metrics, which share the naming of the callee; logged: the callee's log, which names the caller.
-/// A flow names both by address and falls with either, so it only stands in for them where it is
-/// the stronger: 1 - (1 - ids) (1 - flows).
+/// metrics, which share the naming of the callee; logged: the greater of the callee's log and of
+/// consumer spans, which name the caller. A flow names both by address and falls with either, so it
+/// only stands in for them where it is the stronger: 1 - (1 - ids) (1 - flows).
 double CombinedConfidence(const std::vector<EdgeSource>& sources);
 
 /// Fills what follows from `sources` (none of them empty): all but the two ends and `ends_per_s`.

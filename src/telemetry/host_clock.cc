@@ -93,4 +93,16 @@ std::string_view ClockFindingName(ClockFinding::Kind kind) {
   return "step";
 }
 
+std::string_view HopClockStateName(HopClock::State state) {
+  switch (state) {
+    case HopClock::State::kFollowed:
+      return "followed";
+    case HopClock::State::kHeldInSync:
+      return "held_in_sync";
+    case HopClock::State::kUnknown:
+      return "unknown";
+  }
+  return "unknown";
+}
+
 }  // namespace tomograph::telemetry

@@ -80,6 +80,29 @@ struct ClockFinding {
 };
 std::string_view ClockFindingName(ClockFinding::Kind kind);
 
+/// By how much the clock of a callee's host is held to be ahead of that of a caller's host, between
+/// which no id joins the calls into `service` (correlate/rebuild/hop_clocks.h). A guess: nothing
+/// bounds it, and it moves no time that is counted or shown. It tells which call is which.
+struct HopClock {
+  enum class State {
+    kFollowed,    // the calls themselves told it
+    kHeldInSync,  // nothing speaks against what is expected: clocks in sync
+    kUnknown,     // no offset explains the calls: who sent them is not told
+  };
+  EntityId service = kNoEntity;  // that is called
+  EntityId caller = kNoEntity;   // host; kNoEntity: its records name none
+  EntityId callee = kNoEntity;   // likewise
+  std::string caller_host, callee_host;
+  State state = State::kUnknown;
+  double offset = 0;    // s, callee's less caller's, as of `as_of`
+  double error = 0;     // s, one standard error as far as the calls go: no asymmetry
+  double drift = 0;     // seconds a second
+  Nanos as_of = 0;      // the middle of the newest slot that was read
+  uint64_t calls = 0;   // that it explained so far, of all callers whose clocks agree
+  Nanos last_call = 0;  // when the newest of these was received; 0: none
+};
+std::string_view HopClockStateName(HopClock::State state);
+
 /// What to take off a raw time, and how wrong the result may be.
 struct ClockCorrection {
   Nanos offset = 0;
@@ -92,6 +115,7 @@ struct ClockCorrection {
 /// wrong the raw time may be.
 ClockCorrection CorrectionAt(std::span<const ClockSegment> segments, Nanos raw);
 
+inline constexpr double kHeldInSync = 1e-3;         // s: that clocks may be off that are held so
 inline constexpr double kClockWander = 2e-4;        // s a second: what a crystal may do
 inline constexpr Nanos kClockMemory = 5 * kMinute;  // without contact; then nothing is known
 

@@ -84,6 +84,7 @@ struct Picture {
   std::vector<Accuracy> accuracy;            // of each state, then of its entities
   std::vector<HostClock> clocks;             // by host
   std::vector<ClockFinding> clock_findings;  // newest first
+  std::vector<HopClock> hop_clocks;          // a row a service, caller's and callee's host
   std::vector<std::shared_ptr<const RebuiltRequest>> requests;  // a few of each kind, newest first
   /// In the `requests` of a picture of the last minute and not in these: can be opened still.
   std::vector<std::shared_ptr<const RebuiltRequest>> requests_before;

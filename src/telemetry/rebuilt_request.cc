@@ -26,6 +26,8 @@ std::string_view UnknownParentName(UnknownParent why) {
       return "not_looked_for";
     case UnknownParent::kClocks:
       return "sender_unknown";
+    case UnknownParent::kFromQueue:
+      return "from_queue";
   }
   return "";
 }

@@ -28,6 +28,7 @@ enum class UnknownParent : uint8_t {
   kNotFound,      // it was looked for, and none of those seen is likely enough
   kNotLookedFor,  // calls that may have been it went nobody knows where (open_calls.h)
   kClocks,        // the hosts' clocks do not let it be told
+  kFromQueue,     // it was taken from a queue that it names, and no id tells as which message
 };
 std::string_view UnknownParentName(UnknownParent why);  // "lost", "not_found", ...
 
@@ -128,12 +129,13 @@ struct RebuildStats {
 struct ParentStats {
   uint64_t by_id = 0;
   uint64_t inferred = 0;
-  uint64_t root = 0;  // JoinBasis::kRoot
+  uint64_t root = 0;        // JoinBasis::kRoot
+  uint64_t from_queue = 0;  // UnknownParent::kFromQueue: its message is unknown, the queue is not
   // UnknownParent:
   uint64_t lost = 0, not_found = 0, not_looked_for = 0, sender_unknown = 0;
   uint64_t waiting = 0;  // it is being looked for
   uint64_t unknown() const { return lost + not_found + not_looked_for + sender_unknown + waiting; }
-  uint64_t all() const { return by_id + inferred + root + unknown(); }
+  uint64_t all() const { return by_id + inferred + root + from_queue + unknown(); }
 };
 
 }  // namespace tomograph::telemetry

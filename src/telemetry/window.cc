@@ -81,7 +81,7 @@ void Window::Merge(const Window& o) {
   connections += o.connections;
   error_logs += o.error_logs;
   logs += o.logs;
-  restarts += o.restarts;
+  if (o.restarts) restarts = restarts.value_or(0) + *o.restarts;
   examples.insert(examples.end(), o.examples.begin(), o.examples.end());
   if (examples.size() > kMaxExamples) examples.resize(kMaxExamples);
   for (const StepStats& step : o.steps) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -102,7 +103,7 @@ struct Window {
   double connections = 0;  // entities: that flow records show it to be an end of, weighted
   uint64_t error_logs = 0;
   uint64_t logs = 0;
-  uint32_t restarts = 0;           // start times or uptimes that jumped
+  std::optional<uint32_t> restarts;  // start times or uptimes that jumped; none: nothing tells
   std::vector<uint64_t> examples;  // a few span ids worth opening: slowest and failed first
   std::vector<StepStats> steps;    // entities: by operation, after, before; at most kMaxSteps
   uint64_t steps_refused = 0;      // passed steps beyond these

@@ -566,8 +566,68 @@ describe('how sure and how whole', () => {
     picture.estimates.push({ state: 'missing_server_spans', value: 12.2 }, { state: 'missing_client_spans', value: null });
     await withFixture(picture, {}, async (page) => {
       const told = await quality(page).innerText();
-      assert.match(told, /50 % by id, 30 % inferred, 10 % begin there, 10 % unknown\s+4 named by an id, and never came; 1 not among what was seen; 5 that may be a call of which it is not known whom it reached/);
+      assert.match(told, /50 % by id, 30 % inferred, 10 % begin there, 10 % unknown\s+4 named by an id, and never came; 1 not among what was seen; 5 that may answer a call whose callee is not known/);
       assert.match(told, /Spans are missing: in the newest window about 12 of servers'/);
+    });
+  });
+
+  test('clocks that are off are told in one line, and each with its bound under data quality', () =>
+    withFixture('unknown', {}, async (page) => {
+      const line = await page.locator('.headline .clocks').innerText();
+      assert.match(line, /^Clocks: pay-1 is 80\.3 ms behind web-1, give or take 0\.4 ms, .* 2 more under Data quality\.$/);
+      const told = await quality(page).locator('details.clocks').innerText();
+      assert.match(told, /node-1\s+the others are measured against it\s+raw/);
+      assert.match(told, /node-2\s+node-1\s+\+5 ms ± 800 µs\s+corrected\s+\+2 ms at 09:00:42/);
+      assert.match(told, /node-3\s+node-1\s+at most \+5 ms/);
+      assert.match(told, /node-4\s+unknown/);
+      assert.match(told, /pay-1\s+web-1\s+−80\.3 ms ± 400 µs\s+found from the calls: a guess/);
+      assert.match(told, /pay-1\s+a host without a name\s+unknown\s+unknown: who sent the calls is not told/);
+    }));
+
+  test('no clock is off: none is mentioned', () =>
+    withFixture('normal', {}, async (page) => {
+      await page.locator('.headline h1').waitFor();
+      assert.equal(await page.locator('.clocks').count(), 0);
+    }));
+
+  test('what is not seen is not said to be normal', async () => {
+    const picture = fixture('normal');
+    const { parents } = picture.status;
+    Object.assign(parents, { by_id: 60, unknown: 40, all: 100 });
+    parents.why_unknown.not_looked_for = 40;
+    await withFixture(picture, {}, async (page) => {
+      await page.getByText('Nothing that is seen is out of its normal range').waitFor();
+      assert.match(await page.locator('.headline').innerText(), /Not seen: what called 40 % of the requests\./);
+      assert.equal(await page.locator('.headline .good').count(), 0);
+    });
+    Object.assign(parents.why_unknown, { not_looked_for: 0, waiting: 40 });
+    await withFixture(picture, {}, async (page) => {
+      await page.getByText('Nothing is out of its normal range').waitFor();
+    });
+  });
+
+  test('what was counted has no interval, and a narrow one has as many digits as show its ends', async () => {
+    const picture = fixture('normal');
+    const [a, b] = picture.topology.nodes.filter((n) => n.kind === 'service' && n.figures.call_rate.value > 0);
+    Object.assign(a.figures.call_rate, { value: 9.6, i90: [9.6, 9.6], basis: 'observed' });
+    Object.assign(b.figures.call_rate, { value: 9.6, i90: [9.5999, 9.6001], basis: 'inferred' });
+    await withFixture(picture, {}, async (page) => {
+      const row = (name) => page.locator('section[aria-label="Services"] tr', { hasText: name }).first().innerText();
+      assert.match(await row(a.name), /9\.6 counted/);
+      assert.match(await row(b.name), /9\.6 \[9\.5999, 9\.6001\]/);
+    });
+  });
+
+  test('a call that was made once is not drawn like thousands', async () => {
+    const picture = fixture('normal');
+    const [edge] = picture.topology.edges;
+    edge.sources.forEach((one) => (one.calls = 1));
+    await withFixture(picture, {}, async (page) => {
+      const rare = page.locator('.edge.rare');
+      assert.equal(await rare.count(), 1);
+      assert.equal(await rare.locator('text').textContent(), '1');
+      assert.match(await rare.getAttribute('aria-label'), /: 1 call in all, /);
+      assert.match(await map(page).innerText(), /A number on a line: that many calls in all/);
     });
   });
 

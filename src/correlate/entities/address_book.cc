@@ -67,6 +67,7 @@ void AddressBook::ObserveRelayed(EntityId address, EntityId service, Nanos first
 }
 
 void AddressBook::Settle() {
+  if (moved_in_.size() >= max_addresses_) MakeRoom();
   for (auto at = fresh_.begin(); at != fresh_.end();) {
     const EntityId address = at->first.first;
     Sights sights;
@@ -206,6 +207,10 @@ void AddressBook::SeparateRow(Runs* runs) {
 
 void AddressBook::MoveIn(EntityId owner, const Sight& sight) {
   if (!sight.home) return;
+  if (moved_in_.size() >= max_addresses_ && !moved_in_.contains(owner)) {
+    ++refused_;
+    return;
+  }
   Nanos& since = moved_in_.try_emplace(owner, INT64_MIN).first->second;
   since = std::max(since, sight.first);
 }
@@ -329,7 +334,8 @@ bool AddressBook::Answered(EntityId address, EntityId service) const {
   return false;
 }
 
-/// Addresses that nobody answered at for a day make room.
+/// Addresses that nobody answered at for a day make room, and with them the word of who moved in
+/// before: it tells of no others.
 bool AddressBook::MakeRoom() {
   Nanos newest = INT64_MIN;
   for (const auto& [sight, times] : fresh_) newest = std::max(newest, times.last);
@@ -337,6 +343,7 @@ bool AddressBook::MakeRoom() {
   made_room_ = newest;
   std::erase_if(known_,
                 [&](const auto& k) { return k.second.runs.back().last < newest - kForgotten; });
+  std::erase_if(moved_in_, [&](const auto& m) { return m.second < newest - kForgotten; });
   return known_.size() < max_addresses_;
 }
 

@@ -28,8 +28,9 @@
 // now stays nobody's. Of two at one host the one that has said nothing since the other came is
 // taken to have left.
 //
-// Bounded: `max_addresses`, of each the last few runs; one time a service that tells its homes. Not
-// thread-safe. The sights of a window may come in any order; Settle makes them count.
+// Bounded: `max_addresses`, of each the last few runs; as many services that tell their homes, a
+// time each. Not thread-safe. The sights of a window may come in any order; Settle makes them
+// count.
 #pragma once
 
 #include <cstdint>

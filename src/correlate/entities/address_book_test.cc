@@ -219,6 +219,24 @@ TEST(AddressBook, IsBoundedAndCountsWhatItRefuses) {
       << "what nobody answered at for a day makes room";
 }
 
+TEST(AddressBook, WhoMovedInIsBoundedAndForgottenWithTheAddressesThatItTellsOf) {
+  AddressBook book(4);
+  const auto move_in = [&](uint64_t service, uint64_t home, Nanos at) {
+    book.ObserveHome(EntityId{home}, EntityId{service}, at, at);
+    book.Settle();
+  };
+  Nanos now = 0;
+  // Jobs come and go, all at one host.
+  for (uint64_t job = 1; job <= 10; ++job) move_in(job, 100, now += kMinute);
+  EXPECT_EQ(book.refused(), 6u);
+  now += 26 * kHour;
+  move_in(20, 101, now);
+  move_in(20, 102, now += kMinute);
+  EXPECT_EQ(book.refused(), 6u) << "a day later they are forgotten";
+  EXPECT_FALSE(book.Resolve(EntityId{101}, now).sole) << "it may have left";
+  EXPECT_TRUE(book.Resolve(EntityId{102}, now).sole);
+}
+
 /// Random tenancies: whoever is named as known was the tenant at that instant.
 TEST(AddressBook, NeverNamesAnotherThanTheTenant) {
   Random random(3);

@@ -15,7 +15,6 @@ namespace {
 
 constexpr Nanos kPatience = 5 * kMinute;
 constexpr size_t kMaxWaiting = 100'000;
-constexpr double kOfItsHost = 0.8;  // who lives at a host answers at its ports, as far as one knows
 
 bool Owned(const AddressBook::Answer& a) {
   return a.certainty == Certainty::kKnown || a.certainty == Certainty::kBelieved;
@@ -95,10 +94,10 @@ void FlowEdges::Wait(const FlowReader::Connection& c, WindowBuilder* windows, He
 
 AddressBook::Answer FlowEdges::ServerAt(EntityId address, EntityId home, Nanos from,
                                         Nanos to) const {
-  const AddressBook::Answer answer = addresses_->Resolve(address, from, to);
+  const AddressBook::Answer answer = addresses_->Resolve(address, home, from, to);
   if (answer.certainty != Certainty::kNobody) return answer;
   AddressBook::Answer of_host = addresses_->Resolve(home, from, to);
-  of_host.confidence *= kOfItsHost;
+  of_host.confidence *= AddressBook::kOfItsHost;
   return of_host;
 }
 

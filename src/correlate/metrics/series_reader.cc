@@ -212,7 +212,8 @@ struct Sums {
   double errors = 0, errors_variance = 0;  // from counters of errors
   std::map<std::pair<Quantity, telemetry::Statistic>, GaugeStats> levels;
   std::map<std::pair<Quantity, telemetry::Statistic>, std::vector<Part>> additive_levels;
-  uint32_t restarts = 0;
+  std::optional<uint32_t> restarts;
+  void AddRestarts(uint32_t n) { restarts = restarts.value_or(0) + n; }
 };
 
 void AddCalls(double count, double share, bool failed, CallStats* calls) {
@@ -362,7 +363,7 @@ struct SeriesReader::Impl {
     }
     if (!any) return;
     if (s.meaning.role == SeriesRole::kRestarts) {
-      sums->restarts += static_cast<uint32_t>(std::lround(std::clamp(work, 0.0, 1e6)));
+      sums->AddRestarts(static_cast<uint32_t>(std::lround(std::clamp(work, 0.0, 1e6))));
       return;
     }
     const bool histogram = s.series->kind == telemetry::MetricKind::kHistogram;
@@ -429,11 +430,11 @@ struct SeriesReader::Impl {
       const bool uptime = s->meaning.role == SeriesRole::kUptime;
       if (s->last_seen == 0) {
         const Nanos started = uptime ? p.time - FromSeconds(value) : FromSeconds(value);
-        if (Replaces(static_cast<uint32_t>(s - known.data()), started)) ++sums->restarts;
+        sums->AddRestarts(Replaces(static_cast<uint32_t>(s - known.data()), started));
       }
       s->last_seen = p.time;
       const bool restarted = uptime ? value < s->highest : value > s->highest + 1;
-      if (!first && restarted) ++sums->restarts;
+      sums->AddRestarts(!first && restarted);
       s->highest = value;
     }
   }

@@ -15,6 +15,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -33,7 +34,7 @@ class SeriesReader {
         calls;  // seen > 0 where calls were measured, a measured zero has covered = true
     bool covered = false;
     std::map<telemetry::Quantity, telemetry::GaugeStats> gauges;
-    uint32_t restarts = 0;
+    std::optional<uint32_t> restarts;  // none: nothing tells
   };
   struct Subject {
     telemetry::EntityId entity = telemetry::kNoEntity;

@@ -249,7 +249,26 @@ FollowedOffset::Reading FollowedOffset::Read(std::span<const CallTime> sent,
   pause_ = std::max(0, pause_ - 1);
   Reading reading = known_ ? ReadKnown(slot, some_sent) : ReadUnknown(slot, some_sent, expected);
   Learn(slot, &reading);
+  Count(received, reading, expected);
   return reading;
+}
+
+void FollowedOffset::Count(std::span<const CallTime> received, const Reading& reading,
+                           const Expected& expected) {
+  expected_ = expected;
+  read_ += received.size();
+  for (size_t i = 0; i < received.size(); ++i) {
+    if (!reading.as_expected && reading.LineOf(i) == reading.lines.size()) continue;
+    ++explained_;
+    last_explained_ = std::max(last_explained_, at_ + FromSeconds(received[i].start));
+  }
+}
+
+FollowedOffset::Told FollowedOffset::told() const {
+  Told told{known_, !known_ && plausible_, 0, 0, 0, read_, explained_, last_explained_};
+  if (known_) told.offset = offset_, told.sigma = sigma(), told.drift = drift_;
+  if (told.as_expected) told.offset = expected_.offset, told.sigma = expected_.sigma;
+  return told;
 }
 
 UnpairedOffset::Posterior FollowedOffset::SearchAll(const Slot& slot,

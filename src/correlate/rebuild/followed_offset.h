@@ -14,6 +14,7 @@
 
 #include "base/nanotime.h"
 #include "correlate/rebuild/unpaired_offset.h"
+#include "telemetry/host_clock.h"
 
 namespace tomograph::correlate {
 
@@ -35,8 +36,8 @@ class FollowedOffset {
  public:
   static constexpr Nanos kSlot = 5 * kSecond;
   static constexpr Nanos kReach = 2 * kSecond;  // offsets that are looked for
-  static constexpr double kInSync = 1e-3;       // s: that clocks are off that are held to agree
-  static constexpr Nanos kLookBack = kMinute;   // what is searched where calls are few
+  static constexpr double kInSync = telemetry::kHeldInSync;
+  static constexpr Nanos kLookBack = kMinute;  // what is searched where calls are few
 
   struct Expected {
     double offset = 0;
@@ -65,6 +66,17 @@ class FollowedOffset {
   const OffsetLine* line() const { return known_ ? &line_ : nullptr; }
   /// It was once more than what clocks in sync are.
   bool off() const { return off_; }
+
+  /// What was known after the last slot, of calls so far.
+  struct Told {
+    bool known = false;        // it is followed
+    bool as_expected = false;  // it is not, and nothing speaks against what was expected
+    double offset = 0, sigma = 0, drift = 0;
+    uint64_t read = 0;   // calls
+    uint64_t calls = 0;  // that it explained, of these
+    Nanos last = 0;      // start of the newest that it explained; 0: none
+  };
+  Told told() const;
   /// `sent` (in order of start) are those within reach of the last minute and of the slot. Where
   /// they tell nothing together, `some_sent`, if there are any, are asked.
   Reading Read(std::span<const CallTime> sent, std::span<const CallTime> some_sent,
@@ -86,6 +98,7 @@ class FollowedOffset {
                                       const UnpairedOffset::Prior& prior, double* room);
   /// What the next slot is to know.
   void Learn(const Slot& slot, Reading* reading);
+  void Count(std::span<const CallTime> received, const Reading& reading, const Expected& expected);
 
   bool known_ = false;
   bool off_ = false;
@@ -101,6 +114,9 @@ class FollowedOffset {
   bool plausible_ = true;          // while it is not known: nothing speaks against what is expected
   double holds_ = 0;               // probability that the last call went by the offset
   std::vector<std::pair<Nanos, Nanos>> astray_;  // the last calls that no known offset explained
+  Expected expected_;                            // where it was not known
+  uint64_t read_ = 0, explained_ = 0;            // calls
+  Nanos last_explained_ = 0;
 };
 
 }  // namespace tomograph::correlate

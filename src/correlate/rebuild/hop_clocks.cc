@@ -27,13 +27,17 @@ bool HopClocks::Takes(const CallRecord& record) {
 }
 
 void HopClocks::Sent(const CallRecord& record, EntityId host) {
+  newest_ = std::max(newest_, record.end);
   HopPlace& place = places_[record.service];
   place.sent.push_back({record.start, record.end, host});
   place.slots[SlotOf(record.end)].sent[host].push_back(record);
 }
 
-void HopClocks::Received(const CallRecord& record, EntityId host) {
-  places_[record.service].slots[SlotOf(record.end)].received[host].push_back(record);
+void HopClocks::Received(const CallRecord& record, EntityId host, EntityId service) {
+  newest_ = std::max(newest_, record.end);
+  HopPlace& place = places_[record.service];
+  place.service = service;
+  place.slots[SlotOf(record.end)].received[host].push_back(record);
 }
 
 void HopClocks::Advance(Nanos until, const Sinks& sinks) {
@@ -46,7 +50,8 @@ void HopClocks::Advance(Nanos until, const Sinks& sinks) {
       JudgeSlot(slot, &place, sinks);
       place.slots.erase(place.slots.begin());
     }
-    Forget(judged, &place);
+    // At the end of a recording no time passes any more.
+    Forget(std::min(judged, newest_), &place);
     const bool idle =
         place.sent.empty() && place.slots.empty() && place.callers.empty() && place.bands.empty();
     at = idle ? places_.erase(at) : std::next(at);
@@ -69,6 +74,31 @@ void HopClocks::Forget(Nanos before, HopPlace* place) {
   std::erase_if(place->bands, [&](const auto& b) {
     return used.count(b.first) == 0 && (b.first != 0 || b.second.offsets.empty());
   });
+}
+
+std::vector<telemetry::HopClock> HopClocks::Told() const {
+  using telemetry::HopClock;
+  std::vector<HopClock> all;
+  for (const auto& [hop, place] : places_) {
+    for (const auto& [caller, of] : place.callers) {
+      const auto band = place.bands.find(of.band);
+      if (band == place.bands.end()) continue;
+      for (const auto& [callee, offset] : band->second.offsets) {
+        const FollowedOffset::Told told = offset.told();
+        // On one host there is one clock.
+        if (told.read == 0 || (callee == caller && callee != telemetry::kNoEntity)) continue;
+        HopClock& clock = all.emplace_back();
+        clock.service = place.service, clock.caller = caller, clock.callee = callee;
+        clock.state = told.known         ? HopClock::State::kFollowed
+                      : told.as_expected ? HopClock::State::kHeldInSync
+                                         : HopClock::State::kUnknown;
+        clock.offset = told.offset, clock.error = told.sigma, clock.drift = told.drift;
+        clock.as_of = offset.at();
+        clock.calls = told.calls, clock.last_call = told.last;
+      }
+    }
+  }
+  return all;
 }
 
 size_t HopClocks::bytes() const {

@@ -22,8 +22,10 @@
 #pragma once
 
 #include <map>
+#include <vector>
 
 #include "correlate/rebuild/hop_place.h"
+#include "telemetry/host_clock.h"
 
 namespace tomograph::correlate {
 
@@ -39,12 +41,16 @@ class HopClocks {
   static bool Takes(const linking::CallRecord& record);
   /// A caller's side of a call into the hop that the record is of, by the clock of `host`.
   void Sent(const linking::CallRecord& record, telemetry::EntityId host);
-  /// A callee's side, by the clock of `host`.
-  void Received(const linking::CallRecord& record, telemetry::EntityId host);
+  /// A callee's side, by the clock of `host`; the hop is one into `service`.
+  void Received(const linking::CallRecord& record, telemetry::EntityId host,
+                telemetry::EntityId service);
   /// All that ended before `until` has been given. Every received record is placed or unknown.
   void Advance(Nanos until, const Sinks& sinks);
   /// All that ended before this has been told.
   Nanos placed_until() const { return placed_until_; }
+  /// What is held of the clocks of each caller's and callee's host whose calls were read in the
+  /// last hour; without the hosts' names.
+  std::vector<telemetry::HopClock> Told() const;
   size_t bytes() const;
 
  private:
@@ -52,6 +58,7 @@ class HopClocks {
 
   std::map<telemetry::EntityId, HopPlace> places_;
   Nanos placed_until_ = INT64_MIN;
+  Nanos newest_ = -(Nanos{1} << 62);  // end of a record
 };
 
 }  // namespace tomograph::correlate

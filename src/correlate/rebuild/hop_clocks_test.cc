@@ -223,6 +223,58 @@ TEST_F(HopClocksTest, AClockThatNoIdReachesIsFollowedAsItDriftsAndSteps) {
   }
 }
 
+TEST_F(HopClocksTest, WhatIsHeldOfEachPairOfHostsIsTold) {
+  using State = telemetry::HopClock::State;
+  Make({.seconds = 300,
+        .others = {{.share = .3, .offset = .04, .host = "node-2"},
+                   {.share = .1, .offset = -5, .host = "far"}}});
+  Run(60);
+  std::map<EntityId, telemetry::HopClock> by_caller;
+  for (const auto& clock : correlator_->requests().HopClocksTold()) {
+    EXPECT_EQ(clock.service, pay_);
+    EXPECT_EQ(clock.callee, telemetry::ClockHostId("pay-1"));
+    EXPECT_TRUE(by_caller.emplace(clock.caller, clock).second) << "told twice";
+  }
+  ASSERT_EQ(by_caller.size(), 3u);
+  const auto &ahead = by_caller.at(telemetry::ClockHostId("node-2")),
+             &far = by_caller.at(telemetry::ClockHostId("far"));
+  EXPECT_EQ(ahead.state, State::kFollowed);
+  const double truth = .04 + 40e-6 * ToSeconds(ahead.as_of - kT0);  // 80 ms and 40 ppm less 40 ms
+  EXPECT_NEAR(ahead.offset, truth, .002);
+  EXPECT_LT(ahead.error, .002);
+  EXPECT_NEAR(ahead.drift, 40e-6, 40e-6);
+  EXPECT_GT(ahead.calls, 1'000u);
+  EXPECT_GT(ahead.last_call, kT0 + 290 * kSecond);
+  EXPECT_EQ(far.state, State::kUnknown) << "no offset within reach explains its calls";
+  EXPECT_LT(far.calls, 20u);
+}
+
+TEST_F(HopClocksTest, ClocksInSyncAreToldAsHeldToBeSo) {
+  HopClocks clocks;
+  linking::CallRecord r;  // one call: too few to find it, and nothing speaks against it
+  r.service = EntityId{1};
+  r.id = 2;
+  r.start = kT0 + 300 * kMillisecond;
+  r.end = r.start + 20 * kMillisecond;
+  clocks.Sent(r, EntityId{7});
+  clocks.Sent(r, EntityId{8});  // on the callee's own host: one clock
+  r.id = 3;
+  r.start += kMillisecond, r.end -= kMillisecond;
+  clocks.Received(r, EntityId{8}, EntityId{2});
+  clocks.Advance(
+      INT64_MAX,
+      {.sent = [](const auto&) {}, .placed = [](const auto&, bool) {}, .unknown = [](uint64_t) {}});
+  const std::vector<telemetry::HopClock> told = clocks.Told();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].service, EntityId{2});
+  EXPECT_EQ(told[0].caller, EntityId{7});
+  EXPECT_EQ(told[0].callee, EntityId{8});
+  EXPECT_EQ(told[0].state, telemetry::HopClock::State::kHeldInSync);
+  EXPECT_EQ(told[0].offset, 0);
+  EXPECT_EQ(told[0].error, FollowedOffset::kInSync);
+  EXPECT_EQ(told[0].calls, 1u);
+}
+
 TEST_F(HopClocksTest, AClockThatIsRightAtFirstIsFollowedToo) {
   for (const double drift : {0., 40e-6, -100e-6}) {
     Make({.offset = 0, .drift = drift});
@@ -304,7 +356,7 @@ TEST_F(HopClocksTest, OnOneHostNoClockIsLookedFor) {
     if (i % 2 == 0) {
       clocks.Sent(r, EntityId{7});
     } else {
-      clocks.Received(r, EntityId{7});
+      clocks.Received(r, EntityId{7}, EntityId{1});
     }
   }
   size_t sent = 0;
@@ -518,7 +570,7 @@ TEST(HopClocks, NothingIsLostWhateverTheTimes) {
       clocks.Sent(r, EntityId{3 + random.Below(2)});
     } else {
       r.id = ++received;
-      clocks.Received(r, EntityId{random.Below(3)});
+      clocks.Received(r, EntityId{random.Below(3)}, EntityId{1});
     }
     if (i % 500 == 0) clocks.Advance(kT0 + i * 10 * kMillisecond, sinks);
   }

@@ -55,7 +55,8 @@ struct HopPlace {
     Nanos start, end;
     telemetry::EntityId host;
   };
-  std::vector<SentCall> sent;  // the last ones
+  telemetry::EntityId service = telemetry::kNoEntity;  // that is called; records name the hop
+  std::vector<SentCall> sent;                          // the last ones
   std::map<telemetry::EntityId, HopCaller> callers;
   std::map<int, CallerBand> bands;
   std::map<Nanos, SlotRecords> slots;

@@ -8,7 +8,7 @@ namespace {
 
 class RequestParents : public Rebuilding {
  protected:
-  /// All four are all requests.
+  /// All kinds together are all requests.
   telemetry::ParentStats Parents() const {
     const telemetry::ParentStats p = requests().parents();
     const auto received = std::count_if(made_.begin(), made_.end(), [](const Made& m) {
@@ -56,6 +56,28 @@ TEST_F(RequestParents, BehindAnAddressOfNobodyTheyAreUnknown) {
     RootsAre(pay_, JoinBasis::kUnknown, telemetry::Wholeness::kFragment);
     RootsAre(web_, JoinBasis::kRoot, telemetry::Wholeness::kComplete);
   }
+}
+
+TEST_F(RequestParents, WhatIsTakenFromANamedQueueIsNoRootAndItsMessageUnknown) {
+  Traffic(60, 20, {});
+  const EntityId queue = ids_.entities.FindOrAdd(EntityKind::kQueue, "", "kafka orders");
+  for (uint64_t i = 0; i < 50; ++i) {
+    const Nanos at = kT0 + static_cast<Nanos>(i) * kSecond;
+    Put({{9, i + 1},
+         NewId(),
+         0,
+         at,
+         at + kMillisecond,
+         SpanKind::kConsumer,
+         Service("mail"),
+         queue,
+         "orders process"});
+  }
+  Run();
+  const auto p = Parents();
+  EXPECT_EQ(p.from_queue, 50u);
+  EXPECT_EQ(p.root, requests_of_web());
+  RootsAre(Service("mail"), JoinBasis::kUnknown, telemetry::Wholeness::kFragment);
 }
 
 TEST_F(RequestParents, AThirdPartyDoesNotMakeThemUnknownWhereIdsAreHandedOn) {

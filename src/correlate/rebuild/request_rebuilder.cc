@@ -151,7 +151,7 @@ struct RequestRebuilder::Impl {
       if (!refs.emplace(made.record.id, ref).second) continue;  // it was sent again
       if (ref.undecided) ++undecided[ref.earliest()];
       if (ref.undecided && ref.part == SpanPart::kArrived) ++parents.waiting;
-      Hand(made.record, ref, span.host);
+      Hand(made.record, ref, span);
     }
     CountParents(trace, open, links);
     MarkOpen(trace, open, links, &shelf);
@@ -168,6 +168,11 @@ struct RequestRebuilder::Impl {
   bool LookedFor(TraceId trace, const OpenSpan& span) const {
     const auto at = refs.find(RecordId(trace, span.id, SpanPart::kArrived));
     return at != refs.end() && at->second.undecided;
+  }
+
+  /// Somebody put there what it took, so that it is no root.
+  static bool NamesQueue(const OpenSpan& span) {
+    return span.incoming() && span.peer != kNoEntity && !span.peer_is_address;
   }
 
   static bool MayBeCalled(const OpenSpan& span, const OpenCalls& open, const LinkBook& links,
@@ -192,7 +197,9 @@ struct RequestRebuilder::Impl {
            : senders.front().maybe_forgotten ? parents.not_found
                                              : parents.lost);
       } else if (!LookedFor(trace.id, span)) {
-        ++(MayBeCalled(span, open, links) ? parents.not_looked_for : parents.root);
+        ++(NamesQueue(span)                 ? parents.from_queue
+           : MayBeCalled(span, open, links) ? parents.not_looked_for
+                                            : parents.root);
       }
     }
   }
@@ -201,22 +208,25 @@ struct RequestRebuilder::Impl {
   void MarkOpen(const LeavingTrace& trace, const OpenCalls& open, const LinkBook& links,
                 TraceShelf* on) {
     for (const OpenSpan& span : trace.joined.spans()) {
-      if (!MayBeCalled(span, open, links) || LookedFor(trace.id, span)) continue;
+      const bool from_queue = NamesQueue(span) && span.parent == 0 && links.Senders(span).empty();
+      if (!from_queue && !MayBeCalled(span, open, links)) continue;
+      if (LookedFor(trace.id, span)) continue;
       const SpanRef ref{trace.id, span.id};
       const ShelvedSpan* present = on->Find(ref);
       if (present == nullptr || present->above.basis != JoinBasis::kRoot) continue;
-      on->Join(ref, Above::Unknown(UnknownParent::kNotLookedFor));
+      on->Join(ref, Above::Unknown(from_queue ? UnknownParent::kFromQueue
+                                              : UnknownParent::kNotLookedFor));
     }
   }
 
   /// A request of which it is still to be told who sent it waits for that.
-  void Hand(const CallRecord& record, const Ref& made, EntityId host) {
+  void Hand(const CallRecord& record, const Ref& made, const OpenSpan& span) {
     const bool sent = made.part == SpanPart::kSent, arrives = made.part == SpanPart::kArrived;
     const bool takes_times = HopClocks::Takes(record);
     if (sent && takes_times) {
-      hop_clocks.Sent(record, host);
+      hop_clocks.Sent(record, span.host);
     } else if (arrives && takes_times) {
-      hop_clocks.Received(record, host);
+      hop_clocks.Received(record, span.host, span.service);
     } else if (sent || arrives) {
       hops.Add({&record, 1});
     }
@@ -562,6 +572,9 @@ std::vector<InferredEdge> RequestRebuilder::TakeEdges() { return std::exchange(i
 std::vector<RequestGallery::Kept> RequestRebuilder::Recent() const { return impl_->gallery.All(); }
 telemetry::RebuildStats RequestRebuilder::stats() const { return impl_->Stats(); }
 telemetry::ParentStats RequestRebuilder::parents() const { return impl_->parents; }
+std::vector<telemetry::HopClock> RequestRebuilder::HopClocksTold() const {
+  return impl_->hop_clocks.Told();
+}
 size_t RequestRebuilder::bytes() const {
   return impl_->strays.bytes() + impl_->hop_clocks.bytes() + impl_->hops.bytes() +
          impl_->within.bytes() + impl_->shelf.bytes() +

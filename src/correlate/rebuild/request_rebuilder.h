@@ -34,6 +34,7 @@
 #include "correlate/requests/link_book.h"
 #include "correlate/requests/trace_assembler.h"
 #include "correlate/topology/call_placer.h"
+#include "telemetry/host_clock.h"
 #include "telemetry/interner.h"
 #include "telemetry/rebuilt_request.h"
 
@@ -81,6 +82,8 @@ class RequestRebuilder {
   telemetry::RebuildStats stats() const;
   /// Of all received requests that were taken.
   telemetry::ParentStats parents() const;
+  /// What is held of clocks between which no id joins calls (HopClocks::Told).
+  std::vector<telemetry::HopClock> HopClocksTold() const;
   size_t bytes() const;
 
  private:

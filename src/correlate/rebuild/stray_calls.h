@@ -1,9 +1,10 @@
 // StrayCalls: calls that nobody's span is known to answer, by time. That nobody called a request is
 // known only as far as every call that holds it went elsewhere (docs/models/requests.md).
 //
-// By length and start, so that a search looks at those alone that were under way. Bounded: beyond
-// `most` the oldest make room, and nothing is known of requests that these may have held. Not
-// thread-safe.
+// A call may have lasted from its start less what its clock may be off to its end and as much more.
+// By that length and start a search looks at those alone that were under way, and at no more than
+// about twice as many as hold the request, whatever the clocks of others. Bounded: beyond `most`
+// the oldest make room, and nothing is known of requests that these may have held. Not thread-safe.
 #pragma once
 
 #include <array>
@@ -29,15 +30,16 @@ class StrayCalls {
   /// false. False: there may have been others, which made room.
   bool ForEachHolding(const OpenSpan& request,
                       const std::function<bool(const Stray&)>& visit) const;
-  void Forget(Nanos before);  // those that ended before
+  void Forget(Nanos before);                         // those that ended before
+  uint64_t looked_at() const { return looked_at_; }  // calls, for all that was asked
   size_t bytes() const { return size_ * (sizeof(Stray) + 48); }
 
  private:
   const size_t most_;
+  mutable uint64_t looked_at_ = 0;
   size_t size_ = 0;
-  Nanos widest_slack_ = 0;                                // of all that were added
-  Nanos complete_from_ = INT64_MIN;                       // what made room ended before
-  std::array<std::multimap<Nanos, Stray>, 64> by_start_;  // [n]: lengths below 2^n ns
+  Nanos complete_from_ = INT64_MIN;                          // what made room ended before
+  std::array<std::multimap<Nanos, Stray>, 64> by_earliest_;  // [n]: lengths below 2^n ns
 };
 
 }  // namespace tomograph::correlate

@@ -52,6 +52,25 @@ TEST(StrayCalls, SaysWhereOneThatMadeRoomMayHaveHeldARequest) {
   EXPECT_TRUE(all);
 }
 
+TEST(StrayCalls, LooksAtFewMoreThanHoldTheRequestHoweverWideTheSlackOfOthers) {
+  StrayCalls strays(100'000);
+  OpenSpan wide = Span(kNow - 10, kNow);
+  wide.clock_bound_s = 1;
+  strays.Add({wide, {}});
+  for (int i = 0; i < 20'000; ++i)
+    strays.Add({Span(kNow + i * kMillisecond, kNow + (i + 1) * kMillisecond), {}});
+  for (int i = 0; i < 200; ++i)
+    strays.Add({Span(kNow + i * 100 * kMillisecond, kNow + (i * 100 + 300) * kMillisecond), {}});
+  bool all = false;
+  int found = 0;
+  for (int s = 1; s < 19; ++s)
+    found += Holding(strays, Span(kNow + s * kSecond + 1, kNow + s * kSecond + 2), &all);
+  EXPECT_EQ(found, 18 * 4);
+  EXPECT_LT(strays.looked_at(), 3u * 18 * 4);
+  EXPECT_EQ(Holding(strays, Span(kNow + 900 * kMillisecond, kNow + 901 * kMillisecond), &all), 5)
+      << "that one, too";
+}
+
 TEST(StrayCalls, StopsWhenEnoughIsKnown) {
   StrayCalls strays(100);
   for (int i = 0; i < 50; ++i) strays.Add({Span(kNow, kNow + kSecond), {}});

@@ -125,8 +125,7 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
     if (span.links != 0) CountLinked(trace, i);
     if (span.takes_connection) CountTaking(trace, i);
     if (span.outgoing()) CountOutgoing(trace, i);
-    if (span.incoming() && span.parent == 0 && span.peer != kNoEntity)
-      unanswered_.push_back(TracedCall{span, trace_number_});
+    if (NamesSender(span)) unanswered_.push_back(TracedCall{span, trace_number_});
     if (ended && !span.outgoing()) CountExclusive(trace, i);
     if (ended && IsCallOfItsService(span, parent) && !span.outgoing())
       steps_.Count(trace, i, *addresses_);
@@ -149,6 +148,12 @@ void CallCounter::CountJobs() {
     if (WindowBuilder::Cell* cell = windows_->At(WindowKey{job.call.service, kNoEntity}))
       windows_->AddCall(cell, job.call);
   }
+}
+
+/// A received span of which no id tells who sent it, but an address or a queue.
+bool CallCounter::NamesSender(const OpenSpan& span) const {
+  if (!span.incoming() || span.parent != 0 || span.peer == kNoEntity) return false;
+  return span.peer_is_address || links_->Senders(span).empty();
 }
 
 /// Did it begin only after the window in which its caller's span ended, and found no answer?
@@ -340,8 +345,10 @@ void CallCounter::CountUnanswered(CallPlacer* placer) {
 void CallCounter::CountOneSided(const OpenSpan& span, CallPlacer* placer) {
   const bool incoming = span.incoming();
   const bool ended = windows_->Ended(span);
-  const EdgeWitness by = incoming ? EdgeWitness::kAccessLogs : EdgeWitness::kClientSpans;
-  if (incoming && ended) hearing_->Add(span.service, by, 1, span.weight);
+  const EdgeWitness by = !incoming              ? EdgeWitness::kClientSpans
+                         : span.peer_is_address ? EdgeWitness::kAccessLogs
+                                                : EdgeWitness::kConsumerSpans;
+  if (by == EdgeWitness::kAccessLogs && ended) hearing_->Add(span.service, by, 1, span.weight);
   if (!incoming && ended) {
     const EntityId callee = placer->CalleeOf(span);
     if (SendsSpans(callee)) missing_->CountUnanswered(callee);

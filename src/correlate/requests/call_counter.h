@@ -8,8 +8,9 @@
 // database, a third party) gives an edge to the peer that it names, or to the service known to
 // answer at that address, and if that entity sends no spans of its own also the entity's windows:
 // what its callers saw of it. A root server span that names the address of its caller (an access
-// log, for one) gives an edge from who lives there. A span that links to spans of other services
-// gives an edge from each: what it works on came from them, through a queue or in some other way.
+// log, for one) gives an edge from who lives there, and a consumer span that no id leads to a
+// sender from the queue that it names. A span that links to spans of other services gives an edge
+// from each: what it works on came from them, through a queue or in some other way.
 #pragma once
 
 #include <map>
@@ -73,6 +74,7 @@ class CallCounter {
   void NoteOpen(const JoinedTrace& trace, size_t i);
   void TellOpen(const CallPlacer& placer);
 
+  bool NamesSender(const OpenSpan& span) const;
   bool SendsSpans(telemetry::EntityId entity) const { return senders_.count(entity) > 0; }
 
   std::unordered_set<telemetry::EntityId> senders_;

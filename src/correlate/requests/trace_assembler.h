@@ -37,8 +37,9 @@ struct OpenSpan {
   Nanos raw_start = 0;                              // as its host's clock showed it
   telemetry::EntityId host = telemetry::kNoEntity;  // whose clock that was
   telemetry::EntityId service = telemetry::kNoEntity;
-  telemetry::EntityId peer = telemetry::kNoEntity;  // callee; of an incoming span: who called
-  float weight = 1;                                 // >= 1
+  telemetry::EntityId peer =
+      telemetry::kNoEntity;  // callee; of an incoming span: who called, or the queue
+  float weight = 1;          // >= 1
   telemetry::SpanKind kind = telemetry::SpanKind::kUnspecified;
   bool failed : 1 = false;
   bool weight_known : 1 = false;

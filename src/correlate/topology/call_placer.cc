@@ -53,6 +53,9 @@ bool CallPlacer::StaysOnHost(EntityId address) const {
 
 CallPlacer::Place CallPlacer::Find(const Call& call, const IsKnown& known) const {
   const AddressBook::Answer answer = Resolve(call);
+  // The queue that a message was taken from, unless it is but a name for who takes from it.
+  if (call.incoming && !call.by_address)
+    return {answer.entity == call.teller ? call.teller : call.other, kOwnName};
   switch (answer.certainty) {
     case Certainty::kKnown:
       return {answer.entity, answer.confidence};

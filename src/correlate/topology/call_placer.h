@@ -41,7 +41,7 @@ class CallPlacer {
     telemetry::StringId operation = telemetry::kEmptyString;
     bool by_address = true;                           // `other` is a key
     telemetry::EntityId home = telemetry::kNoEntity;  // of that address, where KeyOf was not told
-    bool incoming = false;                            // `other` is the caller's
+    bool incoming = false;                            // `other` is the caller's, or the queue
     Nanos from = 0, to = 0;  // when it was made; of several calls the first and the last
   };
   /// Has this edge (caller, callee) been seen in the window at hand?

@@ -145,11 +145,13 @@ void EdgeBook::JudgeSilence(double heard, double windows, Known* k) {
 double EdgeBook::HeardOf(const Key& key, const Known& k, const Hearing& hearing) {
   const auto [caller, callee] = key;
   const EdgeWitness by = k.source.by;
-  const bool of_spans = by >= EdgeWitness::kClientSpans;
-  const EntityId teller = by == EdgeWitness::kAccessLogs ? callee : caller;
-  const Hearing::Heard* heard = hearing.Find(teller, of_spans ? EdgeWitness::kSpans : by);
+  const bool by_callee = by == EdgeWitness::kAccessLogs || by == EdgeWitness::kConsumerSpans;
+  const bool of_calls = by >= EdgeWitness::kClientSpans;
+  const bool of_spans = of_calls || by == EdgeWitness::kConsumerSpans;
+  const Hearing::Heard* heard =
+      hearing.Find(by_callee ? callee : caller, of_spans ? EdgeWitness::kSpans : by);
   if (heard == nullptr) return 0;
-  if (of_spans) {
+  if (of_calls) {
     // Calls that name nobody and that nobody's span answers may be this edge's.
     const double unclear = heard->unplaced + hearing.Elsewhere(key);
     if (unclear > kMayHide * k.usual.records / k.seen) return 0;

@@ -26,8 +26,10 @@ class Tape {
   void Window(double calls, double heard, double weight = 1, EdgeWitness by = EdgeWitness::kSpans) {
     if (calls > 0) See(kA, kB, by, calls, weight);
     Hearing hearing;
-    const EdgeWitness of = by >= EdgeWitness::kClientSpans ? EdgeWitness::kSpans : by;
-    if (heard > 0) hearing.Add(by == EdgeWitness::kAccessLogs ? kB : kA, of, heard, heard * weight);
+    const bool by_consumer = by == EdgeWitness::kConsumerSpans;
+    const bool of_spans = by >= EdgeWitness::kClientSpans || by_consumer;
+    const EntityId teller = by == EdgeWitness::kAccessLogs || by_consumer ? kB : kA;
+    if (heard > 0) hearing.Add(teller, of_spans ? EdgeWitness::kSpans : by, heard, heard * weight);
     End(hearing);
   }
   void See(EntityId caller, EntityId callee, EdgeWitness by, double calls, double weight = 1,
@@ -65,8 +67,9 @@ TEST(EdgeBook, ASilentEdgeOfACallerThatIsHeardHasStopped) {
 
 TEST(EdgeBook, ASilentCallerIsUnseenHoweverLong) {
   for (const EdgeWitness by :
-       {EdgeWitness::kFlows, EdgeWitness::kAccessLogs, EdgeWitness::kClientMetrics,
-        EdgeWitness::kClientSpans, EdgeWitness::kInferredJoins, EdgeWitness::kSpans}) {
+       {EdgeWitness::kFlows, EdgeWitness::kAccessLogs, EdgeWitness::kConsumerSpans,
+        EdgeWitness::kClientMetrics, EdgeWitness::kClientSpans, EdgeWitness::kInferredJoins,
+        EdgeWitness::kSpans}) {
     Tape tape;
     for (int i = 0; i < 50; ++i) tape.Window(20, 40, 1, by);
     for (int i = 0; i < 200; ++i) tape.Window(0, 0, 1, by);
@@ -241,6 +244,7 @@ TEST(EdgeConfidence, CombinesIndependentWitnessesAndNoOthers) {
   EXPECT_DOUBLE_EQ(of({{W::kSpans, 1}, {W::kFlows, .5}}), 1);
   EXPECT_DOUBLE_EQ(of({{W::kClientSpans, .9}, {W::kClientMetrics, .8}}), .9) << "one naming";
   EXPECT_DOUBLE_EQ(of({{W::kClientSpans, .9}, {W::kAccessLogs, .5}}), .95) << "two ends";
+  EXPECT_DOUBLE_EQ(of({{W::kConsumerSpans, .9}}), .9);
   EXPECT_DOUBLE_EQ(of({{W::kInferredJoins, .8}, {W::kClientSpans, .5}}), .9);
   EXPECT_DOUBLE_EQ(of({{W::kFlows, .7}, {W::kAccessLogs, .6}}), .7) << "hang on one address";
 }

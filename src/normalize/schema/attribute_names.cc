@@ -26,6 +26,7 @@ constexpr std::string_view kToday[] = {"",
 // server.
 constexpr Rename kRenames[] = {
     Same("http.method", Key::kHttpMethod),
+    {"http.host", Key::kHttpHost, Key::kNone},
     Same("http.status_code", Key::kHttpStatus),
     Same("http.url", Key::kUrlFull),
     Same("http.target", Key::kUrlPath),

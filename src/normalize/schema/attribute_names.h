@@ -16,6 +16,7 @@ namespace tomograph::normalize {
   X(kHttpMethod, "http.request.method")                   \
   X(kHttpStatus, "http.response.status_code")             \
   X(kHttpRoute, "http.route")                             \
+  X(kHttpHost, "http.request.header.host")                \
   X(kUrlTemplate, "url.template")                         \
   X(kUrlFull, "url.full")                                 \
   X(kUrlPath, "url.path")                                 \
@@ -73,7 +74,8 @@ class AttributeNames {
     telemetry::StringId name = telemetry::kEmptyString;  // today's
     AttributeKey key = AttributeKey::kNone;              // kNone: of no interest, keep its name
   };
-  /// `callee_side`: the span is a server's or consumer's, where an old net.peer.* is the client.
+  /// `callee_side`: the span is a server's, where an old net.peer.* is the client. (A consumer's is
+  /// the broker.)
   Meaning Of(telemetry::StringId name, bool callee_side) const {
     const auto& table = tables_[callee_side ? 1 : 0];
     const auto id = static_cast<uint32_t>(name);

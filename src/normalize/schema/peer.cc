@@ -41,10 +41,12 @@ bool IsPublicIpv6(std::string_view text) {
 }
 
 /// "postgresql shop", or with the address where the name alone would merge different servers: a
-/// redis database is but a number.
+/// redis database is but a number. "redis:6379" says redis already.
 std::string StoreName(std::string_view system, std::string_view name, std::string_view address) {
   const bool number = name.find_first_not_of("0123456789") == std::string_view::npos;
   const std::string_view which = number ? address : name;
+  const std::string_view host = which.substr(0, which.find_first_of(":. "));
+  if (host == system) return std::string(which);
   return which.empty() ? std::string(system) : std::string(system).append(" ").append(which);
 }
 
@@ -71,15 +73,18 @@ EntityId FindPeer(const PeerFacts& facts, std::string_view address,
         Contains(kCaches, facts.db_system) ? EntityKind::kCache : EntityKind::kDatabase;
     return entities->FindOrAdd(kind, "", StoreName(facts.db_system, facts.db_namespace, address));
   }
-  if (!facts.messaging_system.empty()) {
-    return entities->FindOrAdd(
-        EntityKind::kQueue, "",
-        StoreName(facts.messaging_system, facts.messaging_destination, address));
-  }
+  if (!facts.messaging_system.empty()) return FindQueue(facts, address, entities);
   if (!facts.peer_service.empty())
     return entities->FindOrAdd(EntityKind::kService, caller_namespace, facts.peer_service);
   if (IsOutside(address)) return entities->FindOrAdd(EntityKind::kThirdParty, "", address);
   return telemetry::kNoEntity;
+}
+
+EntityId FindQueue(const PeerFacts& facts, std::string_view address,
+                   telemetry::EntityRegistry* entities) {
+  return entities->FindOrAdd(
+      EntityKind::kQueue, "",
+      StoreName(facts.messaging_system, facts.messaging_destination, address));
 }
 
 }  // namespace tomograph::normalize

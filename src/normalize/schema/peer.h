@@ -29,6 +29,10 @@ telemetry::EntityId FindPeer(const PeerFacts& facts, std::string_view address,
                              std::string_view caller_namespace,
                              telemetry::EntityRegistry* entities);
 
+/// The queue of the facts, which have a messaging system, as its senders name it too.
+telemetry::EntityId FindQueue(const PeerFacts& facts, std::string_view address,
+                              telemetry::EntityRegistry* entities);
+
 /// Is it, as AddressOf has it, surely outside: a public IP, or a host name with at least two labels
 /// that ends in a public top-level domain?
 bool IsOutside(std::string_view address);

@@ -162,6 +162,11 @@ TEST(Peer, IsNamedByWhatItIs) {
   EXPECT_EQ(name_of(db), "cache:redis 10.0.0.3:5432");
   db.address = "";
   EXPECT_EQ(name_of(db), "cache:redis");
+  db.address = "redis";
+  db.port = "6379";
+  EXPECT_EQ(name_of(db), "cache:redis:6379") << "its name is not said twice";
+  db.address = "redis-2";
+  EXPECT_EQ(name_of(db), "cache:redis redis-2:6379");
   PeerFacts queue;
   queue.messaging_system = "kafka";
   queue.messaging_destination = "orders";

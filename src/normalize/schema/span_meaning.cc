@@ -36,16 +36,34 @@ bool SpeaksOfConnecting(std::string_view name) {
   return false;
 }
 
+/// A header's value, or the first of its list (`["orders:8080"]`).
+std::string_view FirstOf(const Attribute& header, const telemetry::AttributeTable& of) {
+  if (header.type == ValueType::kString) return of.Text(header);
+  if (header.type != ValueType::kJson) return {};
+  const std::string_view list = of.Text(header);
+  if (!list.starts_with("[\"")) return {};
+  return list.substr(2, list.find('"', 2) - 2);
+}
+
+/// "orders:8080" of "http://me:secret@orders:8080/list?all".
+std::string_view AuthorityOf(std::string_view url) {
+  const size_t scheme = url.find("://");
+  if (scheme == url.npos) return {};
+  url.remove_prefix(scheme + 3);
+  url = url.substr(0, std::min(url.find_first_of("/?#"), url.size()));
+  return url.substr(url.rfind('@') + 1);  // npos + 1 is 0
+}
+
 }  // namespace
 
 void SpanMeaning::Read(size_t row) {
   row_ = row;
   std::fill(std::begin(at_), std::end(at_), nullptr);
-  const bool callee_side = IsCalleeSide(spans_->kind[row]);
+  const bool serves = spans_->kind[row] == SpanKind::kServer;
   bool renamed = false;
   const auto attributes = spans_->attributes.MutableRow(row);
   for (const Attribute& a : attributes) {
-    const auto meaning = names_.Of(a.key, callee_side);
+    const auto meaning = names_.Of(a.key, serves);
     if (meaning.key == Key::kNone) continue;
     const Attribute*& place = at_[static_cast<size_t>(meaning.key)];
     const bool today = meaning.name == a.key;
@@ -54,7 +72,7 @@ void SpanMeaning::Read(size_t row) {
   }
   if (!renamed) return;
   for (Attribute& a : attributes) {
-    const auto meaning = names_.Of(a.key, callee_side);
+    const auto meaning = names_.Of(a.key, serves);
     if (meaning.key != Key::kNone && at_[static_cast<size_t>(meaning.key)] == &a)
       a.key = meaning.name;
   }
@@ -97,6 +115,14 @@ PeerFacts SpanMeaning::Peer() {
   return facts;
 }
 
+std::string_view SpanMeaning::HostAskedFor() const {
+  if (const Attribute* a = at_[static_cast<size_t>(Key::kHttpHost)]; a != nullptr) {
+    const std::string_view host = FirstOf(*a, spans_->attributes);
+    if (!host.empty()) return host;
+  }
+  return AuthorityOf(Text(Key::kUrlFull));
+}
+
 PeerFacts SpanMeaning::Own() {
   PeerFacts facts;
   const bool named = Has(Key::kServerAddress) && Has(Key::kServerPort) && !NamesAnothersLoopback();
@@ -120,7 +146,7 @@ SpanMeaning::Marks SpanMeaning::MarksOfCall() const {
   int64_t port = 0;
   if (IsCallerSide(spans_->kind[row_])) {
     port = known(Key::kNetworkLocalPort);
-  } else if (IsCalleeSide(spans_->kind[row_])) {
+  } else if (spans_->kind[row_] == SpanKind::kServer) {
     port = known(Has(Key::kNetworkPeerPort) ? Key::kNetworkPeerPort : Key::kClientPort);
   }
   marks.connection = static_cast<uint32_t>(std::min<int64_t>(port, UINT16_MAX));

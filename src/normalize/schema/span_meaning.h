@@ -23,9 +23,13 @@ class SpanMeaning {
   /// Route, rpc method, database or messaging operation; empty when there is none of them (then the
   /// span's name has to do). Valid until the next call.
   std::string_view Operation();
-  /// For a caller's span. Views are valid until the next Read.
+  /// For a caller's span; for a consumer's the queue that it takes from. Views are valid until the
+  /// next Read.
   PeerFacts Peer();
-  /// For a callee's span: the address and port that it was called at, if it says both.
+  /// Of a caller's span: the host, and the port if it says one, that its Host header or URL names,
+  /// whatever the socket is that it goes through. May be empty.
+  std::string_view HostAskedFor() const;
+  /// For a server's span: the address and port that it was called at, if it says both.
   PeerFacts Own();
   /// What may tell it from others of its kind, where no id does; 0: not known.
   struct Marks {
@@ -34,7 +38,7 @@ class SpanMeaning {
     float bytes_in = 0, bytes_out = 0;  // of the bodies of request and answer
   };
   Marks MarksOfCall() const;
-  /// For a callee's span: the address of who called, else of the client that it called for; may be
+  /// For a server's span: the address of who called, else of the client that it called for; may be
   /// empty.
   std::string_view CallerAddress() const;
   /// Does a span, called `name`, take a connection to a database instead of asking it something?

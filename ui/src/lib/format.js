@@ -1,18 +1,28 @@
 // Numbers and times as people read them. A value that is not there is an en dash, never a zero.
 export const none = '–';
 
-export function number(v) {
+export function number(v, digits = 3) {
   if (v === null || v === undefined || !Number.isFinite(v)) return none;
   const a = Math.abs(v);
-  if (a >= 1e9) return trim(v / 1e9) + ' G';
-  if (a >= 1e6) return trim(v / 1e6) + ' M';
-  if (a >= 1e4) return trim(v / 1e3) + ' k';
-  return trim(v);
+  if (a >= 1e9) return trim(v / 1e9, digits) + ' G';
+  if (a >= 1e6) return trim(v / 1e6, digits) + ' M';
+  if (a >= 1e4) return trim(v / 1e3, digits) + ' k';
+  return trim(v, digits);
 }
 
-function trim(v) {
+function trim(v, digits) {
   if (v === 0) return '0';
-  return Math.abs(v) >= 100 ? String(Math.round(v)) : String(Number(v.toPrecision(3)));
+  return digits === 3 && Math.abs(v) >= 100 ? String(Math.round(v)) : String(Number(v.toPrecision(digits)));
+}
+
+/// "[9.4, 9.8]", with as many digits as tell its ends apart. One without width is none: what was seen whole is
+/// counted, not estimated.
+export function range(lower, upper, observed, write = number) {
+  if (lower === null || lower === undefined) return '';
+  if (lower === upper) return observed ? 'counted' : '';
+  let digits = 3;
+  while (write(lower, digits) === write(upper, digits) && digits < 9) digits += 1;
+  return `[${write(lower, digits)}, ${write(upper, digits)}]`;
 }
 
 /// 0.3 % must not read as 0 %, nor 99.7 % as 100 %.
@@ -24,23 +34,23 @@ export function percent(v) {
   return (fine ? Number(p.toPrecision(p > 50 ? 3 : 1)) : Math.round(p)) + ' %';
 }
 
-export function duration(seconds) {
+export function duration(seconds, digits = 3) {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return none;
   const a = Math.abs(seconds);
   if (a === 0) return '0';
-  if (a < 1e-3) return trim(seconds * 1e6) + ' µs';
-  if (a < 1) return trim(seconds * 1e3) + ' ms';
-  if (a < 120) return trim(seconds) + ' s';
-  if (a < 7200) return trim(seconds / 60) + ' min';
-  return trim(seconds / 3600) + ' h';
+  if (a < 1e-3) return trim(seconds * 1e6, digits) + ' µs';
+  if (a < 1) return trim(seconds * 1e3, digits) + ' ms';
+  if (a < 120) return trim(seconds, digits) + ' s';
+  if (a < 7200) return trim(seconds / 60, digits) + ' min';
+  return trim(seconds / 3600, digits) + ' h';
 }
 
-export function quantity(v, unit) {
-  if (unit === 's') return duration(v);
+export function quantity(v, unit, digits = 3) {
+  if (unit === 's') return duration(v, digits);
   if (unit === '1') return percent(v);
-  if (unit === 'By') return number(v) + 'B';
-  if (unit === '1/s') return number(v) + '/s';
-  return number(v);
+  if (unit === 'By') return number(v, digits) + 'B';
+  if (unit === '1/s') return number(v, digits) + '/s';
+  return number(v, digits);
 }
 
 const two = (n) => String(n).padStart(2, '0');

@@ -8,8 +8,8 @@ const many = (n, one, more = `${one}s`) => `${number(n)} ${n === 1 ? one : more}
 const ownLosses = {
   requests_without_room_total: (n) => `${many(n, 'request was', 'requests were')} sent back because too much was under way: the senders were told to retry`,
   refused_calls_total: (n) => `${many(n, 'call')} of more services and edges than can be followed`,
-  unplaced_calls_total: (n) => `${many(n, 'call')} to an address of which it is not known whose it is`,
-  unplaced_flows_total: (n) => `${many(n, 'connection')} at an address of which it is not known whose it is`,
+  unplaced_calls_total: (n) => `${many(n, 'call')} to an address that is nobody's for sure`,
+  unplaced_flows_total: (n) => `${many(n, 'connection')} at an address that is nobody's for sure`,
   interner_overflows_total: (n) => `${many(n, 'name')} beyond what can be held: "(too many distinct values)" stands for them`,
   line_points_left_out_total: (n) => `${many(n, 'point')} of more lines than are kept`,
   store_unreadable_files: (n) => `${many(n, 'file')} of older records cannot be read`,
@@ -54,17 +54,18 @@ function missingSpans(estimates) {
 }
 
 /// "90 % by id, 6 % inferred, 3 % begin there, 1 % unknown", and what the unknown ones are. Of all received requests.
-export function parentsText({ by_id, inferred, root, unknown, all, why_unknown: why }) {
+export function parentsText({ by_id, inferred, root, from_queue: fromQueue, unknown, all, why_unknown: why }) {
   if (all === 0) return { shares: '–', unknown: '' };
   const shares = [`${percent(by_id / all)} by id`];
   if (inferred > 0) shares.push(`${percent(inferred / all)} inferred`);
   if (root > 0) shares.push(`${percent(root / all)} begin there`);
+  if (fromQueue > 0) shares.push(`${percent(fromQueue / all)} taken from a queue, as which message is not told`);
   if (unknown > 0) shares.push(`${percent(unknown / all)} unknown`);
   const whys = [
     [why.lost, 'named by an id, and never came'],
     [why.not_found, 'not among what was seen'],
-    [why.not_looked_for, 'that may be a call of which it is not known whom it reached (at an address of nobody, through a relay or a queue)'],
-    [why.sender_unknown, 'whose sender the clocks do not let be told'],
+    [why.not_looked_for, 'that may answer a call whose callee is not known (at an address of nobody, through a relay or a queue)'],
+    [why.sender_unknown, 'whose sender the clocks do not tell'],
     [why.waiting, 'still looked for'],
   ];
   return { shares: shares.join(', '), unknown: whys.filter(([n]) => n > 0).map(([n, what]) => `${number(n)} ${what}`).join('; ') };

@@ -1,4 +1,5 @@
 // From one rebuilt request (API: /api/v1/requests/ID) to the rows of its waterfall.
+import { signed } from './clocks.js';
 import { duration, none, percent } from './format.js';
 
 /// Where a span stands by the times that are shown.
@@ -70,7 +71,6 @@ export function hostsOf(spans) {
   return [...hosts.values()];
 }
 
-const signed = (ms) => `${ms < 0 ? '−' : '+'}${duration(Math.abs(ms) / 1000)}`;
 const give = (ms) => duration(Number((ms / 1000).toPrecision(2)));
 
 /// What a call outside of its caller tells of its host's clock, "+80 ms ± 1 ms"; empty: nothing.
@@ -144,6 +144,7 @@ const whyUnknown = {
   not_found: 'it was looked for, and not found',
   not_looked_for: 'it may be a call of which it is not known whom it reached: at an address of nobody, through a relay or a queue',
   sender_unknown: 'the clocks do not let it be told',
+  from_queue: 'it was taken from a queue, and no id tells as which message',
 };
 
 /// Is it inferred that nothing that was seen caused it?

@@ -1,0 +1,117 @@
+#include "publish/clock_notes.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <set>
+#include <utility>
+
+#include "publish/clock_json.h"
+#include "publish/json.h"
+
+namespace tomograph::publish {
+namespace {
+
+using telemetry::HopClock;
+using telemetry::HostClock;
+using telemetry::Picture;
+
+struct Note {
+  double off_s;
+  std::string text;
+};
+
+std::string Lasting(double seconds) {
+  char text[32];
+  const bool long_one = std::abs(seconds) >= 1;
+  std::snprintf(text, sizeof(text), "%.3g %s", long_one ? seconds : seconds * 1e3,
+                long_one ? "s" : "ms");
+  return text;
+}
+
+std::string Of(const std::string& host) { return host.empty() ? "a host without a name" : host; }
+
+std::string IsBeyond(const std::string& host, double offset_s, const std::string& other,
+                     double give_s) {
+  return Of(host) + " is " + Lasting(std::abs(offset_s)) +
+         (offset_s < 0 ? " behind " : " ahead of ") + Of(other) + ", give or take " +
+         Lasting(give_s);
+}
+
+std::string Seconds(Nanos t) { return FormatTime(t / kSecond * kSecond); }
+
+std::string Jumped(const HostClock& clock) {
+  const telemetry::ClockStep& last = clock.steps.back();
+  std::string text = "jumped ";
+  if (clock.steps.size() > 1) text += std::to_string(clock.steps.size()) + " times, last ";
+  text += (last.size < 0 ? "back by " : "ahead by ") + Lasting(std::abs(ToSeconds(last.size)));
+  const std::string from = Seconds(last.from), to = Seconds(last.to);
+  return text + (from == to ? " at " + from : " between " + from + " and " + to);
+}
+
+Note Told(const HostClock& clock, Nanos watermark) {
+  const bool jumped = !clock.steps.empty();
+  if (!IsOff(clock, watermark)) return {0, Of(clock.host) + " " + Jumped(clock) + "."};
+  const telemetry::ClockSegment& s = clock.segments.back();
+  const double offset = ToSeconds(s.offset);
+  const Nanos bound = s.BoundAt(s.from + (s.to - s.from) / 2);
+  if (clock.is_reference()) {
+    const std::string what = jumped ? " " + Jumped(clock) : " jumped";
+    return {std::abs(offset), Of(clock.host) + ", which others are measured against," + what +
+                                  ": its times since are corrected by " +
+                                  Lasting(std::abs(offset)) + "."};
+  }
+  std::string text = IsBeyond(clock.host, offset, clock.reference_host, ToSeconds(bound));
+  text += s.applied ? ": its times are corrected" : ": too far to correct, its times stand as sent";
+  if (jumped) text += "; it " + Jumped(clock);
+  return {std::abs(offset), text + "."};
+}
+
+/// Beyond what clocks in sync may be, and what its error makes of it.
+bool IsHeldOff(const HopClock& clock, Nanos watermark) {
+  return HopClockState(clock, watermark) == HopClock::State::kFollowed &&
+         std::abs(clock.offset) > telemetry::kHeldInSync &&
+         std::abs(clock.offset) > 2 * clock.error;
+}
+
+}  // namespace
+
+bool IsOff(const HostClock& clock, Nanos watermark) {
+  const std::string_view state = ClockState(clock, watermark);
+  if (state != "corrected" && state != "raw") return false;
+  const telemetry::ClockSegment& s = clock.segments.back();
+  const Nanos bound = s.BoundAt(s.from + (s.to - s.from) / 2);
+  return bound != telemetry::kUnknownBound && std::abs(s.offset) > bound;
+}
+
+std::vector<std::string> ClockNotes(const Picture& picture) {
+  const EntityNames names(picture);
+  std::vector<Note> notes;
+  for (const HostClock& clock : picture.clocks)
+    if (!clock.steps.empty() || IsOff(clock, picture.watermark))
+      notes.push_back(Told(clock, picture.watermark));
+  std::set<std::pair<telemetry::EntityId, telemetry::EntityId>> told;  // pairs of hosts
+  size_t unknown = 0;
+  for (const HopClock& clock : picture.hop_clocks) {
+    // Of calls that are over nothing is left to tell.
+    const bool over = picture.watermark - clock.as_of > telemetry::kClockMemory;
+    unknown += !over && HopClockState(clock, picture.watermark) == HopClock::State::kUnknown;
+    if (!IsHeldOff(clock, picture.watermark)) continue;
+    if (!told.insert({clock.caller, clock.callee}).second) continue;
+    notes.push_back({std::abs(clock.offset),
+                     IsBeyond(clock.callee_host, clock.offset, clock.caller_host, clock.error) +
+                         ", as calls to " + names.Name(clock.service) +
+                         " without ids tell: a guess that joins them and corrects no time."});
+  }
+  std::stable_sort(notes.begin(), notes.end(),
+                   [](const Note& a, const Note& b) { return a.off_s > b.off_s; });
+  std::vector<std::string> out;
+  for (Note& note : notes) out.push_back(std::move(note.text));
+  if (unknown > 0)
+    out.push_back("The clocks of " + std::to_string(unknown) + (unknown == 1 ? " pair" : " pairs") +
+                  " of hosts, between which calls carry no ids, cannot be told: who sent these "
+                  "calls is unknown.");
+  return out;
+}
+
+}  // namespace tomograph::publish
