@@ -14,8 +14,12 @@ struct TimeKey {
   std::string_view key;
   Nanos unit = 0;
 };
-TimeKey TimeKeyOf(Format format) {
-  if (format == Format::kOtlpFile) return {"imeUnixNano\"", 1};  // start, end, observed
+TimeKey TimeKeyOf(Format format, ByteView line) {
+  if (format == Format::kOtlpFile) {
+    // Of a sample, the start is when its series began.
+    const bool metrics = line.substr(0, 64).find("\"resourceMetrics\"") != ByteView::npos;
+    return {metrics ? "\"timeUnixNano\"" : "imeUnixNano\"", 1};  // start, end, observed
+  }
   if (format == Format::kJaeger) return {"\"startTime\"", kMicrosecond};
   return {};
 }
@@ -30,10 +34,10 @@ Nanos Lowest(const std::deque<Nanos>& of, size_t nth) {
 
 }  // namespace
 
-bool HasLinesWithTimes(Format format) { return !TimeKeyOf(format).key.empty(); }
+bool HasLinesWithTimes(Format format) { return !TimeKeyOf(format, {}).key.empty(); }
 
 std::optional<Nanos> TimeOfLine(ByteView line, Format format) {
-  const TimeKey time = TimeKeyOf(format);
+  const TimeKey time = TimeKeyOf(format, line);
   if (time.key.empty()) return std::nullopt;
   size_t at = line.find(time.key);
   if (at == ByteView::npos) return std::nullopt;

@@ -268,6 +268,23 @@ TEST_F(RecordingTest, NeitherAWrongClockNorTwoSendersAreDisorder) {
   for (const RecordingFile& file : Ordered()) EXPECT_FALSE(file.run.has_value()) << file.path;
 }
 
+/// Cumulative series begin when their process does.
+TEST_F(RecordingTest, WhenSeriesBeganIsNoTimeOfTheirSamples) {
+  std::string lines;
+  for (int s = 0; s < 200; ++s) {
+    const int begun = s / 20 % 2 == 0 ? -100'000 : -50'000;
+    lines += R"({"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"m","sum":{"dataPoints":)"
+             R"([{"startTimeUnixNano":")" +
+             std::to_string(1'700'000'000 + begun) + R"(000000000","timeUnixNano":")" +
+             std::to_string(1'700'000'000 + s) + R"(000000000","asInt":"1"}]}}]}]}]})" + "\n";
+  }
+  Write("a.jsonl", lines);
+  const auto ordered = Ordered();
+  ASSERT_EQ(ordered.size(), 1u);
+  EXPECT_FALSE(ordered[0].run.has_value());
+  EXPECT_EQ(ordered[0].first, 1'700'000'000 * kSecond);
+}
+
 TEST_F(RecordingTest, TellsFilesApartAndOrdersThem) {
   Write("c_traces.jsonl", kOtlp);
   Write("b_spans.json", std::string("{\n \"data\": [") + kJaegerSpan + "]}");

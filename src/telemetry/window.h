@@ -104,9 +104,9 @@ struct Window {
   uint64_t error_logs = 0;
   uint64_t logs = 0;
   std::optional<uint32_t> restarts;  // start times or uptimes that jumped; none: nothing tells
-  std::vector<uint64_t> examples;  // a few span ids worth opening: slowest and failed first
-  std::vector<StepStats> steps;    // entities: by operation, after, before; at most kMaxSteps
-  uint64_t steps_refused = 0;      // passed steps beyond these
+  std::vector<uint64_t> examples;    // a few span ids worth opening: slowest and failed first
+  std::vector<StepStats> steps;      // entities: by operation, after, before; at most kMaxSteps
+  uint64_t steps_refused = 0;        // passed steps beyond these
   void Merge(const Window& other);
 };
 
