@@ -61,7 +61,7 @@ TEST(TerminalReport, SaysWhatIsBrokenHowSureAndWhatToCheck) {
 
 TEST(TerminalReport, NearlyAllParentsAreNotAll) {
   Picture picture = IncidentPicture();
-  picture.parents = {99'999, 0, 0, 1};
+  picture.parents = {.by_id = 99'999, .lost = 1};
   const std::string report = TerminalReport(picture, 100, false);
   EXPECT_THAT(report, HasSubstr("called them: > 99.9 % by id, < 0.1 % unknown (1 named"));
 }
