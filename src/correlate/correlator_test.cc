@@ -1145,7 +1145,7 @@ TEST_F(TopologyTest, AnAddressIsNoRelaysWhereItsOwnHostAnswersOrHostsAreNotTold)
 /// A consumer's span names the queue that it takes from.
 TEST_F(TopologyTest, AQueueLeadsToWhoTakesFromItWhereNoIdTellsTheSender) {
   const EntityId queue = ids_.entities.FindOrAdd(EntityKind::kQueue, "", "kafka jobs");
-  enum class Consumer { kAlone, kOfMessage, kOfLostMessage };
+  enum class Consumer { kAlone, kInALoop, kOfMessage, kOfLostMessage };
   const auto edges = [&](bool sends, Consumer consumer, EntityId also = kNoEntity) {
     std::vector<Row> rows;
     for (uint64_t i = 1; i <= 40; ++i) {
@@ -1170,6 +1170,15 @@ TEST_F(TopologyTest, AQueueLeadsToWhoTakesFromItWhereNoIdTellsTheSender) {
                         .service = web_,
                         .peer = queue});
       if (consumer == Consumer::kAlone) take(pay_, 4 * i + 1, 0);
+      if (consumer == Consumer::kInALoop) {
+        take(pay_, 4 * i + 1, 2);
+        rows.push_back({.trace = 4 * i + 1,
+                        .id = 2,
+                        .start_s = t + .05,
+                        .end_s = t + .25,
+                        .kind = SpanKind::kInternal,
+                        .service = pay_});
+      }
       if (consumer == Consumer::kOfMessage) take(pay_, 4 * i, 1);
       if (consumer == Consumer::kOfLostMessage) take(pay_, 4 * i + 1, 9);
       if (also != kNoEntity) take(also, 4 * i + 2, 0);
@@ -1189,6 +1198,7 @@ TEST_F(TopologyTest, AQueueLeadsToWhoTakesFromItWhereNoIdTellsTheSender) {
   const std::string sent = "web -> kafka jobs: 40 by client spans";
   const std::string taken = "kafka jobs -> pay: 80 by consumer spans";
   EXPECT_EQ(edges(true, Consumer::kAlone), (Edges{sent, taken}));
+  EXPECT_EQ(edges(true, Consumer::kInALoop), (Edges{sent, taken}));
   EXPECT_EQ(edges(false, Consumer::kAlone), Edges{taken});
   EXPECT_EQ(edges(true, Consumer::kOfLostMessage), Edges{sent});
   const std::string joined = "web -> pay: 40 by spans",

@@ -68,21 +68,23 @@ Shift ShiftOf(const CaseView& view, const std::vector<double>& values, Quantity 
   return s;
 }
 
-constexpr int kMostSilent = 2;  // steps
-
 // A counter of restarts, or an uptime that fell, or a start time that rose. Who died tells nothing
-// of it before it lives again: that there was none is known only of one that still speaks.
+// of it before it lives again: that there was none is known only of one that speaks as often as
+// before.
 void CountRestarts(const CaseView& view, int entity, EntityEvidence* e) {
   const auto count = [&](Quantity q, auto&& is_restart) {
     const CaseSeries* s = view.Find(entity, q);
     if (s == nullptr) return false;
     const std::vector<Nanos>& times = view.incident().times;
     double last = std::nan("");
-    int newest = -kMostSilent, end = 0;
+    int newest = -1, end = 0, usual_gap = 1;
     for (int i = 0; i < view.steps(); ++i) {
       const double v = s->values[At(i)];
       if (view.IsDuring(i)) end = i;
-      if (std::isfinite(v)) newest = i;
+      if (std::isfinite(v)) {
+        if (newest >= 0 && view.IsBefore(i)) usual_gap = std::max(usual_gap, i - newest);
+        newest = i;
+      }
       // What happened in a stretch that is left out is not of this case.
       if (i > 0 && times[At(i)] - times[At(i - 1)] >= 2 * view.incident().step) last = std::nan("");
       if (!std::isfinite(v)) continue;
@@ -92,7 +94,7 @@ void CountRestarts(const CaseView& view, int entity, EntityEvidence* e) {
       }
       last = v;
     }
-    return e->restarts > 0 || end - newest < kMostSilent;
+    return e->restarts > 0 || (newest >= 0 && end - newest <= usual_gap);
   };
   const auto risen = [](double a, double b) { return std::max(0.0, b - a); };
   const auto fell = [](double a, double b) { return b < a ? 1.0 : 0.0; };

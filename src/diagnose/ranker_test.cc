@@ -464,6 +464,14 @@ TEST(Ranker, WhoDoesNotSpeakAnyMoreDoesNotTellThatItWasNotRestarted) {
   EXPECT_TRUE(against(restarts));
   for (size_t i = 14; i < restarts.size(); ++i) restarts[i] = std::nan("");
   EXPECT_FALSE(against(restarts));
+  // One that is asked every few steps speaks as before, whatever step the last answer was in.
+  for (const size_t every : {3u, 5u}) {
+    for (size_t phase = 0; phase < every; ++phase) {
+      for (size_t i = 0; i < restarts.size(); ++i)
+        restarts[i] = i % every == phase ? 0 : std::nan("");
+      EXPECT_TRUE(against(restarts)) << every << " " << phase;
+    }
+  }
 }
 
 TEST(Ranker, OneThatStaysAwayIsDownAndNotRestarted) {

@@ -590,11 +590,12 @@ TEST_F(ApiTest, ThePictureTellsOfClocksThatAreOffInSentences) {
   ASSERT_EQ(json["clock_notes"].size(), 3u);
   const std::string guess = json["clock_notes"][0], measured = json["clock_notes"][1],
                     unknown = json["clock_notes"][2];
-  EXPECT_EQ(guess.find("pay-1 is 80.3 ms behind web-1, give or take 0.4 ms, as calls to "), 0u)
+  EXPECT_EQ(guess.find("pay-1 is 80.3 ms behind web-1 (standard error 0.4 ms), as calls to "), 0u)
       << guess;
-  EXPECT_EQ(measured.find("node-2 is 5 ms ahead of node-1, give or take 0.8 ms: its times are "
-                          "corrected; it jumped ahead by 2 ms between "),
-            0u)
+  EXPECT_EQ(
+      measured.find("node-2 is 5 ms ahead of node-1, give or take 0.8 ms at most: its times are "
+                    "corrected; it jumped ahead by 2 ms between "),
+      0u)
       << measured;
   EXPECT_EQ(unknown.find("The clocks of 1 pair of hosts, "), 0u) << unknown;
   EXPECT_EQ(json["clocks"]["hops"].size(), 3u);
@@ -606,6 +607,19 @@ TEST_F(ApiTest, ThePictureTellsOfClocksThatAreOffInSentences) {
   picture.hop_clocks.clear();
   picture_ = std::make_shared<const Picture>(std::move(picture));
   EXPECT_EQ(Answer("/api/v1/picture")["clock_notes"].size(), 0u);
+  // Of hosts without names each is another one, and the furthest off comes first.
+  Picture unnamed = *picture_;
+  sample::AddHopClocks(&unnamed, unnamed.entities.front().id);
+  unnamed.hop_clocks = {unnamed.hop_clocks[0], unnamed.hop_clocks[0]};
+  for (telemetry::HopClock& hop : unnamed.hop_clocks) {
+    hop.caller = hop.callee = telemetry::kNoEntity;
+    hop.caller_host = hop.callee_host = "";
+  }
+  unnamed.hop_clocks[1].offset = 1.05;
+  picture_ = std::make_shared<const Picture>(std::move(unnamed));
+  const Json notes = Answer("/api/v1/picture")["clock_notes"];
+  ASSERT_EQ(notes.size(), 2u);
+  EXPECT_NE(std::string(notes[0]).find("1.05 s ahead"), std::string::npos) << notes[0];
 }
 
 TEST_F(ApiTest, OfAHostWithoutContactForFiveMinutesNothingIsKnown) {

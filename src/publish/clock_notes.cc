@@ -31,11 +31,9 @@ std::string Lasting(double seconds) {
 
 std::string Of(const std::string& host) { return host.empty() ? "a host without a name" : host; }
 
-std::string IsBeyond(const std::string& host, double offset_s, const std::string& other,
-                     double give_s) {
+std::string IsBeyond(const std::string& host, double offset_s, const std::string& other) {
   return Of(host) + " is " + Lasting(std::abs(offset_s)) +
-         (offset_s < 0 ? " behind " : " ahead of ") + Of(other) + ", give or take " +
-         Lasting(give_s);
+         (offset_s < 0 ? " behind " : " ahead of ") + Of(other);
 }
 
 std::string Seconds(Nanos t) { return FormatTime(t / kSecond * kSecond); }
@@ -61,7 +59,8 @@ Note Told(const HostClock& clock, Nanos watermark) {
                                   ": its times since are corrected by " +
                                   Lasting(std::abs(offset)) + "."};
   }
-  std::string text = IsBeyond(clock.host, offset, clock.reference_host, ToSeconds(bound));
+  std::string text = IsBeyond(clock.host, offset, clock.reference_host) + ", give or take " +
+                     Lasting(ToSeconds(bound)) + " at most";
   text += s.applied ? ": its times are corrected" : ": too far to correct, its times stand as sent";
   if (jumped) text += "; it " + Jumped(clock);
   return {std::abs(offset), text + "."};
@@ -90,17 +89,24 @@ std::vector<std::string> ClockNotes(const Picture& picture) {
   for (const HostClock& clock : picture.clocks)
     if (!clock.steps.empty() || IsOff(clock, picture.watermark))
       notes.push_back(Told(clock, picture.watermark));
+  std::vector<HopClock> hops = picture.hop_clocks;
+  std::stable_sort(hops.begin(), hops.end(), [](const HopClock& a, const HopClock& b) {
+    return std::abs(a.offset) > std::abs(b.offset);
+  });
   std::set<std::pair<telemetry::EntityId, telemetry::EntityId>> told;  // pairs of hosts
   size_t unknown = 0;
-  for (const HopClock& clock : picture.hop_clocks) {
+  for (const HopClock& clock : hops) {
     // Of calls that are over nothing is left to tell.
     const bool over = picture.watermark - clock.as_of > telemetry::kClockMemory;
     unknown += !over && HopClockState(clock, picture.watermark) == HopClock::State::kUnknown;
     if (!IsHeldOff(clock, picture.watermark)) continue;
-    if (!told.insert({clock.caller, clock.callee}).second) continue;
+    // Hosts without a name are as many as there are services.
+    const bool named = clock.caller != telemetry::kNoEntity && clock.callee != telemetry::kNoEntity;
+    if (named && !told.insert({clock.caller, clock.callee}).second) continue;
     notes.push_back({std::abs(clock.offset),
-                     IsBeyond(clock.callee_host, clock.offset, clock.caller_host, clock.error) +
-                         ", as calls to " + names.Name(clock.service) +
+                     IsBeyond(clock.callee_host, clock.offset, clock.caller_host) +
+                         " (standard error " + Lasting(clock.error) + "), as calls to " +
+                         names.Name(clock.service) +
                          " without ids tell: a guess that joins them and corrects no time."});
   }
   std::stable_sort(notes.begin(), notes.end(),

@@ -147,8 +147,10 @@ TEST(TerminalReport, TellsOfClocksThatAreOff) {
   sample::AddClocks(&picture);
   sample::AddHopClocks(&picture, picture.entities.front().id);
   const std::string report = TerminalReport(picture, 100, false);
-  EXPECT_THAT(report, HasSubstr("  node-2 is 5 ms ahead of node-1, give or take 0.8 ms: its"));
-  EXPECT_THAT(report, HasSubstr("  pay-1 is 80.3 ms behind web-1, give or take 0.4 ms, as calls"));
+  EXPECT_THAT(report,
+              HasSubstr("  node-2 is 5 ms ahead of node-1, give or take 0.8 ms at most: its"));
+  EXPECT_THAT(report,
+              HasSubstr("  pay-1 is 80.3 ms behind web-1 (standard error 0.4 ms), as calls"));
   EXPECT_THAT(report, HasSubstr("  The clocks of 1 pair of hosts"));
   EXPECT_LE(LongestLine(report), 100u);
 }

@@ -215,9 +215,11 @@ class Terminal {
 
   void ShowIncident(const Incident& incident) {
     const telemetry::Diagnosis& d = incident.diagnosis;
-    const std::string state = incident.closed == 0 ? "OPEN" : "CLOSED";
-    Line(Bold(state + " since " + FormatTime(incident.opened) + "  " +
-              std::string(CertaintyName(d.certainty))));
+    const std::string opened = FormatTime(incident.opened);
+    const std::string state = incident.closed == 0
+                                  ? "OPEN since " + opened
+                                  : "CLOSED: from " + opened + " to " + FormatTime(incident.closed);
+    Line(Bold(state + "  " + std::string(CertaintyName(d.certainty))));
     Text(d.summary.empty() ? d.alert.text : d.summary);
     size_t cards = 0;
     double rest = 0, rest_unmeasured = 0;

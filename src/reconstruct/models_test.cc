@@ -193,6 +193,19 @@ TEST(Volume, MetricsAreTheTotalAndSpansTheFailureShare) {
   EXPECT_GT(all[1].i90.lower, 5);
 }
 
+TEST(Volume, OneThatSendsNoSpansSaysNothingOfHowOthersAreSampled) {
+  VolumeModel m;
+  Estimate e;
+  for (int i = 0; i < 30; ++i) {
+    Window untraced = Entity(kA), traced = Entity(kB);
+    AddMetrics(&untraced, 500);
+    AddSpans(&traced, 20, 0, 0.1, false);
+    e = Find(&m, Set({untraced, traced}, i), "call_volume", kB);
+  }
+  EXPECT_EQ(e.method, "spans");
+  EXPECT_EQ(e.value, 20);
+}
+
 TEST(Volume, ANeighbourWithoutMetricsBorrowsTheSamplingRate) {
   VolumeModel m;
   Estimate e;

@@ -7,6 +7,7 @@ namespace tomograph::reconstruct {
 namespace {
 constexpr double kKeep = 0.97;       // a window: half is forgotten after 23
 constexpr double kGone = 0.5;        // calls
+constexpr double kSilent = 0.01;     // spans that are remembered: it sends none any more
 constexpr double kPriorWindows = 5;  // that scatter like single coins
 constexpr double kOutlier =
     9;  // one window in which half of the spans got lost is no design effect
@@ -17,6 +18,7 @@ constexpr double kLikelyDiffer = 0.005;  // variance of log p between entities, 
 void SamplingRate::Learn(telemetry::EntityId entity, double seen, double total,
                          double total_variance) {
   if (!(total > 0)) return;
+  if (!(seen > 0) && !counts_.contains(entity)) return;
   seen = std::min(seen, total);
   Counts& c = counts_[entity];
   if (c.enough()) {
@@ -38,7 +40,7 @@ void SamplingRate::EndWindow() {
     c.total *= kKeep;
     c.scatter *= kKeep;
     c.windows *= kKeep;
-    at = c.total < kGone ? counts_.erase(at) : std::next(at);
+    at = c.total < kGone || c.seen < kSilent ? counts_.erase(at) : std::next(at);
   }
 }
 

@@ -24,8 +24,9 @@ class SamplingRate {
     double weight() const { return 1 / p; }
   };
 
-  /// `seen` of `total` calls of `entity` came as spans in a window. Call EndWindow after each
-  /// window.
+  /// `seen` of `total` calls of `entity` came as spans in a window. One that sends no spans, or
+  /// none any more, is not traced: it says nothing of how those are sampled that are. Call
+  /// EndWindow after each window.
   void Learn(telemetry::EntityId entity, double seen, double total, double total_variance);
   void EndWindow();
   /// The entity's own rate, else the caller's (samplers act on whole traces), else what all have in

@@ -574,13 +574,13 @@ describe('how sure and how whole', () => {
   test('clocks that are off are told in one line, and each with its bound under data quality', () =>
     withFixture('unknown', {}, async (page) => {
       const line = await page.locator('.headline .clocks').innerText();
-      assert.match(line, /^Clocks: pay-1 is 80\.3 ms behind web-1, give or take 0\.4 ms, .* 2 more under Data quality\.$/);
+      assert.match(line, /^Clocks: pay-1 is 80\.3 ms behind web-1 \(standard error 0\.4 ms\), .* 2 more under Data quality\.$/);
       const told = await quality(page).locator('details.clocks').innerText();
       assert.match(told, /node-1\s+the others are measured against it\s+raw/);
       assert.match(told, /node-2\s+node-1\s+\+5 ms ± 800 µs\s+corrected\s+\+2 ms at 09:00:42/);
       assert.match(told, /node-3\s+node-1\s+at most \+5 ms/);
       assert.match(told, /node-4\s+unknown/);
-      assert.match(told, /pay-1\s+web-1\s+−80\.3 ms ± 400 µs\s+found from the calls: a guess/);
+      assert.match(told, /pay-1\s+web-1\s+−80\.3 ms, standard error 400 µs\s+found from the calls: a guess/);
       assert.match(told, /pay-1\s+a host without a name\s+unknown\s+unknown: who sent the calls is not told/);
     }));
 

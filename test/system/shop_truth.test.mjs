@@ -288,8 +288,7 @@ describe('two services do not propagate trace context', () => {
   });
 
   test('the page\'s requests go through the services that do not propagate', async (t) => {
-    const tomograph = await Tomograph.start({ flags: ['--window', `${windowMs}ms`, '--lateness', '2s'] });
-    recording = mkdtempSync(join(tmpdir(), 'tomograph-test-'));
+    const tomograph = await Tomograph.start({ flags: ['--window', '2s', '--lateness', '2s'] });
     t.after(() => tomograph.stop());
     const live = await startShop({ otlpHttp: tomograph.otlp, otlpGrpc: `127.0.0.1:${tomograph.ports.grpc}`, rps: 30, seed: 6, noPropagation: deaf, propagationLeft: 0.05 });
     t.after(() => live.stop());

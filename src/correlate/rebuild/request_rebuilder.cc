@@ -170,11 +170,6 @@ struct RequestRebuilder::Impl {
     return at != refs.end() && at->second.undecided;
   }
 
-  /// Somebody put there what it took, so that it is no root.
-  static bool NamesQueue(const OpenSpan& span) {
-    return span.incoming() && span.peer != kNoEntity && !span.peer_is_address;
-  }
-
   static bool MayBeCalled(const OpenSpan& span, const OpenCalls& open, const LinkBook& links,
                           bool looked_for = false) {
     return span.incoming() && span.parent == 0 && links.Senders(span).empty() &&
@@ -185,7 +180,13 @@ struct RequestRebuilder::Impl {
     for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
       const OpenSpan& span = trace.joined.spans()[i];
       if (!trace.Leaves(i) || !span.incoming()) continue;
-      if (trace.joined.parent(i) != JoinedTrace::kNone) {
+      const int32_t up = trace.joined.parent(i);
+      const OpenSpan* parent =
+          up == JoinedTrace::kNone ? nullptr : &trace.joined.spans()[static_cast<size_t>(up)];
+      if (span.takes_from_queue() && SentByNoParent(span, parent) && links.Senders(span).empty() &&
+          !LookedFor(trace.id, span)) {
+        ++parents.from_queue;
+      } else if (parent != nullptr) {
         ++parents.by_id;
       } else if (span.parent != 0) {
         // It may have left before.
@@ -197,9 +198,7 @@ struct RequestRebuilder::Impl {
            : senders.front().maybe_forgotten ? parents.not_found
                                              : parents.lost);
       } else if (!LookedFor(trace.id, span)) {
-        ++(NamesQueue(span)                 ? parents.from_queue
-           : MayBeCalled(span, open, links) ? parents.not_looked_for
-                                            : parents.root);
+        ++(MayBeCalled(span, open, links) ? parents.not_looked_for : parents.root);
       }
     }
   }
@@ -208,7 +207,9 @@ struct RequestRebuilder::Impl {
   void MarkOpen(const LeavingTrace& trace, const OpenCalls& open, const LinkBook& links,
                 TraceShelf* on) {
     for (const OpenSpan& span : trace.joined.spans()) {
-      const bool from_queue = NamesQueue(span) && span.parent == 0 && links.Senders(span).empty();
+      // Somebody put there what it took, so that it is no root.
+      const bool from_queue =
+          span.takes_from_queue() && span.parent == 0 && links.Senders(span).empty();
       if (!from_queue && !MayBeCalled(span, open, links)) continue;
       if (LookedFor(trace.id, span)) continue;
       const SpanRef ref{trace.id, span.id};

@@ -125,7 +125,7 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
     if (span.links != 0) CountLinked(trace, i);
     if (span.takes_connection) CountTaking(trace, i);
     if (span.outgoing()) CountOutgoing(trace, i);
-    if (NamesSender(span)) unanswered_.push_back(TracedCall{span, trace_number_});
+    if (NamesSender(span, parent)) unanswered_.push_back(TracedCall{span, trace_number_});
     if (ended && !span.outgoing()) CountExclusive(trace, i);
     if (ended && IsCallOfItsService(span, parent) && !span.outgoing())
       steps_.Count(trace, i, *addresses_);
@@ -151,8 +151,8 @@ void CallCounter::CountJobs() {
 }
 
 /// A received span of which no id tells who sent it, but an address or a queue.
-bool CallCounter::NamesSender(const OpenSpan& span) const {
-  if (!span.incoming() || span.parent != 0 || span.peer == kNoEntity) return false;
+bool CallCounter::NamesSender(const OpenSpan& span, const OpenSpan* parent) const {
+  if (!span.incoming() || span.peer == kNoEntity || !SentByNoParent(span, parent)) return false;
   return span.peer_is_address || links_->Senders(span).empty();
 }
 

@@ -74,7 +74,7 @@ class CallCounter {
   void NoteOpen(const JoinedTrace& trace, size_t i);
   void TellOpen(const CallPlacer& placer);
 
-  bool NamesSender(const OpenSpan& span) const;
+  bool NamesSender(const OpenSpan& span, const OpenSpan* parent) const;
   bool SendsSpans(telemetry::EntityId entity) const { return senders_.count(entity) > 0; }
 
   std::unordered_set<telemetry::EntityId> senders_;

@@ -72,7 +72,19 @@ struct OpenSpan {
   bool incoming() const {
     return kind == telemetry::SpanKind::kServer || kind == telemetry::SpanKind::kConsumer;
   }
+  /// It names the queue that it took a message from.
+  bool takes_from_queue() const {
+    return incoming() && peer != telemetry::kNoEntity && !peer_is_address;
+  }
 };
+
+/// Does no parent tell who sent what was received? `parent`: null where it is not there. One that
+/// polls a queue does so below a span of its own, which sent nothing.
+inline bool SentByNoParent(const OpenSpan& received, const OpenSpan* parent) {
+  if (received.parent == 0) return true;
+  return received.takes_from_queue() && parent != nullptr && parent->service == received.service &&
+         !parent->incoming() && !parent->outgoing();
+}
 
 /// The spans of a trace as far as they started before some instant, ordered by id, each once.
 class JoinedTrace {

@@ -21,4 +21,4 @@ export const hopStates = {
   unknown: 'unknown: who sent the calls is not told',
 };
 
-export const aheadOnHop = (hop) => (hop.offset_ms === null ? 'unknown' : `${hop.offset_ms === 0 ? '0' : signed(hop.offset_ms)} ± ${give(hop.error_ms)}`);
+export const aheadOnHop = (hop) => (hop.offset_ms === null ? 'unknown' : `${hop.offset_ms === 0 ? '0' : signed(hop.offset_ms)}, standard error ${give(hop.error_ms)}`);
