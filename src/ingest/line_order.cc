@@ -1,27 +1,44 @@
 #include "ingest/line_order.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
-#include <vector>
 
 namespace tomograph::ingest {
 namespace {
 
 using telemetry::Format;
 
-/// The key that a line's time follows, and the unit of that time; empty: such files have no lines.
-struct TimeKey {
-  std::string_view key;
+/// What a line's times follow, and their unit; empty: such files have no lines with times.
+struct TimeKeys {
+  std::array<std::string_view, 2> keys;
   Nanos unit = 0;
 };
-TimeKey TimeKeyOf(Format format, ByteView line) {
+TimeKeys TimeKeysOf(Format format, ByteView line) {
   if (format == Format::kOtlpFile) {
+    const ByteView start = line.substr(0, 64);
+    const bool metrics = start.find("\"resourceMetrics\"") != ByteView::npos ||
+                         start.find("\"resource_metrics\"") != ByteView::npos;
     // Of a sample, the start is when its series began.
-    const bool metrics = line.substr(0, 64).find("\"resourceMetrics\"") != ByteView::npos;
-    return {metrics ? "\"timeUnixNano\"" : "imeUnixNano\"", 1};  // start, end, observed
+    if (metrics) return {{"\"timeUnixNano\"", "\"time_unix_nano\""}, 1};
+    return {{"imeUnixNano\"", "ime_unix_nano\""}, 1};  // start, end, observed
   }
-  if (format == Format::kJaeger) return {"\"startTime\"", kMicrosecond};
+  if (format == Format::kJaeger) return {{"\"startTime\"", ""}, kMicrosecond};
   return {};
+}
+
+/// The first that is one: an unset time is 0.
+std::optional<Nanos> TimeAfter(std::string_view key, Nanos unit, ByteView line) {
+  for (size_t at = line.find(key); at != ByteView::npos; at = line.find(key, at)) {
+    at = line.find_first_not_of(" :\"", at + key.size());
+    if (at == ByteView::npos) return std::nullopt;
+    int64_t value = 0;
+    Nanos nanos = 0;
+    const auto read = std::from_chars(line.data() + at, line.data() + line.size(), value);
+    if (read.ec == std::errc() && value > 0 && !__builtin_mul_overflow(value, unit, &nanos))
+      return nanos;
+  }
+  return std::nullopt;
 }
 
 /// But for `nth` of them.
@@ -34,31 +51,41 @@ Nanos Lowest(const std::deque<Nanos>& of, size_t nth) {
 
 }  // namespace
 
-bool HasLinesWithTimes(Format format) { return !TimeKeyOf(format, {}).key.empty(); }
+bool HasLinesWithTimes(Format format) { return TimeKeysOf(format, {}).unit > 0; }
 
 std::optional<Nanos> TimeOfLine(ByteView line, Format format) {
-  const TimeKey time = TimeKeyOf(format, line);
-  if (time.key.empty()) return std::nullopt;
-  size_t at = line.find(time.key);
-  if (at == ByteView::npos) return std::nullopt;
-  at = line.find_first_not_of(" :\"", at + time.key.size());
-  if (at == ByteView::npos) return std::nullopt;
-  int64_t value = 0;
-  Nanos nanos = 0;
-  const auto read = std::from_chars(line.data() + at, line.data() + line.size(), value);
-  if (read.ec != std::errc() || value <= 0 || __builtin_mul_overflow(value, time.unit, &nanos))
-    return std::nullopt;
-  return nanos;
+  const TimeKeys time = TimeKeysOf(format, line);
+  for (const std::string_view key : time.keys) {
+    if (key.empty()) continue;
+    if (const std::optional<Nanos> found = TimeAfter(key, time.unit, line)) return found;
+  }
+  return std::nullopt;
 }
 
 void LineOrder::Add(Nanos time) {
-  first_ = std::min(first_, time);
+  ++lines_;
+  behind_ += time < highest_ - kJumpBack;
+  highest_ = std::max(highest_, time);
+  lowest_.insert(std::upper_bound(lowest_.begin(), lowest_.end(), time), time);
+  if (lowest_.size() > kLowest) lowest_.pop_back();
   next_.push_back(time);
   if (next_.size() == kAhead) Judge();
 }
 
 void LineOrder::Finish() {
   while (!next_.empty()) Judge();
+  // Of so few lines none says what level the others are below.
+  if (lines_ < kBehind) broken_ |= 4 * behind_ > lines_;
+}
+
+Nanos LineOrder::first() const {
+  if (lowest_.empty()) return INT64_MIN;
+  // A clock that was wrong leaves a gap that nothing else of the file comes near.
+  for (size_t odd = std::min(lowest_.size() - 1, lines_ / 4); odd > 0; --odd) {
+    const Nanos gap = lowest_[odd] - lowest_[odd - 1];
+    if (gap > kHour && gap / 10 > highest_ - lowest_[odd]) return lowest_[odd];
+  }
+  return lowest_.front();
 }
 
 void LineOrder::Judge() {

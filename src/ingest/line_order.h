@@ -8,6 +8,7 @@
 #include <deque>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "base/byte_view.h"
 #include "base/nanotime.h"
@@ -17,8 +18,8 @@ namespace tomograph::ingest {
 
 inline constexpr Nanos kJumpBack = 10 * kSecond;  // records come in no strict order
 
-/// The first time in a line of the format; nothing when there is none, or the format has no lines
-/// with times.
+/// The first time in a line of the format that is not 0; nothing when there is none, or the format
+/// has no lines with times.
 std::optional<Nanos> TimeOfLine(ByteView line, telemetry::Format format);
 bool HasLinesWithTimes(telemetry::Format format);
 
@@ -28,18 +29,21 @@ class LineOrder {
   void Finish();
 
   bool broken() const { return broken_; }
-  /// The earliest time, also one of a wrong clock; INT64_MIN: none is known. After Finish.
-  Nanos first() const { return first_ == INT64_MAX ? INT64_MIN : first_; }
+  /// The earliest time, but for up to 7 odd lines, and a quarter, that a wrong clock sets apart by
+  /// more than an hour and ten times what all others span; INT64_MIN: none is known. After Finish.
+  Nanos first() const;
 
  private:
-  static constexpr size_t kAhead = 5, kBehind = 9;
+  static constexpr size_t kAhead = 5, kBehind = 9, kLowest = 8;
 
   void Judge();
 
   std::deque<Nanos> next_;  // not judged yet
   std::deque<Nanos> last_;
-  Nanos level_ = INT64_MIN + kJumpBack;  // that was reached
-  Nanos first_ = INT64_MAX;
+  Nanos level_ = INT64_MIN + kJumpBack;    // that was reached
+  std::vector<Nanos> lowest_;              // times, sorted
+  Nanos highest_ = INT64_MIN + kJumpBack;  // time
+  size_t lines_ = 0, behind_ = 0;          // of them, behind the highest before
   bool broken_ = false;
 };
 

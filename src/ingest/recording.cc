@@ -224,10 +224,12 @@ Result<std::unique_ptr<StreamDecoder>> NewDecoder(const RecordingFile& file,
   }
 }
 
-std::string Sentence(const DamagedLines& damaged) {
+/// Of lines that were sorted it is not known which of the damaged ones came first.
+std::string Sentence(const DamagedLines& damaged, bool sorted) {
   const std::string line = "line " + std::to_string(damaged.first) + ": " + damaged.why;
   if (damaged.count == 1) return "1 line could not be read, " + line;
-  return std::to_string(damaged.count) + " lines could not be read, the first is " + line;
+  return std::to_string(damaged.count) + " lines could not be read, " +
+         (sorted ? "one of them is " : "the first is ") + line;
 }
 
 void BreakOff(const RecordingFile& file, const Status& why, telemetry::LossLedger* ledger,
@@ -373,7 +375,8 @@ ReadingTroubles ReadRecording(const std::vector<RecordingFile>& files, const Dec
       if (progress) progress(total);
     };
     const Status status = ReadOne(file, context, sink, on_disk_bytes, &damaged);
-    if (damaged.count > 0) troubles.damaged.push_back(file.path + ": " + Sentence(damaged));
+    if (damaged.count > 0)
+      troubles.damaged.push_back(file.path + ": " + Sentence(damaged, file.run.has_value()));
     if (!status.ok()) BreakOff(file, status, context.ledger, &troubles);
   }
   return troubles;

@@ -1,4 +1,4 @@
-// Recording: a file or folder of recorded telemetry, read in the order of its names. What each file
+// Recording: a file or folder of recorded telemetry, read in the order of times. What each file
 // is, is found by looking at its first bytes (and, for CSV, at a mapping file beside it:
 // <name>.mapping.yaml); .gz is inflated on the way. Of JSON lines the first may be damaged: what
 // follows it tells.

@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "ingest/decoder_harness.h"
+#include "ingest/line_order.h"
 #include "net/inflate.h"
 
 namespace tomograph::ingest {
@@ -196,7 +197,7 @@ TEST_F(RecordingTest, TheSortedFileIsTheFile) {
     EXPECT_THAT(troubles.broken_off, IsEmpty());
     ASSERT_EQ(troubles.damaged.size(), 1u);
     EXPECT_THAT(troubles.damaged[0],
-                HasSubstr("12 lines could not be read, the first is line 9: "));
+                HasSubstr("12 lines could not be read, one of them is line 9: "));
     EXPECT_EQ(read, file.bytes) << "how far it is";
   }
 }
@@ -266,6 +267,41 @@ TEST_F(RecordingTest, NeitherAWrongClockNorTwoSendersAreDisorder) {
   Write("b.jsonl", OtlpAt(0));
   Write("c.prom", "# TYPE up gauge\nup 1\n");
   for (const RecordingFile& file : Ordered()) EXPECT_FALSE(file.run.has_value()) << file.path;
+}
+
+TEST_F(RecordingTest, AFileBeginsWhereItsOddLinesLeaveOff) {
+  std::string lines;
+  for (int s = 0; s < 30; ++s) {
+    lines += OtlpAt(s);
+    if (s % 10 == 5) lines += OtlpAt(-1'700'000'000 + 1);  // 1970
+  }
+  Write("a.jsonl", lines);
+  Write("b.jsonl", OtlpAt(0) + OtlpAt(30'000) + OtlpAt(60'000) + OtlpAt(90'000));  // few, none odd
+  for (const RecordingFile& file : Ordered()) {
+    EXPECT_FALSE(file.run.has_value()) << file.path;
+    EXPECT_EQ(file.first, 1'700'000'000 * kSecond) << file.path;
+  }
+}
+
+TEST_F(RecordingTest, FewLinesNewestFirstAreSortedToo) {
+  Write("a.jsonl", OtlpAt(180) + OtlpAt(120) + OtlpAt(60) + OtlpAt(0));
+  Write("b.jsonl", OtlpAt(60) + OtlpAt(0));
+  for (const RecordingFile& file : Ordered()) EXPECT_TRUE(file.run.has_value()) << file.path;
+}
+
+TEST(TimeOfLine, IsTheFirstThatIsSetHoweverItIsSpelt) {
+  constexpr auto kFile = Format::kOtlpFile;
+  EXPECT_EQ(
+      TimeOfLine(R"({"resourceSpans":[{"startTimeUnixNano":"7","endTimeUnixNano":"9"}]})", kFile),
+      7);
+  EXPECT_EQ(TimeOfLine(R"({"resource_spans":[{"start_time_unix_nano":"7"}]})", kFile), 7);
+  EXPECT_EQ(
+      TimeOfLine(R"({"resource_metrics":[{"start_time_unix_nano":5,"time_unix_nano":7}]})", kFile),
+      7);
+  EXPECT_EQ(
+      TimeOfLine(R"({"resourceLogs":[{"timeUnixNano":"0","observedTimeUnixNano":"7"}]})", kFile),
+      7);
+  EXPECT_EQ(TimeOfLine(R"({"resourceLogs":[{"timeUnixNano":"0"}]})", kFile), std::nullopt);
 }
 
 /// Cumulative series begin when their process does.
