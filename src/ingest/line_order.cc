@@ -41,6 +41,8 @@ std::optional<Nanos> TimeAfter(std::string_view key, Nanos unit, ByteView line) 
   return std::nullopt;
 }
 
+constexpr Nanos kYear = 365 * 24 * kHour;
+
 /// But for `nth` of them.
 Nanos Lowest(const std::deque<Nanos>& of, size_t nth) {
   std::vector<Nanos> times(of.begin(), of.end());
@@ -81,9 +83,10 @@ void LineOrder::Finish() {
 Nanos LineOrder::first() const {
   if (lowest_.empty()) return INT64_MIN;
   // A clock that was wrong leaves a gap that nothing else of the file comes near.
-  for (size_t odd = std::min(lowest_.size() - 1, lines_ / 4); odd > 0; --odd) {
+  for (size_t odd = std::min(lowest_.size() - 1, lines_ / 2); odd > 0; --odd) {
     const Nanos gap = lowest_[odd] - lowest_[odd - 1];
-    if (gap > kHour && gap / 10 > highest_ - lowest_[odd]) return lowest_[odd];
+    const bool apart = 4 * odd <= lines_ && gap > kHour && gap / 10 > highest_ - lowest_[odd];
+    if (apart || gap > kYear) return lowest_[odd];
   }
   return lowest_.front();
 }

@@ -29,8 +29,9 @@ class LineOrder {
   void Finish();
 
   bool broken() const { return broken_; }
-  /// The earliest time, but for up to 7 odd lines, and a quarter, that a wrong clock sets apart by
-  /// more than an hour and ten times what all others span; INT64_MIN: none is known. After Finish.
+  /// The earliest time, but for up to 7 odd lines that a wrong clock sets apart: by more than an
+  /// hour and ten times what all others span, a quarter of the lines at most, or by more than a
+  /// year, half of them. INT64_MIN: none is known. After Finish.
   Nanos first() const;
 
  private:

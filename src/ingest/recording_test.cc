@@ -277,6 +277,7 @@ TEST_F(RecordingTest, AFileBeginsWhereItsOddLinesLeaveOff) {
   }
   Write("a.jsonl", lines);
   Write("b.jsonl", OtlpAt(0) + OtlpAt(30'000) + OtlpAt(60'000) + OtlpAt(90'000));  // few, none odd
+  Write("c.jsonl", OtlpAt(-1'700'000'000 + 1) + OtlpAt(0));
   for (const RecordingFile& file : Ordered()) {
     EXPECT_FALSE(file.run.has_value()) << file.path;
     EXPECT_EQ(file.first, 1'700'000'000 * kSecond) << file.path;
