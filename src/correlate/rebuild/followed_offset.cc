@@ -260,7 +260,9 @@ void FollowedOffset::Count(std::span<const CallTime> received, const Reading& re
   for (size_t i = 0; i < received.size(); ++i) {
     if (!reading.as_expected && reading.LineOf(i) == reading.lines.size()) continue;
     ++explained_;
-    last_explained_ = std::max(last_explained_, at_ + FromSeconds(received[i].start));
+    // A call may say that it began at any time; it is of this slot.
+    const double start = std::clamp(received[i].start, -ToSeconds(kLookBack), ToSeconds(kSlot));
+    last_explained_ = std::max(last_explained_, at_ + FromSeconds(start));
   }
 }
 
