@@ -68,39 +68,27 @@ Shift ShiftOf(const CaseView& view, const std::vector<double>& values, Quantity 
   return s;
 }
 
-// A counter of restarts, or an uptime that fell, or a start time that rose. Who died tells nothing
-// of it before it lives again: that there was none is known only of one that speaks as often as
-// before.
+// Who died tells nothing of it before it lives again: that there was no restart is known only of
+// one that speaks as often as before.
 void CountRestarts(const CaseView& view, int entity, EntityEvidence* e) {
-  const auto count = [&](Quantity q, auto&& is_restart) {
-    const CaseSeries* s = view.Find(entity, q);
-    if (s == nullptr) return false;
-    const std::vector<Nanos>& times = view.incident().times;
-    double last = std::nan("");
-    int newest = -1, end = 0, usual_gap = 1;
-    for (int i = 0; i < view.steps(); ++i) {
-      const double v = s->values[At(i)];
-      if (view.IsDuring(i)) end = i;
-      if (std::isfinite(v)) {
-        if (newest >= 0 && view.IsBefore(i)) usual_gap = std::max(usual_gap, i - newest);
-        newest = i;
-      }
-      // What happened in a stretch that is left out is not of this case.
-      if (i > 0 && times[At(i)] - times[At(i - 1)] >= 2 * view.incident().step) last = std::nan("");
-      if (!std::isfinite(v)) continue;
-      if (std::isfinite(last)) {
-        const double n = is_restart(last, v);
-        (view.IsBefore(i) ? e->restarts_before : e->restarts) += n;
-      }
-      last = v;
-    }
-    return e->restarts > 0 || (newest >= 0 && end - newest <= usual_gap);
-  };
-  const auto risen = [](double a, double b) { return std::max(0.0, b - a); };
-  const auto fell = [](double a, double b) { return b < a ? 1.0 : 0.0; };
-  const auto later = [](double a, double b) { return b > a + 0.5 ? 1.0 : 0.0; };
-  e->restarts_known = count(Quantity::kRestarts, risen) || count(Quantity::kUptime, fell) ||
-                      count(Quantity::kStartTime, later);
+  const CaseSeries* s = view.Find(entity, Quantity::kRestarts);
+  if (s == nullptr) return;
+  const std::vector<Nanos>& times = view.incident().times;
+  double last = std::nan("");
+  int newest = -1, end = 0, usual_gap = 1;
+  for (int i = 0; i < view.steps(); ++i) {
+    const double v = s->values[At(i)];
+    if (view.IsDuring(i)) end = i;
+    // What happened in a stretch that is left out is not of this case.
+    if (i > 0 && times[At(i)] - times[At(i - 1)] >= 2 * view.incident().step) last = std::nan("");
+    if (!std::isfinite(v)) continue;
+    if (newest >= 0 && view.IsBefore(i)) usual_gap = std::max(usual_gap, i - newest);
+    newest = i;
+    if (std::isfinite(last))
+      (view.IsBefore(i) ? e->restarts_before : e->restarts) += std::max(0.0, v - last);
+    last = v;
+  }
+  e->restarts_known = e->restarts > 0 || (newest >= 0 && end - newest <= usual_gap);
 }
 
 // One that spoke before and is not heard now, or comes and goes. The sparse have their gaps anyway.
