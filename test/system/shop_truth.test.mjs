@@ -162,11 +162,13 @@ describe('two hosts have wrong clocks', () => {
       if (clock.bound_ms === null || clock.as_of_ms < shop.clocks.since_ms + settling) continue;
       const ofWindow = calls.filter(({ at }) => Math.abs(at - clock.as_of_ms) <= windowMs / 2);
       const left = leftByCalls(ofWindow, clock.reference, clock.host);
-      if (Number.isFinite(left)) ratios.set(clock.host, [...ratios.get(clock.host) ?? [], { ratio: clock.bound_ms / left, left }]);
+      if (Number.isFinite(left)) ratios.set(clock.host, [...ratios.get(clock.host) ?? [], { ratio: clock.bound_ms / left, left, at: clock.as_of_ms }]);
     }
     assert.ok(ratios.size >= hosts.length - 1);
     for (const [host, of] of ratios) {
       assert.ok(of.length > 5);
+      const last = of.reduce((a, b) => (b.at > a.at ? b : a));
+      assert.ok(last.ratio * last.left < Math.max(5, 2.5 * last.left), `${host}: a bound of ${last.ratio * last.left} ms says little`);
       const { ratio, left } = of.sort((a, b) => a.ratio - b.ratio)[Math.floor(of.length / 2)];
       t.diagnostic(`${host}: ± ${rounded(ratio * left, 2)} ms where calls leave ± ${rounded(left, 2)}, in the median of ${of.length} windows`);
       // That a clock may have stepped unseen, at any time of the window, costs half of its calls.
