@@ -53,9 +53,14 @@ struct DamagedLines {
   uint64_t first = 0;  // number of the line in which the first begins, from 1
   std::string why;     // of the first
   void Add(uint64_t line, std::string_view reason) {
-    if (count++ > 0) return;
+    if (count++ > 0 && line >= first) return;
     first = line;
     why = reason;
+  }
+  void Add(const DamagedLines& others) {
+    if (others.count == 0) return;
+    Add(others.first, others.why);
+    count += others.count - 1;
   }
 };
 
@@ -67,8 +72,9 @@ class StreamDecoder {
   virtual Status Push(ByteView chunk, const BatchSink& sink) = 0;
   /// The stream has ended: hands out what is left.
   virtual Status Finish(const BatchSink& sink) = 0;
-  /// So far; each is in the ledger too. Formats that are not made of lines have none.
-  virtual DamagedLines damaged() const { return {}; }
+  /// Since it was last asked; each is in the ledger too. Formats that are not made of lines have
+  /// none.
+  virtual DamagedLines TakeDamaged() { return {}; }
 };
 
 }  // namespace tomograph::ingest

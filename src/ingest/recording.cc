@@ -224,12 +224,10 @@ Result<std::unique_ptr<StreamDecoder>> NewDecoder(const RecordingFile& file,
   }
 }
 
-/// Of lines that were sorted it is not known which of the damaged ones came first.
-std::string Sentence(const DamagedLines& damaged, bool sorted) {
+std::string Sentence(const DamagedLines& damaged) {
   const std::string line = "line " + std::to_string(damaged.first) + ": " + damaged.why;
   if (damaged.count == 1) return "1 line could not be read, " + line;
-  return std::to_string(damaged.count) + " lines could not be read, " +
-         (sorted ? "one of them is " : "the first is ") + line;
+  return std::to_string(damaged.count) + " lines could not be read, the first is " + line;
 }
 
 void BreakOff(const RecordingFile& file, const Status& why, telemetry::LossLedger* ledger,
@@ -238,12 +236,21 @@ void BreakOff(const RecordingFile& file, const Status& why, telemetry::LossLedge
   troubles->broken_off.push_back(file.path + ": " + why.message());
 }
 
-/// The number in its file of the `nth` line of the run, from 1.
-uint64_t NumberOfLine(const SortedRun& run, uint64_t nth) {
-  RunReader reader(run);
-  while (nth > 0 && reader.Next()) --nth;
-  return reader.line().number;
-}
+/// Which line of its file a line of a run is. Reads the run once more, as far as it is asked.
+class LineNumbers {
+ public:
+  explicit LineNumbers(const SortedRun& run) : reader_(run) {}
+  /// Of the `nth` line, from 1; no less than the last one asked for.
+  uint64_t Of(uint64_t nth) {
+    for (; at_ < nth && reader_.Next(); ++at_) {
+    }
+    return reader_.line().number;
+  }
+
+ private:
+  RunReader reader_;
+  uint64_t at_ = 0;
+};
 
 Status ReadRun(const SortedRun& run, const std::function<bool(ByteView line)>& on_line) {
   RunReader reader(run);
@@ -262,8 +269,16 @@ Status ReadOne(const RecordingFile& file, const DecodeContext& context, const Ba
     sink(std::move(batch));
   };
   Status pushed;
+  std::optional<LineNumbers> numbers;
+  if (file.run) numbers.emplace(*file.run);
+  const auto take_damaged = [&] {
+    DamagedLines lines = (*decoder)->TakeDamaged();
+    if (numbers && lines.count > 0) lines.first = numbers->Of(lines.first);
+    damaged->Add(lines);
+  };
   const auto push = [&](ByteView text) {
     pushed = (*decoder)->Push(text, named);
+    take_damaged();
     return pushed.ok();
   };
   bool begins = true;
@@ -274,8 +289,7 @@ Status ReadOne(const RecordingFile& file, const DecodeContext& context, const Ba
   const Status read = file.run ? ReadRun(*file.run, push) : ReadPieces(file.path, push_piece);
   TG_RETURN_IF_ERROR(pushed);
   const Status finished = (*decoder)->Finish(named);  // also what came before a broken .gz's damage
-  *damaged = (*decoder)->damaged();
-  if (file.run && damaged->count > 0) damaged->first = NumberOfLine(*file.run, damaged->first);
+  take_damaged();
   TG_RETURN_IF_ERROR(finished);
   return read;
 }
@@ -375,8 +389,7 @@ ReadingTroubles ReadRecording(const std::vector<RecordingFile>& files, const Dec
       if (progress) progress(total);
     };
     const Status status = ReadOne(file, context, sink, on_disk_bytes, &damaged);
-    if (damaged.count > 0)
-      troubles.damaged.push_back(file.path + ": " + Sentence(damaged, file.run.has_value()));
+    if (damaged.count > 0) troubles.damaged.push_back(file.path + ": " + Sentence(damaged));
     if (!status.ok()) BreakOff(file, status, context.ledger, &troubles);
   }
   return troubles;

@@ -197,9 +197,26 @@ TEST_F(RecordingTest, TheSortedFileIsTheFile) {
     EXPECT_THAT(troubles.broken_off, IsEmpty());
     ASSERT_EQ(troubles.damaged.size(), 1u);
     EXPECT_THAT(troubles.damaged[0],
-                HasSubstr("12 lines could not be read, one of them is line 9: "));
+                HasSubstr("12 lines could not be read, the first is line 9: "));
     EXPECT_EQ(read, file.bytes) << "how far it is";
   }
+}
+
+TEST_F(RecordingTest, TheFirstDamagedLineOfASortedFileIsTheLowest) {
+  std::string text;
+  for (int s = 100; s > 0; --s)
+    text += s == 90 || s == 50 ? "{\"broken\": " + std::to_string(s) + "\n" : OtlpAt(s);
+  Write("a.jsonl", text);
+  DecoderHarness harness;
+  ReadingTroubles troubles;
+  const auto files = FindRecording(folder_.string(), nullptr);
+  ASSERT_TRUE(files.ok());
+  const auto ordered = InOrderOfTime(
+      *files, harness.context.ledger, [](uint64_t) {}, &troubles);
+  ASSERT_TRUE(ordered.at(0).run.has_value());
+  troubles.Add(ReadRecording(ordered, harness.context, Into(&harness), nullptr));
+  EXPECT_THAT(troubles.damaged,
+              ElementsAre(HasSubstr("2 lines could not be read, the first is line 11: ")));
 }
 
 TEST_F(RecordingTest, OfABrokenFileWhatCameBeforeIsSorted) {

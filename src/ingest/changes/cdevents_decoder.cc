@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "ingest/attribute_writer.h"
 #include "ingest/changes/artifact.h"
@@ -206,7 +207,7 @@ class LinesDecoder : public StreamDecoder {
     HandOut(sink);
     return Status::Ok();
   }
-  DamagedLines damaged() const override { return damaged_; }
+  DamagedLines TakeDamaged() override { return std::exchange(damaged_, {}); }
 
  private:
   void OnObject(JsonSplitter::Found found, ByteView text, const BatchSink& sink) {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ingest/attribute_writer.h"
@@ -387,7 +388,7 @@ class JaegerDecoder : public StreamDecoder {
     HandOut(sink);
     return Status::Ok();
   }
-  DamagedLines damaged() const override { return damaged_; }
+  DamagedLines TakeDamaged() override { return std::exchange(damaged_, {}); }
 
  private:
   void OnDocument(JsonSplitter::Found found, ByteView text, const BatchSink& sink) {

@@ -4,6 +4,8 @@
 #include <protozero/exception.hpp>
 #include <protozero/pbf_writer.hpp>
 
+#include <utility>
+
 #include "ingest/otlp/json_transcriber.h"
 #include "ingest/otlp/signals.h"
 
@@ -135,7 +137,7 @@ class LinesDecoder : public StreamDecoder {
     HandOut(sink);
     return Status::Ok();
   }
-  DamagedLines damaged() const override { return damaged_; }
+  DamagedLines TakeDamaged() override { return std::exchange(damaged_, {}); }
 
  private:
   // A line is a request, and holds many records. This is as much as the HTTP listener takes.
