@@ -157,22 +157,24 @@ describe('two hosts have wrong clocks', () => {
     // How long calls take hangs on the machine, and so does what they leave; what is made of it does not.
     await shop.stop();
     const calls = callsBetweenHosts(recording);
-    const ratios = new Map();
+    const windows = new Map();
     for (const clock of told.values()) {
       if (clock.bound_ms === null || clock.as_of_ms < shop.clocks.since_ms + settling) continue;
       const ofWindow = calls.filter(({ at }) => Math.abs(at - clock.as_of_ms) <= windowMs / 2);
       const left = leftByCalls(ofWindow, clock.reference, clock.host);
-      if (Number.isFinite(left)) ratios.set(clock.host, [...ratios.get(clock.host) ?? [], { ratio: clock.bound_ms / left, left, at: clock.as_of_ms }]);
+      // Half a width against half a width: the bound itself is the longer side of the estimate.
+      const half = (clock.most_ms - clock.least_ms) / 2;
+      if (Number.isFinite(left)) windows.set(clock.host, [...windows.get(clock.host) ?? [], { half, left, bound: clock.bound_ms, at: clock.as_of_ms }]);
     }
-    assert.ok(ratios.size >= hosts.length - 1);
-    for (const [host, of] of ratios) {
+    assert.ok(windows.size >= hosts.length - 1);
+    for (const [host, of] of windows) {
       assert.ok(of.length > 5);
-      const last = of.reduce((a, b) => (b.at > a.at ? b : a));
-      assert.ok(last.ratio * last.left < Math.max(5, 2.5 * last.left), `${host}: a bound of ${last.ratio * last.left} ms says little`);
-      const { ratio, left } = of.sort((a, b) => a.ratio - b.ratio)[Math.floor(of.length / 2)];
-      t.diagnostic(`${host}: ± ${rounded(ratio * left, 2)} ms where calls leave ± ${rounded(left, 2)}, in the median of ${of.length} windows`);
+      const { bound, left: leftLast } = of.reduce((a, b) => (b.at > a.at ? b : a));
+      assert.ok(bound < Math.max(5, 2.5 * leftLast), `${host}: a bound of ${bound} ms says little`);
+      const { half, left } = of.sort((a, b) => a.half / a.left - b.half / b.left)[Math.floor(of.length / 2)];
+      t.diagnostic(`${host}: ± ${rounded(half, 2)} ms where calls leave ± ${rounded(left, 2)}, in the median of ${of.length} windows`);
       // That a clock may have stepped unseen, at any time of the window, costs half of its calls.
-      assert.ok(ratio < 2.5, `${host}: bounds are ${rounded(ratio)} times as wide as its calls leave`);
+      assert.ok(half < 2 * left, `${host}: bounds are ${rounded(half / left)} times as wide as its calls leave`);
     }
   });
 });
