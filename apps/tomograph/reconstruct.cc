@@ -242,7 +242,7 @@ int Reconstruct(const Options& options) {
   FILE* const beside = options.json ? stderr : stdout;
   for (const std::string& file : result->troubles.broken_off)
     std::fprintf(beside, "broken off: %s\n", file.c_str());
-  for (const std::string& file : result->troubles.damaged)
+  for (const std::string& file : result->troubles.Sentences())
     std::fprintf(beside, "damaged: %s\n", file.c_str());
   if (!options.report.empty()) {
     if (const Status written = report.Write(publish::HtmlReport(picture)); !written.ok())

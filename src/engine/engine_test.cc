@@ -214,7 +214,7 @@ TEST(Merge, FilesThatHadToWaitTooLongAreTold) {
     const ingest::ReadingTroubles troubles = MergeRecording(*found, context, take, nullptr);
     EXPECT_EQ(late > 0, files > 256);
     EXPECT_EQ(spans, 2u * kEach * static_cast<size_t>(files)) << "they are read all the same";
-    return troubles.damaged;
+    return troubles.Sentences();
   };
   EXPECT_THAT(merge(256), testing::IsEmpty());
   EXPECT_THAT(merge(270), testing::ElementsAre(testing::HasSubstr(
@@ -484,7 +484,7 @@ TEST(RecordedRun, ADamagedFileCostsWhatLiesBehindItsDamage) {
   EXPECT_NE(result->troubles.broken_off[0].find("a.jsonl.gz: the compressed"), std::string::npos);
   EXPECT_NE(result->troubles.broken_off[1].find("b.csv: CSV has no column 'm'"), std::string::npos);
   EXPECT_EQ(result->picture->broken_off_files, result->troubles.broken_off);
-  EXPECT_EQ(result->picture->damaged_files, result->troubles.damaged);
+  EXPECT_EQ(result->picture->damaged_files, result->troubles.Sentences());
   uint64_t spans = 0, lost_messages = 0;
   for (const auto& row : result->picture->loss) {
     EXPECT_TRUE(row.balanced());

@@ -175,9 +175,8 @@ ingest::ReadingTroubles MergeRecording(const std::vector<ingest::RecordingFile>&
     });
     if (lanes.empty()) {
       if (next_file < files.size()) continue;
-      if (!late.empty()) troubles.damaged.push_back(OpenedLate(late));
+      if (!late.empty()) troubles.out_of_order.push_back(OpenedLate(late));
       std::sort(troubles.broken_off.begin(), troubles.broken_off.end());
-      std::sort(troubles.damaged.begin(), troubles.damaged.end());
       return troubles;
     }
     TimeRange believable = recorded.Believable();

@@ -44,7 +44,7 @@ Status SomethingWasKept(const telemetry::LossLedger& ledger, const std::string& 
   }
   for (const std::string& file : troubles.broken_off) why += "; " + file;
   std::string message = path + ": nothing in it can be kept (" + why + ")";
-  for (const std::string& file : troubles.damaged) message += "; " + file;
+  for (const std::string& file : troubles.Sentences()) message += "; " + file;
   return Status::InvalidArgument(std::move(message));
 }
 
@@ -120,7 +120,7 @@ Result<RecordedResult> ReconstructRecording(
   picture->source = path;
   picture->loss = ledger.Rows();
   picture->broken_off_files = result.troubles.broken_off;
-  picture->damaged_files = result.troubles.damaged;
+  picture->damaged_files = result.troubles.Sentences();
   result.picture = std::move(picture);
   return result;
 }

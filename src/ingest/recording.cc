@@ -37,6 +37,16 @@ std::string StartOf(const std::string& path) {
   return start;
 }
 
+/// Nothing, or a .gz of nothing: rotated before anything was written.
+bool IsEmpty(const std::string& path) {
+  std::error_code error;
+  if (fs::file_size(path, error) == 0) return !error;
+  bool empty = true;
+  const Status read =
+      ReadPieces(path, [&](ByteView piece, size_t) { return empty = piece.empty(); });
+  return read.ok() && empty;
+}
+
 /// The same of what follows the first line, if that ends within the largest record.
 std::string StartBehindFirstLine(const std::string& path) {
   std::string start;
@@ -318,6 +328,7 @@ Result<std::vector<RecordingFile>> FindRecording(const std::string& path,
   std::vector<RecordingFile> files;
   for (const fs::path& file : found) {
     if (file.string().ends_with(kMappingSuffix)) continue;  // part of its CSV file
+    if (IsEmpty(file.string())) continue;
     if (const std::optional<Format> format = FormatOf(file)) {
       RecordingFile entry;
       entry.path = file.string();
@@ -354,8 +365,9 @@ std::vector<RecordingFile> InOrderOfTime(const std::vector<RecordingFile>& files
     const auto on_disk_bytes = [&](size_t disk_bytes) { progress(total += disk_bytes); };
     const Result<std::vector<SortedRun>> runs = SortLines(file, &spill, on_disk_bytes, &read);
     if (!runs.ok()) {
-      troubles->damaged.push_back(file.path + ": its lines are not in the order of their times, " +
-                                  "and are read so: " + runs.status().message());
+      troubles->out_of_order.push_back(file.path +
+                                       ": its lines are not in the order of their times, " +
+                                       "and are read so: " + runs.status().message());
       ordered.push_back(std::move(file));
       continue;
     }
@@ -374,7 +386,15 @@ std::vector<RecordingFile> InOrderOfTime(const std::vector<RecordingFile>& files
 
 void ReadingTroubles::Add(const ReadingTroubles& others) {
   broken_off.insert(broken_off.end(), others.broken_off.begin(), others.broken_off.end());
-  damaged.insert(damaged.end(), others.damaged.begin(), others.damaged.end());
+  out_of_order.insert(out_of_order.end(), others.out_of_order.begin(), others.out_of_order.end());
+  for (const auto& [path, lines] : others.damaged) damaged[path].Add(lines);
+}
+
+std::vector<std::string> ReadingTroubles::Sentences() const {
+  std::vector<std::string> sentences = out_of_order;
+  for (const auto& [path, lines] : damaged) sentences.push_back(path + ": " + Sentence(lines));
+  std::sort(sentences.begin(), sentences.end());
+  return sentences;
 }
 
 ReadingTroubles ReadRecording(const std::vector<RecordingFile>& files, const DecodeContext& context,
@@ -389,7 +409,7 @@ ReadingTroubles ReadRecording(const std::vector<RecordingFile>& files, const Dec
       if (progress) progress(total);
     };
     const Status status = ReadOne(file, context, sink, on_disk_bytes, &damaged);
-    if (damaged.count > 0) troubles.damaged.push_back(file.path + ": " + Sentence(damaged));
+    if (damaged.count > 0) troubles.damaged[file.path].Add(damaged);
     if (!status.ok()) BreakOff(file, status, context.ledger, &troubles);
   }
   return troubles;

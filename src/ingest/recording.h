@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,7 +25,8 @@ struct RecordingFile {
 };
 
 /// What would be read, or kNotFound / kInvalidArgument saying what was looked for. Files that are
-/// no telemetry (README, truth.json, ...) are left out and named in `ignored`.
+/// no telemetry (README, truth.json, ...) are left out and named in `ignored`. Empty ones are left
+/// out.
 Result<std::vector<RecordingFile>> FindRecording(const std::string& path,
                                                  std::vector<std::string>* ignored);
 
@@ -33,18 +35,23 @@ struct ReadingTroubles {
   /// "PATH: why", of files that were not read to their end: what came before the damage is kept,
   /// what lies behind it is counted as one lost message.
   std::vector<std::string> broken_off;
-  /// "PATH: 3 lines could not be read, the first is line 17: why", of files of JSON lines; each is
-  /// counted as a lost message, and all others are kept.
-  std::vector<std::string> damaged;
+  /// By path, of files of JSON lines; each line is counted as a lost message, and all others are
+  /// kept.
+  std::map<std::string, DamagedLines> damaged;
+  /// "PATH: why", of files that could not be read in the order of their records' times.
+  std::vector<std::string> out_of_order;
 
-  /// Adds those of other files, which were read for themselves.
+  /// Adds those of other files, or of other parts of the same, which were read for themselves.
   void Add(const ReadingTroubles& others);
+  /// `damaged`, as "PATH: 3 lines could not be read, the first is line 17: why", and what is out of
+  /// order; by path.
+  std::vector<std::string> Sentences() const;
 };
 
 /// The files as each can be read in the order of its records, by the times at which they begin.
 /// Looks at the first time of each line of JSON lines. A file whose lines are not in order
 /// (LineOrder) is sorted into runs, which take as much room in a temporary file as it does
-/// inflated; where that cannot be had it is read as it lies, and is among the damaged. Other
+/// inflated; where that cannot be had it is read as it lies, and is told as out of order. Other
 /// formats (one Jaeger document over many lines, too) are taken as they lie, and come first. Costs
 /// one pass over the bytes, of what is sorted two. `progress`: the bytes of files that were sorted.
 std::vector<RecordingFile> InOrderOfTime(const std::vector<RecordingFile>& files,

@@ -59,7 +59,7 @@ class RecordingTest : public testing::Test {
         *files, harness->context,
         [&](telemetry::Batch&& b) { harness->batches.push_back(std::move(b)); },
         [this](uint64_t bytes) { progress_ = bytes; });
-    damaged_ = std::move(troubles.damaged);
+    damaged_ = troubles.Sentences();
     return std::move(troubles.broken_off);
   }
 
@@ -195,9 +195,8 @@ TEST_F(RecordingTest, TheSortedFileIsTheFile) {
     EXPECT_EQ(sorted.SpellLedger(), whole.SpellLedger());
     EXPECT_THAT(whole.SpellLedger(), HasSubstr("otlp_file span received=12000 accepted=12000"));
     EXPECT_THAT(troubles.broken_off, IsEmpty());
-    ASSERT_EQ(troubles.damaged.size(), 1u);
-    EXPECT_THAT(troubles.damaged[0],
-                HasSubstr("12 lines could not be read, the first is line 9: "));
+    EXPECT_THAT(troubles.Sentences(),
+                ElementsAre(HasSubstr("12 lines could not be read, the first is line 9: ")));
     EXPECT_EQ(read, file.bytes) << "how far it is";
   }
 }
@@ -215,8 +214,51 @@ TEST_F(RecordingTest, TheFirstDamagedLineOfASortedFileIsTheLowest) {
       *files, harness.context.ledger, [](uint64_t) {}, &troubles);
   ASSERT_TRUE(ordered.at(0).run.has_value());
   troubles.Add(ReadRecording(ordered, harness.context, Into(&harness), nullptr));
-  EXPECT_THAT(troubles.damaged,
+  EXPECT_THAT(troubles.Sentences(),
               ElementsAre(HasSubstr("2 lines could not be read, the first is line 11: ")));
+}
+
+TEST_F(RecordingTest, OfAFileInSeveralRunsTheDamageIsToldOnce) {
+  auto spill = SpillFile::Make();
+  ASSERT_TRUE(spill.ok());
+  LineSorter sorter(*spill, 2'000);
+  for (int s = 0; s < 60; ++s) {
+    const std::string line = s % 20 == 3 ? "{" : OtlpAt(s).substr(0, OtlpAt(s).size() - 1);
+    ASSERT_TRUE(sorter.Add(60 - s, static_cast<uint64_t>(s) + 1, line).ok());
+  }
+  const auto runs = sorter.Finish();
+  ASSERT_TRUE(runs.ok());
+  ASSERT_GT(runs->size(), 3u);
+  RecordingFile file;
+  file.path = "a.jsonl";
+  std::vector<RecordingFile> ordered;
+  for (const SortedRun& run : *runs) {
+    file.run = run;
+    ordered.push_back(file);
+  }
+  DecoderHarness harness;
+  ReadingTroubles troubles;
+  for (const RecordingFile& run : ordered)
+    troubles.Add(ReadRecording({run}, harness.context, Into(&harness), nullptr));
+  EXPECT_THAT(troubles.Sentences(),
+              ElementsAre(HasSubstr("a.jsonl: 3 lines could not be read, the first is line 4: ")));
+}
+
+TEST_F(RecordingTest, AnEmptyFileIsNoTrouble) {
+  Write("a.jsonl", std::string(kOtlp) + "\n");
+  Write("b.jsonl", "");
+  Write("c.jsonl.gz", *net::Gzip(""));
+  Write("d.jsonl.gz", "");
+  Write("e.csv", "");
+  Write("e.mapping.yaml", "time: t\nmetric: m\nvalue: v\n");
+  Write("f.csv", "");
+  Write("g.jsonl.gz", net::Gzip(kOtlp)->substr(0, 12));  // cut off before anything
+  std::vector<std::string> ignored;
+  const auto files = FindRecording(folder_.string(), &ignored);
+  ASSERT_TRUE(files.ok());
+  ASSERT_EQ(files->size(), 1u);
+  EXPECT_THAT(Relative({files->front().path}), ElementsAre("a.jsonl"));
+  EXPECT_THAT(Relative(ignored), ElementsAre("g.jsonl.gz"));
 }
 
 TEST_F(RecordingTest, OfABrokenFileWhatCameBeforeIsSorted) {
@@ -245,7 +287,7 @@ TEST_F(RecordingTest, WithoutRoomToSortAFileIsReadAsItLies) {
   ReadingTroubles troubles;
   const auto ordered = Ordered(&harness, &troubles);
   ::unsetenv("TMPDIR");
-  EXPECT_THAT(troubles.damaged, ElementsAre(HasSubstr("not in the order of their times")));
+  EXPECT_THAT(troubles.out_of_order, ElementsAre(HasSubstr("not in the order of their times")));
   ReadRecording(ordered, harness.context, Into(&harness), nullptr);
   EXPECT_EQ(harness.SpellLedger(), "otlp_file span received=600 accepted=600\n");
 }
@@ -364,7 +406,7 @@ TEST_F(RecordingTest, TellsFilesApartAndOrdersThem) {
                                            "m.prom", "sub/m.txt", "values.csv"));
   EXPECT_THAT(formats, ElementsAre(Format::kCdEvents, Format::kJaeger, Format::kOtlpFile,
                                    Format::kOpenMetrics, Format::kOpenMetrics, Format::kCsv));
-  EXPECT_THAT(Relative(ignored), ElementsAre("README.md", "empty", "truth.json", "unmapped.csv"));
+  EXPECT_THAT(Relative(ignored), ElementsAre("README.md", "truth.json", "unmapped.csv"));
 }
 
 TEST_F(RecordingTest, ReadsAllOfItAndSaysHowFarItIs) {
