@@ -389,7 +389,7 @@ struct Correlator::Impl {
       t.cut_off = cut_off;
       t.come = come;
       KeepSent(t);
-      requests.Take(t, missing_joins, open_calls, placer, links);
+      requests.Take(t, missing_joins, open_calls, placer, links, calls.servers());
     });
     // By their own clocks, as they came, spans may have ended earlier.
     links.Forget(before == INT64_MAX ? before : before - 2 * options.window_length);
@@ -438,6 +438,7 @@ struct Correlator::Impl {
     const CallCounter::Joins joins = calls.Count(&traces, &addresses, &placer, links, &windows,
                                                  &hearing, &missing_joins, &open_calls);
     missing_joins.CloseWindow();
+    placer.passed_on().CloseWindow();
     open_calls.CloseWindow(windows.start(), windows.end());
     AddMetrics(&windows, &hearing);
     AddArrivedTo(&windows);
@@ -516,9 +517,8 @@ struct Correlator::Impl {
                                    const WindowBuilder& windows) {
     CallPlacer::Call call;
     call.teller = subject.entity;
-    call.other = subject.peer;
     call.by_address = subject.peer_is_address;
-    call.home = subject.home;
+    call.other = call.by_address ? placer.KeyOf(subject.address) : subject.peer;
     call.from = windows.start();
     call.to = windows.end() - 1;
     const CallPlacer::Place place = placer.Find(call, [&](EntityId caller, EntityId callee) {
@@ -531,7 +531,7 @@ struct Correlator::Impl {
     if (place.later) {
       placer.Later(call, EdgeWitness::kClientMetrics, sight, {windows.start(), windows.end()});
     } else {
-      placer.CountUnplaced(static_cast<uint64_t>(sight.records));
+      placer.CountUnplaced(call, static_cast<uint64_t>(sight.records));
     }
     return {};
   }
@@ -621,6 +621,9 @@ void Correlator::Finish(const std::function<void(WindowSet&&)>& sink) {
 
 std::vector<telemetry::Edge> Correlator::Edges() const { return impl_->edges.Edges(); }
 std::set<EntityId> Correlator::OwnerUnknown() const { return impl_->placer.OwnerUnknown(); }
+std::vector<std::pair<std::string, uint64_t>> Correlator::Unplaced() const {
+  return impl_->placer.UnplacedAt();
+}
 Nanos Correlator::newest() const { return impl_->newest == Impl::kNever ? 0 : impl_->newest; }
 Correlator::Limits Correlator::limits() const {
   Limits limits = impl_->limits;

@@ -58,6 +58,9 @@ class Correlator {
   std::vector<telemetry::Edge> Edges() const;
   /// Entities that stand for an address at which nobody was ever seen to answer.
   std::set<telemetry::EntityId> OwnerUnknown() const;
+  /// Addresses that calls went to which are in no edge, and how many, the most first. Of no more
+  /// addresses than CallPlacer keeps.
+  std::vector<std::pair<std::string, uint64_t>> Unplaced() const;
   const ClockModel& clocks() const;
   const RequestRebuilder& requests() const;
   /// Every join by inference, as it is decided; before the first Add.

@@ -203,6 +203,7 @@ void Analysis::Fill(telemetry::Picture* picture) const {
   picture->entities = identities_->entities.All();
   picture->edges = correlator_.Edges();
   picture->owner_unknown = correlator_.OwnerUnknown();
+  picture->unplaced_calls = correlator_.Unplaced();
   picture->accuracy = holdout_.Scores();
   picture->clocks = correlator_.clocks().Clocks();
   picture->clock_findings = correlator_.clocks().Findings();

@@ -776,6 +776,14 @@ TEST_F(ApiTest, AFragmentIsNotCalledWhole) {
   EXPECT_EQ(listed()["probability"], .8) << "that it begins there is inferred";
   request.left_out = 1;
   EXPECT_EQ(listed()["wholeness"], "incomplete");
+  request.left_out = 0;
+  request.unanswered = 1;
+  request.spans.front().unanswered_by = request.spans.front().service;
+  EXPECT_EQ(listed()["wholeness"], "incomplete") << "the other side of a call is not here";
+  EXPECT_EQ(listed()["unanswered_calls"], 1);
+  const std::string id = listed()["id"];
+  const Json span = Answer("/api/v1/requests/" + id)["spans"][0];
+  EXPECT_EQ(span["unanswered_by"], span["service_name"]);
 }
 
 TEST_F(ApiTest, StatusSaysHowParentsAndClocksAreKnown) {

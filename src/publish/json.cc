@@ -362,7 +362,12 @@ Json TopologyOf(const Picture& picture, const std::vector<telemetry::Edge>& edge
                     {"last_seen_ms", Time(edge.last_seen)},
                     {"figures", FiguresJson(figures.Of({edge.callee, edge.caller}))}});
   }
-  return {{"nodes", std::move(nodes)}, {"edges", std::move(list)}};
+  Json unplaced = Json::array();
+  for (const auto& [address, calls] : picture.unplaced_calls)
+    unplaced.push_back({{"address", address}, {"calls", calls}});
+  return {{"nodes", std::move(nodes)},
+          {"edges", std::move(list)},
+          {"unplaced_calls", std::move(unplaced)}};
 }
 
 }  // namespace

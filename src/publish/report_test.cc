@@ -59,6 +59,14 @@ TEST(TerminalReport, SaysWhatIsBrokenHowSureAndWhatToCheck) {
   EXPECT_LE(LongestLine(report), 100u);
 }
 
+TEST(TerminalReport, SaysOfWhichWindowItsTableIs) {
+  const Picture picture = NormalPicture();
+  const std::string report = TerminalReport(picture, 80, false);
+  EXPECT_THAT(report, HasSubstr("In the 5 s from " + FormatTime(NewestWholeWindow(picture)) +
+                                ", the newest window that is whole:\nservice "));
+  EXPECT_LE(LongestLine(report), 80u);
+}
+
 TEST(TerminalReport, NearlyAllParentsAreNotAll) {
   Picture picture = IncidentPicture();
   picture.parents = {.by_id = 99'999, .lost = 1};
@@ -180,7 +188,11 @@ TEST(TerminalReport, TellsOfCallsThatAreLaidToNobodyKnown) {
   const std::string report = TerminalReport(picture, 200, false);
   EXPECT_THAT(report, HasSubstr("Calls to nobody known: "));
   EXPECT_THAT(report, HasSubstr("to " + EntityNames(picture).Name(callee) + ". No service was"));
-  EXPECT_THAT(report, HasSubstr("12 calls are in no edge"));
+  EXPECT_THAT(report, HasSubstr("12 calls are in no edge: whose address they went to is not known "
+                                "for sure."));
+  picture.unplaced_calls = {{"10.0.0.9:80", 7}, {"10.0.0.8:80", 3}, {"a:80", 1}, {"b:80", 1}};
+  EXPECT_THAT(TerminalReport(picture, 200, false),
+              HasSubstr("for sure (10.0.0.9:80: 7, 10.0.0.8:80: 3, a:80: 1, and 1 more)."));
 }
 
 TEST(TerminalReport, WhatIsCountedHasNoInterval) {

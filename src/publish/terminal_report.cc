@@ -301,6 +301,10 @@ class Terminal {
   void ShowServices(const Incident* incident) {
     const FigureTable figures(picture_);
     const size_t name_width = std::min<size_t>(width_ - 66, 30);
+    if (const Nanos newest = NewestWholeWindow(picture_); newest > 0) {
+      Line("In the " + Short(ToSeconds(picture_.window_length)) + " s from " + FormatTime(newest) +
+           ", the newest window that is whole:");
+    }
     Line(Bold(Pad("service", name_width) +
               "   calls/s   errors       p50       p99  in flight [90 %]"));
     size_t missing = 0, silent = 0, trouble_left = 0;
@@ -447,8 +451,13 @@ class Terminal {
     const auto unplaced = picture_.self.find("unplaced_calls_total");
     if (unplaced == picture_.self.end() || unplaced->second < 1) return;
     const auto count = static_cast<uint64_t>(unplaced->second);
-    Text(std::to_string(count) + (count == 1 ? " call is" : " calls are") +
-         " in no edge: whose address they went to is not known for sure.");
+    std::string text = std::to_string(count) + (count == 1 ? " call is" : " calls are") +
+                       " in no edge: whose address they went to is not known for sure";
+    const auto& at = picture_.unplaced_calls;
+    for (size_t i = 0; i < std::min(at.size(), kAddresses); ++i)
+      text += (i > 0 ? ", " : " (") + at[i].first + ": " + std::to_string(at[i].second);
+    if (at.size() > kAddresses) text += ", and " + std::to_string(at.size() - kAddresses) + " more";
+    Text(text + (at.empty() ? "." : ")."));
   }
 
   void ShowQuality() {

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/nanotime.h"
@@ -78,6 +79,9 @@ struct Picture {
   std::vector<Entity> entities;
   std::vector<Edge> edges;
   std::set<EntityId> owner_unknown;  // entities that stand for an address of nobody that was seen
+  /// Calls that are in no edge, since it is not known for sure whose the address is that they went
+  /// to: by address, the most first. Not all, where these are many.
+  std::vector<std::pair<std::string, uint64_t>> unplaced_calls;
   std::vector<Nanos> window_starts;
   std::vector<TimeLine> lines;
   std::vector<Estimate> estimates;           // ordered by state, entity, caller, detail, start

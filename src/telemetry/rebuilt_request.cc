@@ -46,7 +46,8 @@ std::string_view WholenessName(Wholeness w) {
 
 Wholeness WholenessOf(const RebuiltRequest& request) {
   if (request.root().basis == JoinBasis::kUnknown) return Wholeness::kFragment;
-  return request.lost + request.left_out > 0 ? Wholeness::kIncomplete : Wholeness::kComplete;
+  const bool all = request.lost + request.left_out + request.unanswered == 0;
+  return all ? Wholeness::kComplete : Wholeness::kIncomplete;
 }
 
 }  // namespace tomograph::telemetry

@@ -46,6 +46,8 @@ struct RebuiltSpan {
   uint64_t id = 0;
   EntityId service = kNoEntity;
   EntityId peer = kNoEntity;
+  EntityId unanswered_by = kNoEntity;  // of a call: who sends spans of what it receives, while none
+                                       // of this call is here
   std::string operation;
   SpanKind kind = SpanKind::kUnspecified;
   bool failed = false;
@@ -75,6 +77,7 @@ struct RebuiltSpan {
 struct RebuiltRequest {
   std::vector<RebuiltSpan> spans;  // the root first, parents before their children, those by start
   uint32_t by_id = 0, inferred = 0, lost = 0;  // joins by id and by inference; spans that are lost
+  uint32_t unanswered = 0;                     // calls of which the other side is not here
   bool failed = false;                         // the root failed
   uint32_t left_out = 0;                       // spans beyond what one request may show
   double probability = 1;  // that all inferred joins, and that it begins here, are right, were they
@@ -86,7 +89,7 @@ struct RebuiltRequest {
 /// How much of a request is here, as far as its own spans tell.
 enum class Wholeness : uint8_t {
   kComplete,    // nothing is known to be missing
-  kIncomplete,  // spans of it are lost, or left out
+  kIncomplete,  // spans of it are lost, left out, or the other side of a call
   kFragment,    // what caused it was not found: a part of some request
 };
 std::string_view WholenessName(Wholeness w);  // "complete", "incomplete", "fragment"

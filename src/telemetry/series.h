@@ -40,11 +40,12 @@ struct Series {
   // Filled by normalize/: what the series measures, of what, in base units (value * scale).
   Quantity quantity = Quantity::kOther;
   Statistic statistic = Statistic::kValue;
-  EntityId entity = kNoEntity;   // whose quantity it is
-  EntityId peer = kNoEntity;     // for client-side metrics: the callee
-  bool peer_is_address = false;  // its AddressKey, since nothing else names it
-  double scale = 1;              // to base units: seconds, bytes, shares of 1
-  Share share = kOurselves;      // of its resource
+  EntityId entity = kNoEntity;           // whose quantity it is
+  EntityId peer = kNoEntity;             // for client-side metrics: the callee
+  bool peer_is_address = false;          // its AddressKey, since nothing else names it
+  StringId peer_address = kEmptyString;  // then: that address
+  double scale = 1;                      // to base units: seconds, bytes, shares of 1
+  Share share = kOurselves;              // of its resource
 };
 /// Had one of its names no room?
 bool HasOverflow(const Series& series);

@@ -47,6 +47,11 @@ int Within(const AddressClaims::Call& call, Nanos earlier, const Requests& reque
   return found;
 }
 
+template <typename Request>
+bool InReach(const AddressClaims::Call& call, const Request& request) {
+  return call.network == 0 || call.network == request.network;
+}
+
 /// Leaves so many of them, spread evenly.
 void Thin(size_t most, std::vector<AddressClaims::Call>* calls) {
   const size_t n = calls->size();
@@ -110,7 +115,8 @@ void AddressClaims::Explain() {
     if (call.callee == kNoEntity || call.callee == call.caller || of == requests_.end()) continue;
     Requests& requests = of->second;
     const int i = Within(call, 0, requests, [&](int r) {
-      return requests[static_cast<size_t>(r)].explained_by == kNoEntity;
+      const Request& request = requests[static_cast<size_t>(r)];
+      return request.explained_by == kNoEntity && InReach(call, request);
     });
     if (i >= 0) requests[static_cast<size_t>(i)].explained_by = call.address;
   }
@@ -129,7 +135,7 @@ AddressClaims::Fit AddressClaims::FitOf(const std::vector<Call>& calls, EntityId
   const auto may = [&](int i) {
     const Request& r = requests[static_cast<size_t>(i)];
     const bool elsewhere = r.explained_by != kNoEntity && r.explained_by != calls.front().address;
-    return !elsewhere && !taken[static_cast<size_t>(i)];
+    return !elsewhere && !taken[static_cast<size_t>(i)] && InReach(calls.front(), r);
   };
   for (const Call& call : calls) {
     if (call.caller == service) continue;

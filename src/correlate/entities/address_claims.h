@@ -55,13 +55,16 @@ class AddressClaims {
     telemetry::EntityId callee = telemetry::kNoEntity;  // as far as that is known by now
     bool open = false;  // of the address' owner there was no word in the window
     Nanos start = 0, end = 0;
-    Nanos slack = 0;  // that the times may be off by, against those of others
+    Nanos slack = 0;       // that the times may be off by, against those of others
+    uint32_t network = 0;  // which it does not leave, as all calls to this address; 0: it may
   };
   /// A call that nobody's span is known to answer, and that ended in the window at hand.
   void Add(const Call& call) { calls_.push_back(call); }
-  /// A received request that names no parent, likewise.
-  void AddRequest(telemetry::EntityId service, Nanos start, Nanos end, Nanos slack) {
-    requests_[service].push_back({start, end, slack, telemetry::kNoEntity});
+  /// A received request that names no parent, likewise. `network`: in which it may have been called
+  /// from its own host; 0: it was not.
+  void AddRequest(telemetry::EntityId service, Nanos start, Nanos end, Nanos slack,
+                  uint32_t network = 0) {
+    requests_[service].push_back({start, end, slack, network, telemetry::kNoEntity});
   }
   /// The window [from, to) has passed. `heard`: did the service send spans in it?
   /// `may`: told of every service that calls may go to of which nobody can say where they go.
@@ -74,6 +77,7 @@ class AddressClaims {
  private:
   struct Request {
     Nanos start, end, slack;
+    uint32_t network;
     telemetry::EntityId explained_by;  // an address or name
   };
   struct Pair {

@@ -78,18 +78,6 @@ struct Export {
   }
 };
 
-SeriesReader::Subject SubjectOf(const Series& series, const telemetry::Interner& strings) {
-  SeriesReader::Subject subject{series.entity, series.peer, series.peer_is_address,
-                                telemetry::kNoEntity};
-  if (!series.peer_is_address) return subject;
-  for (const auto& [name, value] : series.labels) {
-    const std::string_view key = strings.Get(name);
-    if (key == "server.address" || key == "net.peer.name")
-      subject.home = telemetry::HomeKey(strings.Get(value));
-  }
-  return subject;
-}
-
 struct KnownSeries {
   const Series* series = nullptr;
   SeriesMeaning meaning;
@@ -295,7 +283,8 @@ struct SeriesReader::Impl {
     if (s.series == nullptr) {
       s.series = &identities->series.Get(id);
       s.meaning = MeaningOf(*s.series, identities->strings);
-      s.subject = SubjectOf(*s.series, identities->strings);
+      s.subject = {s.series->entity, s.series->peer, s.series->peer_is_address,
+                   s.series->peer_address};
       const auto key = std::pair(s.series->resource, s.series->metric);
       const auto at = export_of.try_emplace(key, static_cast<uint32_t>(exports.size())).first;
       if (at->second == exports.size()) exports.emplace_back();

@@ -39,8 +39,8 @@ class SeriesReader {
   struct Subject {
     telemetry::EntityId entity = telemetry::kNoEntity;
     telemetry::EntityId peer = telemetry::kNoEntity;
-    bool peer_is_address = false;                     // then it is an AddressKey,
-    telemetry::EntityId home = telemetry::kNoEntity;  // and this the HomeKey of its host
+    bool peer_is_address = false;  // then it is the AddressKey of
+    telemetry::StringId address = telemetry::kEmptyString;
     auto operator<=>(const Subject&) const = default;
   };
 

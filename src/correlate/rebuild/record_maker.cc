@@ -41,6 +41,10 @@ const std::vector<MadeRecord>& RecordMaker::Make(const LeavingTrace& trace,
     if ((!trace.Leaves(i) && !above_meeting_[i]) || span.service == kNoEntity) continue;
     if (span.incoming()) {
       Received(trace, i, missing, placer, links);
+      if (!trace.Leaves(i)) continue;
+      const auto call = placer.passed_on().CallOf(trace.joined, i);
+      if (call && placer.passed_on().ReachesAny(*call))
+        SentTo(placer.CalleeOf(*call), false, trace, i, *call, missing);
     } else if (span.outgoing() && !span.takes_connection && !HasInnerCall(trace.joined, i)) {
       Sent(trace, i, missing, placer);
     }
@@ -97,7 +101,8 @@ void RecordMaker::Arrived(const LeavingTrace& trace, size_t i, int32_t caller,
                           const CallPlacer& placer, const LinkBook& links) {
   const OpenSpan& span = trace.joined.spans()[i];
   CallRecord record = RecordOf(trace.id, span, SpanPart::kArrived);
-  record.peer = placer.CallerOf(span);
+  record.peer =
+      placer.passed_on().BehindProxy(span) ? PassedOn::ProxyOf(span) : placer.CallerOf(span);
   if (caller != JoinedTrace::kNone) {
     const OpenSpan& sent = trace.joined.spans()[static_cast<size_t>(caller)];
     record.known_parent = RecordId(trace.id, sent.id, SpanPart::kSent);
@@ -123,13 +128,19 @@ void RecordMaker::Sent(const LeavingTrace& trace, size_t i, const MissingJoins& 
       made_.push_back({record, SpanPart::kCall, i, way.top, !way.found, kNoEntity});
   }
   if (!trace.Leaves(i)) return;
-  const EntityId callee = answer != nullptr ? answer->service : placer.CalleeOf(span);
+  SentTo(answer != nullptr ? answer->service : placer.CalleeOf(span), answer != nullptr, trace, i,
+         span, missing);
+}
+
+void RecordMaker::SentTo(EntityId callee, bool answered, const LeavingTrace& trace, size_t i,
+                         const OpenSpan& call, const MissingJoins& missing) {
   const bool told = callee != kNoEntity && missing.IntoOpen(callee);
-  if (answer == nullptr && span.peer != kNoEntity)
-    unanswered_.push_back({i, told ? callee : kNoEntity});
+  if (!answered && call.peer != kNoEntity) unanswered_.push_back({call, told ? callee : kNoEntity});
   if (!told) return;
-  made_.push_back({RecordOf(trace.id, span, SpanPart::kSent, callee), SpanPart::kSent, i, i, false,
-                   span.peer_is_address ? span.peer : kNoEntity});
+  CallRecord record = RecordOf(trace.id, call, SpanPart::kSent, callee);
+  if (call.incoming()) record.peer = call.peer;  // each host's proxy is another caller
+  made_.push_back(
+      {record, SpanPart::kSent, i, i, false, call.peer_is_address ? call.peer : kNoEntity});
 }
 
 }  // namespace tomograph::correlate

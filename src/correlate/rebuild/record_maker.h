@@ -4,7 +4,8 @@
 //                       (missing_joins.h); a call that ids place below a request says so
 //   into a service      its callers' calls and what it received, where joins into it are missing
 //                       in doubt also what was received where calls may have gone that cannot be
-//                       placed: who sent it is not known then, and not nobody
+//                       placed: who sent it is not known then, and not nobody. What a proxy with
+//                       an access log alone received is its call, too (requests/passed_on.h)
 //   above a meeting     several calls of a trace reach services that lose the context: what ids
 //                       tell of who stands above them, although no join is missing there. One of
 //                       these calls may wait for the others (linking/join_model.h)
@@ -35,9 +36,9 @@ struct MadeRecord {
 
 class RecordMaker {
  public:
-  /// An outgoing span that nobody's span answers.
+  /// A call that nobody's span answers.
   struct Unanswered {
-    size_t span = 0;
+    OpenSpan call;
     telemetry::EntityId told_to = telemetry::kNoEntity;  // into whom it was told of
   };
 
@@ -58,6 +59,8 @@ class RecordMaker {
                const LinkBook& links);
   void Sent(const LeavingTrace& trace, size_t i, const MissingJoins& missing,
             const CallPlacer& placer);
+  void SentTo(telemetry::EntityId callee, bool answered, const LeavingTrace& trace, size_t i,
+              const OpenSpan& call, const MissingJoins& missing);
 
   std::vector<MadeRecord> made_;
   std::vector<Unanswered> unanswered_;

@@ -157,6 +157,51 @@ TEST_F(RequestParents, ThatNobodyCalledIsToldAsSurelyAsItIsInferred) {
   EXPECT_GT(inferred, 0u);
 }
 
+TEST_F(RequestParents, ACallWithoutItsOtherSideIsIncomplete) {
+  Traffic(60, 20, {});
+  std::map<uint64_t, bool> answered;  // by shop's call
+  for (Made& m : made_) {
+    if (m.service != pay_) continue;
+    m.lost = m.parent % 2 == 0;
+    answered[m.parent] = !m.lost;
+  }
+  const uint64_t query = NewId();  // a database sends no spans
+  Put({{5, 1},
+       NewId(),
+       0,
+       now_,
+       now_ + kMillisecond,
+       SpanKind::kServer,
+       web_,
+       kNoEntity,
+       "GET /x"});
+  Put({{5, 1},
+       query,
+       made_.back().id,
+       now_,
+       now_ + kMillisecond,
+       SpanKind::kClient,
+       web_,
+       ids_.entities.FindOrAdd(EntityKind::kDatabase, "", "db"),
+       "GET"});
+  Run();
+  std::map<bool, size_t> seen;
+  for (const auto& request : requests().Recent()) {
+    const bool all = std::all_of(request->spans.begin(), request->spans.end(), [&](const auto& s) {
+      const auto call = answered.find(s.id);
+      const bool lacks = call != answered.end() && !call->second;
+      EXPECT_EQ(s.unanswered_by, lacks ? pay_ : kNoEntity);
+      return !lacks;
+    });
+    EXPECT_EQ(telemetry::WholenessOf(*request),
+              all ? telemetry::Wholeness::kComplete : telemetry::Wholeness::kIncomplete);
+    EXPECT_EQ(request->unanswered, all ? 0u : 1u);
+    ++seen[all];
+  }
+  EXPECT_GT(seen[false], 0u);
+  EXPECT_GT(seen[true], 0u);
+}
+
 TEST_F(RequestParents, WhoseParentNeverCameIsNotByIdAndNoRoot) {
   Traffic(60, 20, {.lose_shop_client = .2});
   Run();

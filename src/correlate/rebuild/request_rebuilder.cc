@@ -81,6 +81,8 @@ RebuilderOptions::RebuilderOptions() {
 }
 
 struct RequestRebuilder::Impl {
+  using Servers = RequestRebuilder::Servers;
+
   /// A record of the linker's, as what it was made from.
   struct Ref {
     SpanRef span;
@@ -112,7 +114,9 @@ struct RequestRebuilder::Impl {
   // ---- what comes in ----
 
   void Take(const LeavingTrace& trace, const MissingJoins& missing, const OpenCalls& open,
-            const CallPlacer& placer, const LinkBook& links) {
+            const CallPlacer& placer, const LinkBook& links, const Servers& serve) {
+    known_places = &placer;
+    servers = &serve;
     lost_spans.Learn(trace);
     for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
       if (trace.Leaves(i) && trace.joined.parent(i) != JoinedTrace::kNone) ++totals.by_id;
@@ -120,15 +124,14 @@ struct RequestRebuilder::Impl {
     static const std::vector<MadeRecord> kNone;
     const bool looks = missing.any() || missing.any_unclear();
     const auto& records = looks ? maker.Make(trace, missing, placer, links) : kNone;
-    known_places = &placer;
     if (looks) {
-      for (const RecordMaker::Unanswered& u : maker.unanswered())
-        strays.Add({trace.joined.spans()[u.span], u.told_to});
+      for (const RecordMaker::Unanswered& u : maker.unanswered()) strays.Add({u.call, u.told_to});
     }
     const bool all_leave = AllLeave(trace);
     const bool known = (all_leave ? judged.erase(trace.id) : judged.count(trace.id)) > 0;
     const bool linked = links.in_use() && LinkedParents::Concern(trace, links);
-    if (records.empty() && !linked && shelf.traces().count(trace.id) == 0) {
+    const bool may_be_answered = !all_leave && !known && Wanted(trace) && AwaitsAnswer(trace);
+    if (records.empty() && !linked && !may_be_answered && shelf.traces().count(trace.id) == 0) {
       CountParents(trace, open, links);
       if (!known) TakeAsItIs(trace, open, links, all_leave);
       return;
@@ -287,8 +290,41 @@ struct RequestRebuilder::Impl {
     return link;
   }
 
+  /// What a proxy passed on stays on its host: what came from elsewhere was none of it.
+  bool IsImpossible(uint64_t sent, uint64_t arrived) const {
+    const auto from = refs.find(sent), to = refs.find(arrived);
+    if (from == refs.end() || to == refs.end()) return false;
+    const ShelvedSpan* call = shelf.Find(from->second.span);
+    const ShelvedSpan* received = shelf.Find(to->second.span);
+    return call != nullptr && received != nullptr && call->span.incoming() &&
+           !PassedOn::MayBe(call->span, received->span);
+  }
+
+  /// The same among those that are possible.
+  Link AmongPossible(Link link) const {
+    if (link.by_id) return link;
+    std::vector<Link::Choice> possible{{link.request, link.posterior}};
+    possible.insert(possible.end(), link.others.begin(), link.others.end());
+    float excluded = 0;
+    for (Link::Choice& choice : possible) {
+      if (choice.posterior <= 0 || !IsImpossible(choice.request, link.call)) continue;
+      excluded += choice.posterior;
+      choice = {};
+    }
+    if (excluded == 0) return link;
+    std::stable_sort(possible.begin(), possible.end(),
+                     [](const auto& a, const auto& b) { return a.posterior > b.posterior; });
+    for (Link::Choice& choice : possible)
+      choice.posterior = std::min(1.f, choice.posterior / std::max(1e-6f, 1 - excluded));
+    link.request = possible.front().request;
+    link.posterior = possible.front().posterior;
+    link.others = {};
+    std::copy(possible.begin() + 1, possible.end(), link.others.begin());
+    return link;
+  }
+
   void DecideHop(const Link& decided) {
-    const Link link = Likeliest(decided);
+    const Link link = Likeliest(AmongPossible(decided));
     Decide(link);
     Release(link);
   }
@@ -329,7 +365,7 @@ struct RequestRebuilder::Impl {
     double elsewhere = 1;
     const bool all = strays.ForEachHolding(received->span, [&](const StrayCalls::Stray& stray) {
       if (stray.told_to != call.service)
-        elsewhere *= 1 - known_places->MayBeOf(stray.call, call.service);
+        elsewhere *= 1 - known_places->MayBeOf(stray.call, received->span);
       return elsewhere > 0;
     });
     return all ? elsewhere : 0;
@@ -439,6 +475,23 @@ struct RequestRebuilder::Impl {
 
   // ---- what is shown ----
 
+  /// Who was called and sends spans of what it receives.
+  EntityId AnswererOf(const OpenSpan& call) const {
+    if (call.peer == kNoEntity || known_places == nullptr) return kNoEntity;
+    const EntityId callee = known_places->CalleeOf(call);
+    return callee != call.service && servers->count(callee) > 0 ? callee : kNoEntity;
+  }
+
+  /// Is there a call that is not answered, and of which the answer may still come?
+  bool AwaitsAnswer(const LeavingTrace& trace) const {
+    for (size_t i = 0; i < trace.joined.spans().size(); ++i) {
+      const OpenSpan& call = trace.joined.spans()[i];
+      if (trace.Leaves(i) || call.kind != telemetry::SpanKind::kClient) continue;
+      if (trace.joined.children(i).empty() && AnswererOf(call) != kNoEntity) return true;
+    }
+    return false;
+  }
+
   bool Wanted(const LeavingTrace& trace) const {
     for (const OpenSpan& span : trace.joined.spans()) {
       if (span.parent != 0) continue;
@@ -454,7 +507,7 @@ struct RequestRebuilder::Impl {
     all.before = INT64_MAX;
     alone.Add(all);
     MarkOpen(all, open, links, &alone);
-    RequestTrees trees(alone, lost_spans, strings);
+    RequestTrees trees(alone, lost_spans, strings, answerer);
     Show(trees.RootedIn(trace.id), alone);
   }
 
@@ -477,7 +530,7 @@ struct RequestRebuilder::Impl {
     if (settled.empty()) return;
     std::vector<TraceId> gone;
     {
-      RequestTrees trees(shelf, lost_spans, strings);
+      RequestTrees trees(shelf, lost_spans, strings, answerer);
       for (const TraceId id : settled) {
         if (!shelf.traces().at(id).shown) Show(trees.RootedIn(id), shelf);
         shelf.traces().at(id).shown = true;
@@ -539,6 +592,8 @@ struct RequestRebuilder::Impl {
   std::multiset<Nanos> held_ends;
   StrayCalls strays;
   const CallPlacer* known_places = nullptr;  // of the traces that were taken
+  const Servers* servers = nullptr;          // likewise
+  const RequestTrees::Answerer answerer = [this](const OpenSpan& call) { return AnswererOf(call); };
   TraceShelf shelf;
   LinkedParents linked_parents;
   LostSpans lost_spans;
@@ -563,9 +618,9 @@ RequestRebuilder::~RequestRebuilder() = default;
 
 void RequestRebuilder::OnJoin(JoinSink sink) { impl_->on_join = std::move(sink); }
 void RequestRebuilder::Take(const LeavingTrace& trace, const MissingJoins& missing,
-                            const OpenCalls& open, const CallPlacer& placer,
-                            const LinkBook& links) {
-  impl_->Take(trace, missing, open, placer, links);
+                            const OpenCalls& open, const CallPlacer& placer, const LinkBook& links,
+                            const Servers& servers) {
+  impl_->Take(trace, missing, open, placer, links, servers);
 }
 void RequestRebuilder::Advance(Nanos until) { impl_->Advance(until); }
 void RequestRebuilder::Finish() { impl_->Finish(); }

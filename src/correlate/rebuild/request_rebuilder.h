@@ -25,6 +25,7 @@
 
 #include <functional>
 #include <memory>
+#include <unordered_set>
 #include <vector>
 
 #include "correlate/linking/request_linker.h"
@@ -67,9 +68,12 @@ class RequestRebuilder {
 
   /// Every inferred join, as it is decided.
   void OnJoin(JoinSink sink);
-  /// One of the traces that leave with a window. `placer` outlives it.
+  using Servers = std::unordered_set<telemetry::EntityId>;
+
+  /// One of the traces that leave with a window. `servers`: who has ever sent spans of servers.
+  /// That and `placer` outlive it.
   void Take(const LeavingTrace& trace, const MissingJoins& missing, const OpenCalls& open,
-            const CallPlacer& placer, const LinkBook& links);
+            const CallPlacer& placer, const LinkBook& links, const Servers& servers);
   /// All spans that ended before `until` have been taken.
   void Advance(Nanos until);
   /// No more traces will come.

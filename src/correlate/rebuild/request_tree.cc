@@ -55,8 +55,8 @@ bool IsRoot(const ShelvedTrace& trace, const ShelvedSpan& s) {
 }  // namespace
 
 RequestTrees::RequestTrees(const TraceShelf& shelf, const LostSpans& lost_spans,
-                           const telemetry::Interner& strings)
-    : shelf_(shelf), lost_spans_(lost_spans), strings_(strings) {
+                           const telemetry::Interner& strings, Answerer answerer)
+    : shelf_(shelf), lost_spans_(lost_spans), strings_(strings), answerer_(std::move(answerer)) {
   for (const auto& [id, trace] : shelf_.traces()) {
     for (const ShelvedSpan& s : trace.spans) {
       if (s.above.decided()) joined_below_[s.above.parent].push_back({id, s.span.id});
@@ -224,6 +224,21 @@ RebuiltSpan RequestTrees::SpanOfLost(const SpanRef& ref, const LostSpan& lost) {
   return out;
 }
 
+telemetry::EntityId RequestTrees::UnansweredBy(const Node& node,
+                                               const std::vector<Node>& children) const {
+  if (node.lost) return telemetry::kNoEntity;
+  const OpenSpan& call = shelf_.Find(node.ref)->span;
+  if (call.kind != telemetry::SpanKind::kClient || call.failed || call.takes_connection)
+    return telemetry::kNoEntity;
+  for (const Node& child : children) {
+    if (child.lost) return telemetry::kNoEntity;
+    const OpenSpan& span = shelf_.Find(child.ref)->span;
+    if (span.incoming() || span.outgoing() || span.service != call.service)
+      return telemetry::kNoEntity;
+  }
+  return answerer_(call);
+}
+
 RebuiltRequest RequestTrees::Build(const Node& root) {
   struct Open {
     Node node;
@@ -256,8 +271,10 @@ RebuiltRequest RequestTrees::Build(const Node& root) {
       request.probability *= span.none;
     }
     const auto at = static_cast<int32_t>(request.spans.size());
+    const std::vector<Node> children = Children(next.node);
+    span.unanswered_by = UnansweredBy(next.node, children);
+    if (span.unanswered_by != telemetry::kNoEntity) ++request.unanswered;
     request.spans.push_back(std::move(span));
-    std::vector<Node> children = Children(next.node);
     std::vector<std::pair<Nanos, size_t>> order;
     for (size_t i = 0; i < children.size(); ++i) order.emplace_back(SpanOf(children[i]).start, i);
     std::sort(order.rbegin(), order.rend());  // the last in goes first

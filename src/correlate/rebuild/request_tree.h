@@ -1,9 +1,12 @@
 // RequestTrees: from shelved traces and their joins to whole requests, with lost spans in place.
 // Made for one pass over the shelf; reads it only. A span stands in one request. Where ids run in a
 // circle, the span of it that starts first is shown as a root whose parent was not found. What is
-// left out for its number is not shown.
+// left out for its number is not shown. A client's span that somebody should have answered, with
+// nothing that was received or called below it, has lost its other side; a call that failed may
+// have reached nobody.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <vector>
 
@@ -19,9 +22,12 @@ class RequestTrees {
   static constexpr size_t kMostSpans = 2'000;  // of one request
   static constexpr size_t kMostLinks = 500;    // likewise, beside those that joined a span
 
+  /// Who sends spans of what it receives and was called by a span; or kNoEntity.
+  using Answerer = std::function<telemetry::EntityId(const OpenSpan& call)>;
+
   /// All outlive this.
   RequestTrees(const TraceShelf& shelf, const LostSpans& lost_spans,
-               const telemetry::Interner& strings);
+               const telemetry::Interner& strings, Answerer answerer);
 
   /// The requests whose root is in `trace`, which is on the shelf.
   std::vector<telemetry::RebuiltRequest> RootedIn(telemetry::TraceId trace);
@@ -54,6 +60,7 @@ class RequestTrees {
   std::vector<Node> Children(const Node& node);
   const LostSpan* FindLost(const SpanRef& ref);
   telemetry::RebuiltRequest Build(const Node& root);
+  telemetry::EntityId UnansweredBy(const Node& node, const std::vector<Node>& children) const;
   telemetry::RebuiltSpan SpanOf(const Node& node);
   telemetry::RebuiltSpan SpanOfLost(const SpanRef& ref, const LostSpan& lost);
   telemetry::RebuiltSpan::Choice ChoiceOf(const SpanRef& ref, double posterior) const;
@@ -61,6 +68,7 @@ class RequestTrees {
   const TraceShelf& shelf_;
   const LostSpans& lost_spans_;
   const telemetry::Interner& strings_;
+  const Answerer answerer_;
   std::map<SpanRef, std::vector<SpanRef>> joined_below_;  // by inference or link, across traces
   std::map<telemetry::TraceId, Local> locals_;
 };

@@ -57,6 +57,7 @@ CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addre
   hearing_ = hearing;
   missing_ = missing;
   open_ = open;
+  passed_on_ = &placer->passed_on();
   addresses_ = addresses;
   links_ = &links;
   steps_.Begin(traces->kept_from());
@@ -65,6 +66,7 @@ CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addre
   unanswered_.clear();
   jobs_.clear();
   parentless_.clear();
+  passing_on_.clear();
   open_calls_.clear();
   pairs_.clear();
   trace_number_ = 0;
@@ -109,7 +111,9 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
       }
       CountMissingJoins(trace, i);
     }
-    if (span.incoming()) servers_.insert(span.service);
+    if (span.incoming()) receivers_.insert(span.service);
+    if (span.kind == telemetry::SpanKind::kServer) servers_.insert(span.service);
+    if (span.outgoing()) passed_on_->SeeCaller(span.service);
     if (AsksWithoutRequest(span)) jobs_.push_back({span, trace_number_});
     if (IsCallOfItsService(span, parent)) {
       if (WindowBuilder::Cell* cell = windows_->At(WindowKey{span.service, kNoEntity}))
@@ -136,7 +140,7 @@ void CallCounter::CountTrace(const JoinedTrace& trace) {
 void CallCounter::CountJobs() {
   uint64_t trace = 0;
   for (const TracedCall& job : jobs_) {
-    const bool serves = servers_.count(job.call.service) > 0;
+    const bool serves = receivers_.count(job.call.service) > 0;
     if (serves) {
       if (!windows_->Ended(job.call)) continue;
       hearing_->Add(job.call.service, EdgeWitness::kSpans, 1, job.call.weight);
@@ -236,7 +240,11 @@ void CallCounter::CountMissingJoins(const JoinedTrace& trace, size_t i) {
   if (span.incoming()) {
     const bool parentless = span.parent == 0 && links_->Senders(span).empty();
     missing_->CountReceived(span.service, parentless);
-    if (parentless) parentless_.push_back(span);
+    if (parentless) {
+      parentless_.push_back(span);
+      passed_on_->SeeReceived(span);
+    }
+    if (const auto call = passed_on_->CallOf(trace, i)) passing_on_.push_back(*call);
   } else if (span.outgoing() && !span.takes_connection) {
     missing_->CountCall(span.service, WayUpFrom(trace, i).lacks_request());
   }
@@ -315,18 +323,30 @@ void CallCounter::LearnAddresses(AddressBook* addresses, CallPlacer* placer) con
 void CallCounter::WeighClaims(AddressBook* addresses, CallPlacer* placer) {
   AddressClaims& claims = placer->claims();
   for (const OpenSpan& r : parentless_)
-    claims.AddRequest(r.service, r.start, r.end, SlackOf(r.clock_bound_s));
+    claims.AddRequest(r.service, r.start, r.end, SlackOf(r.clock_bound_s),
+                      PassedOn::CalledWithin(r));
   for (const auto& [call, trace] : unanswered_) {
     if (call.incoming() || !windows_->Ended(call)) continue;
     claims.Add({call.peer, call.service, placer->CalleeOf(call),
                 placer->TimesAloneTell(call, windows_->start()), call.start, call.end,
                 SlackOf(call.clock_bound_s)});
   }
+  std::erase_if(passing_on_, [&](const OpenSpan& call) { return !passed_on_->ReachesAny(call); });
+  for (const OpenSpan& call : passing_on_) {
+    claims.Add({call.peer, call.service, placer->CalleeOf(call), /*open=*/true, call.start,
+                call.end, SlackOf(call.clock_bound_s), call.network});
+  }
   claims.Settle(
       windows_->start(), windows_->end(),
       [this](EntityId service) { return hearing_->Find(service, EdgeWitness::kSpans) != nullptr; },
       addresses, [this](EntityId service) { missing_->CountUnclear(service); });
   addresses->Settle();
+  for (const OpenSpan& call : passing_on_) {
+    const EntityId callee = placer->CalleeOf(call);
+    if (callee == kNoEntity) continue;
+    missing_->CountUnanswered(callee);
+    passed_on_->SeeCallee(call.network, callee);
+  }
 }
 
 void CallCounter::CountUnanswered(CallPlacer* placer) {
@@ -372,7 +392,7 @@ void CallCounter::CountOneSided(const OpenSpan& span, CallPlacer* placer) {
     if (place.later) {
       placer->Later(call, by, sight, {windows_->start(), windows_->end()});
     } else if (!incoming) {  // the world outside has addresses too
-      placer->CountUnplaced(1);
+      placer->CountUnplaced(call, 1);
     }
     return;
   }

@@ -47,6 +47,8 @@ class CallCounter {
               MissingJoins* missing, OpenCalls* open);
   /// Who has ever sent spans.
   const std::unordered_set<telemetry::EntityId>& senders() const { return senders_; }
+  /// Who has ever sent spans of servers.
+  const std::unordered_set<telemetry::EntityId>& servers() const { return servers_; }
 
  private:
   struct TracedCall {
@@ -78,13 +80,15 @@ class CallCounter {
   bool SendsSpans(telemetry::EntityId entity) const { return senders_.count(entity) > 0; }
 
   std::unordered_set<telemetry::EntityId> senders_;
-  std::unordered_set<telemetry::EntityId> servers_;  // who has ever sent spans of requests
+  std::unordered_set<telemetry::EntityId> receivers_;  // likewise of what they received
+  std::unordered_set<telemetry::EntityId> servers_;
   StepCounter steps_;
   // Of the interval at hand:
   WindowBuilder* windows_ = nullptr;
   Hearing* hearing_ = nullptr;
   MissingJoins* missing_ = nullptr;
   OpenCalls* open_ = nullptr;
+  PassedOn* passed_on_ = nullptr;
   const AddressBook* addresses_ = nullptr;
   const LinkBook* links_ = nullptr;
   Joins joins_;
@@ -93,6 +97,7 @@ class CallCounter {
   std::vector<TracedCall> unanswered_;            // or whose caller is known by address alone
   std::vector<TracedCall> jobs_;                  // client spans without a parent
   std::vector<OpenSpan> parentless_;              // received, and ended
+  std::vector<OpenSpan> passing_on_;              // likewise, as the calls that it may be
   // Calls that nobody's span answers, the last one for each peer and all services above it.
   std::map<std::pair<telemetry::EntityId, OpenCall>, OpenSpan> open_calls_;
   // Calls by address that the caller named, operation, and service that answered.

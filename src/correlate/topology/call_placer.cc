@@ -95,8 +95,10 @@ EntityId CallPlacer::CallerOf(const OpenSpan& received) const {
   return addresses_->Resolve(received.peer, received.start).entity;
 }
 
-double CallPlacer::MayBeOf(const OpenSpan& call, EntityId service) const {
+double CallPlacer::MayBeOf(const OpenSpan& call, const OpenSpan& received) const {
+  const EntityId service = received.service;
   if (call.service == service) return 0;
+  if (call.incoming() && !PassedOn::MayBe(call, received)) return 0;
   if (CalleeOf(call) == service) return 1;
   return call.peer_is_address ? claims_.Share(call.peer, service) : 0;
 }
@@ -113,7 +115,7 @@ AddressBook::Answer CallPlacer::Resolve(const Call& call) const {
 }
 
 EntityId CallPlacer::HomeOf(const Call& call) const {
-  if (call.home != kNoEntity || call.incoming) return call.home;
+  if (call.incoming) return kNoEntity;
   const auto name = names_.find(call.other);
   return name == names_.end() ? kNoEntity : HomeOf(name->second);
 }
@@ -198,7 +200,7 @@ void CallPlacer::Later(const Call& call, EdgeWitness by, const EdgeSight& sight,
   auto found = waiting_.find(key);
   if (found == waiting_.end()) {
     if (waiting_.size() >= kMaxWaiting) {
-      CountUnplaced(static_cast<uint64_t>(sight.records));
+      CountUnplaced(call, static_cast<uint64_t>(sight.records));
       return;
     }
     waiting_.emplace(key, Waiting{call, sight, window});
@@ -229,9 +231,27 @@ void CallPlacer::Settle(Nanos now) {
       drawn = edges_->Observe(caller, callee, std::get<EdgeWitness>(at->first), w.sight,
                               w.window.from, w.window.to);
     }
-    if (!drawn) CountUnplaced(static_cast<uint64_t>(w.sight.records));
+    if (!drawn) CountUnplaced(w.call, static_cast<uint64_t>(w.sight.records));
     at = waiting_.erase(at);
   }
+}
+
+void CallPlacer::CountUnplaced(const Call& call, uint64_t records) {
+  unplaced_ += records;
+  if (unplaced_at_.size() < kMaxNobodys || unplaced_at_.count(call.other) > 0)
+    unplaced_at_[call.other] += records;
+}
+
+std::vector<std::pair<std::string, uint64_t>> CallPlacer::UnplacedAt() const {
+  std::vector<std::pair<std::string, uint64_t>> at;
+  for (const auto& [key, records] : unplaced_at_) {
+    if (const auto name = names_.find(key); name != names_.end())
+      at.emplace_back(identities_->strings.Get(name->second.address), records);
+  }
+  std::sort(at.begin(), at.end(), [](const auto& a, const auto& b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  });
+  return at;
 }
 
 void CallPlacer::ObserveShared(EntityId address, StringId operation, EntityId service, Nanos first,

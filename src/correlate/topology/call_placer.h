@@ -15,11 +15,15 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <string>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "correlate/entities/address_book.h"
 #include "correlate/entities/address_claims.h"
+#include "correlate/requests/passed_on.h"
 #include "correlate/requests/trace_assembler.h"
 #include "correlate/topology/edge_book.h"
 #include "telemetry/identities.h"
@@ -39,9 +43,8 @@ class CallPlacer {
         telemetry::kNoEntity;                          // the caller; of an incoming call the callee
     telemetry::EntityId other = telemetry::kNoEntity;  // by name or key: who is asked for
     telemetry::StringId operation = telemetry::kEmptyString;
-    bool by_address = true;                           // `other` is a key
-    telemetry::EntityId home = telemetry::kNoEntity;  // of that address, where KeyOf was not told
-    bool incoming = false;                            // `other` is the caller's, or the queue
+    bool by_address = true;  // `other` is a key, of KeyOf
+    bool incoming = false;   // `other` is the caller's, or the queue
     Nanos from = 0, to = 0;  // when it was made; of several calls the first and the last
   };
   /// Has this edge (caller, callee) been seen in the window at hand?
@@ -69,14 +72,17 @@ class CallPlacer {
   /// Who lives at the address from which a received span says that it was called: its caller, or a
   /// proxy. None when that is unknown or shared.
   telemetry::EntityId CallerOf(const OpenSpan& received) const;
-  /// The probability that `service` answers where an outgoing span goes that nobody's span answers:
-  /// 1 or 0 by a name, else by all that is known of the address.
-  double MayBeOf(const OpenSpan& call, telemetry::EntityId service) const;
+  /// The probability that who received `received` answers where an outgoing span, or what was
+  /// passed on, goes that nobody's span answers: 1 or 0 by a name, else by all that is known of the
+  /// address.
+  double MayBeOf(const OpenSpan& call, const OpenSpan& received) const;
   /// Does nothing but the times of its calls tell whose the address is that the span names? No
   /// where there was word of it since `since`, nor of a host's name, which says who is meant, nor
   /// on its own host, where relays listen.
   bool TimesAloneTell(const OpenSpan& call, Nanos since) const;
   AddressClaims& claims() { return claims_; }
+  PassedOn& passed_on() { return passed_on_; }
+  const PassedOn& passed_on() const { return passed_on_; }
   /// Takes a call of the window [from, to) that has to wait.
   void Later(const Call& call, EdgeWitness by, const EdgeSight& sight, TimeRange window);
   /// Draws the edges of what waited and is confirmed by now, or has waited long enough.
@@ -90,7 +96,9 @@ class CallPlacer {
   std::set<telemetry::EntityId> OwnerUnknown() const;
 
   uint64_t unplaced() const { return unplaced_; }  // records that no edge was drawn for
-  void CountUnplaced(uint64_t records) { unplaced_ += records; }
+  /// The same by address, the most first; of the first kMaxNobodys addresses.
+  std::vector<std::pair<std::string, uint64_t>> UnplacedAt() const;
+  void CountUnplaced(const Call& call, uint64_t records);
 
  private:
   struct Name {
@@ -119,6 +127,7 @@ class CallPlacer {
 
   AddressBook* const addresses_;
   AddressClaims claims_;
+  PassedOn passed_on_;
   EdgeBook* const edges_;
   telemetry::Identities* const identities_;
   std::unordered_map<telemetry::StringId, telemetry::EntityId> keys_;     // of addresses
@@ -126,6 +135,7 @@ class CallPlacer {
   std::map<WaitingKey, Waiting> waiting_;                                 // the oldest first
   std::unordered_map<telemetry::EntityId, telemetry::EntityId> nobodys_;  // entity by address
   uint64_t unplaced_ = 0;
+  std::map<telemetry::EntityId, uint64_t> unplaced_at_;  // by key
 };
 
 }  // namespace tomograph::correlate

@@ -158,7 +158,9 @@ void NameCallee(const Labels& labels, Identities* identities, Series* series) {
                           &identities->entities);
   if (series->peer != telemetry::kNoEntity) return;
   series->peer_is_address = !address.empty();
-  if (series->peer_is_address) series->peer = telemetry::AddressKey(address);
+  if (!series->peer_is_address) return;
+  series->peer = telemetry::AddressKey(address);
+  series->peer_address = identities->strings.Intern(address, resource.share);
 }
 
 }  // namespace
