@@ -218,6 +218,21 @@ TEST_F(NormalizerTest, ACalleeSaysWhereItWasCalledAndByWhom) {
   EXPECT_EQ(s.own_address[3], telemetry::kNoEntity);
 }
 
+TEST_F(NormalizerTest, AQueueSpeltAsAUriAtOneEndIsTheSame) {
+  const auto named = [](const char* name) {
+    return Attributes{{"messaging.system", "activemq"}, {"messaging.destination.name", name}};
+  };
+  AddSpan(SpanKind::kProducer, "x", named("queue://shipments"));
+  AddSpan(SpanKind::kConsumer, "x", named("shipments"));
+  AddSpan(SpanKind::kConsumer, "x", named("topic://shipments"));
+  AddSpan(SpanKind::kConsumer, "x", named("queue/shipments"));  // a topic of MQTT, say
+  normalizer_.Normalize(&batch_);
+  const auto& s = batch_.spans;
+  for (const size_t row : {0u, 1u, 2u})
+    EXPECT_EQ(s.peer[row], MakeEntityId(EntityKind::kQueue, "", "activemq shipments")) << row;
+  EXPECT_EQ(s.peer[3], MakeEntityId(EntityKind::kQueue, "", "activemq queue/shipments"));
+}
+
 TEST_F(NormalizerTest, AConsumerNamesItsQueueAsItsProducerDoesAndItsServerIsTheBroker) {
   const Attributes today = {
       {"messaging.system", "kafka"},        {"messaging.destination.name", "jobs"},

@@ -187,6 +187,11 @@ TEST(TerminalReport, TellsOfCallsThatAreLaidToNobodyKnown) {
   picture.self["unplaced_calls_total"] = 12;
   const std::string report = TerminalReport(picture, 200, false);
   EXPECT_THAT(report, HasSubstr("Calls to nobody known: "));
+  Picture untold = picture;
+  untold.lines.clear();
+  untold.estimates.clear();
+  EXPECT_THAT(TerminalReport(untold, 200, false),
+              HasSubstr("Calls to nobody known: how many is not known in the newest window, to "));
   EXPECT_THAT(report, HasSubstr("to " + EntityNames(picture).Name(callee) + ". No service was"));
   EXPECT_THAT(report, HasSubstr("12 calls are in no edge: whose address they went to is not known "
                                 "for sure."));

@@ -430,18 +430,20 @@ class Terminal {
   void ShowUnplaced() {
     const FigureTable figures(picture_);
     std::map<telemetry::EntityId, double> calls;
-    double all = 0;
+    double all = std::nan("");
     for (const auto& edge : picture_.edges) {
       if (picture_.owner_unknown.count(edge.callee) == 0) continue;
       const double rate = figures.Of({edge.callee, edge.caller}).call_rate.value;
       calls[edge.callee] += std::isfinite(rate) ? rate : 0;
-      all += std::isfinite(rate) ? rate : 0;
+      if (std::isfinite(rate)) all = std::isfinite(all) ? all + rate : rate;
     }
     if (!calls.empty()) {
       std::vector<std::pair<telemetry::EntityId, double>> most(calls.begin(), calls.end());
       std::stable_sort(most.begin(), most.end(),
                        [](const auto& a, const auto& b) { return a.second > b.second; });
-      std::string text = "Calls to nobody known: " + Short(all) + "/s in the newest window, to ";
+      std::string text = "Calls to nobody known: ";
+      text += std::isfinite(all) ? Short(all) + "/s" : "how many is not known";
+      text += " in the newest window, to ";
       for (size_t i = 0; i < std::min(most.size(), kAddresses); ++i)
         text += (i > 0 ? ", " : "") + names_.Name(most[i].first);
       if (most.size() > kAddresses)

@@ -101,6 +101,20 @@ TEST_F(PassedOn, MayHaveBeenIsUnknownWhereTooFewTell) {
   EXPECT_EQ(p.inferred + p.unknown(), parent_of_.size());
 }
 
+TEST_F(PassedOn, ToOneOfTwoServicesIsNoRootEither) {
+  Traffic(240, 10, "edge-1");
+  for (Made& m : made_)
+    if (m.service == web_ && m.trace.lo % 2 == 0) m.service = shop_;
+  Run();
+  const auto p = requests().parents();
+  EXPECT_LT(p.root, parent_of_.size() * 102 / 100) << "the proxy's own";
+  EXPECT_GT(p.inferred + p.unknown(), parent_of_.size() * 98 / 100);
+  size_t wrong = 0;
+  for (const auto& [span, join] : joins_)
+    wrong += join.parent_span != 0 && join.parent_span != parent_of_.at(span);
+  EXPECT_LT(wrong, parent_of_.size() / 50);
+}
+
 TEST_F(PassedOn, WhatGoesOnBesideOnTheSameHostPassesNothingOn) {
   for (double t = 0; t < 240; t += random_.Exponential(.1)) {
     const Nanos at = kT0 + FromSeconds(t);

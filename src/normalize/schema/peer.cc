@@ -50,6 +50,13 @@ std::string StoreName(std::string_view system, std::string_view name, std::strin
   return which.empty() ? std::string(system) : std::string(system).append(" ").append(which);
 }
 
+/// A JMS destination may be spelt as a URI, at one end or at both.
+std::string_view WithoutScheme(std::string_view destination) {
+  for (const std::string_view scheme : {"queue://", "topic://"})
+    if (destination.starts_with(scheme)) return destination.substr(scheme.size());
+  return destination;
+}
+
 }  // namespace
 
 std::string AddressOf(const PeerFacts& facts) {
@@ -84,7 +91,7 @@ EntityId FindQueue(const PeerFacts& facts, std::string_view address,
                    telemetry::EntityRegistry* entities) {
   return entities->FindOrAdd(
       EntityKind::kQueue, "",
-      StoreName(facts.messaging_system, facts.messaging_destination, address));
+      StoreName(facts.messaging_system, WithoutScheme(facts.messaging_destination), address));
 }
 
 }  // namespace tomograph::normalize
