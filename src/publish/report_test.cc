@@ -62,7 +62,7 @@ TEST(TerminalReport, SaysWhatIsBrokenHowSureAndWhatToCheck) {
 TEST(TerminalReport, SaysOfWhichWindowItsTableIs) {
   const Picture picture = NormalPicture();
   const std::string report = TerminalReport(picture, 80, false);
-  EXPECT_THAT(report, HasSubstr("In the 5 s from " + FormatTime(NewestWholeWindow(picture)) +
+  EXPECT_THAT(report, HasSubstr("In the 10 s from " + FormatTime(NewestWholeWindow(picture)) +
                                 ", the newest window that is whole:\nservice "));
   EXPECT_LE(LongestLine(report), 80u);
 }
