@@ -159,7 +159,10 @@ class FollowedOffset::Slot {
   }
 
   bool Hit(const CallTime& received, const OffsetLine& line) const {
-    return HasSentAround(sent_, received, line.room, line.offset, line.tolerance);
+    // Beyond the slot the clock may run at another rate than is known so far.
+    const double beyond = std::max(0.0, received.start - ToSeconds(kSlot) / 2);
+    return HasSentAround(sent_, received, line.room, line.offset,
+                         line.tolerance + kMostDrift * beyond);
   }
 
   /// How well each line explains a call, and none.
