@@ -348,10 +348,29 @@ void FollowedOffset::Count(std::span<const CallTime> received, const Reading& re
 }
 
 FollowedOffset::Told FollowedOffset::told() const {
-  Told told{known_, !known_ && plausible_, 0, 0, 0, read_, explained_, last_explained_};
+  Told told{known_, !known_ && plausible_, 0,      0,         0, read_, explained_,
+            last_explained_, steps_, last_step_};
   if (known_) told.offset = offset_, told.sigma = sigma(), told.drift = drift_;
   if (told.as_expected) told.offset = expected_.offset, told.sigma = expected_.sigma;
   return told;
+}
+
+void FollowedOffset::TellStep(const Slot& slot, const Reading& reading) {
+  const double by = reading.last().offset - reading.first().offset;
+  const double slewed = kMostDrift * ToSeconds(std::max(at_ - confirmed_, kSlot));
+  const double noise = std::hypot(sigma(), reading.moved.sigma);
+  if (std::abs(by) <= std::max(kInSync, slewed + kJump * noise)) return;
+  const Nanos before = FromSeconds(reading.first().offset);
+  const Nanos after = FromSeconds(reading.last().offset);
+  Nanos last = last_explained_ - before, next = INT64_MAX;
+  for (size_t i = 0; i < slot.received().size(); ++i) {
+    const Nanos start = slot.Raw(i).first;
+    if (reading.LineOf(i) == 0) last = std::max(last, start - before);
+    if (reading.LineOf(i) == 1) next = std::min(next, start - after);
+  }
+  if (next == INT64_MAX) next = slot.middle() - after;
+  ++steps_;
+  last_step_ = {std::min(last, next), std::max(last, next), FromSeconds(by)};
 }
 
 UnpairedOffset::Posterior FollowedOffset::SearchAll(const Slot& slot,
@@ -441,6 +460,7 @@ void FollowedOffset::Learn(const Slot& slot, Reading* reading) {
   holds_ = last[0];
   if (!reading->moved.found || (found > 0 && last[found] <= last[0])) return;
   reading->jumped = found > 0;
+  if (reading->jumped) TellStep(slot, *reading);
   Jump(reading->moved.offset, reading->moved.sigma);
   room_ = reading->lines.back().room;
   share_ = reading->moved.share;

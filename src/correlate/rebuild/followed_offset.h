@@ -81,6 +81,8 @@ class FollowedOffset {
     uint64_t read = 0;   // calls
     uint64_t calls = 0;  // that it explained, of these
     Nanos last = 0;      // start of the newest that it explained; 0: none
+    uint64_t steps = 0;  // jumps that neither clocks in sync nor a slewed one explain
+    telemetry::ClockStep last_step;  // by the callers' clock
   };
   Told told() const;
   /// `sent` (in order of start) are those within reach of the last minute and of the slot. Where
@@ -106,6 +108,7 @@ class FollowedOffset {
                                       const UnpairedOffset::Prior& prior, double* room);
   /// What the next slot is to know.
   void Learn(const Slot& slot, Reading* reading);
+  void TellStep(const Slot& slot, const Reading& reading);
   void Count(std::span<const CallTime> received, const Reading& reading, const Expected& expected);
 
   bool known_ = false;
@@ -125,6 +128,8 @@ class FollowedOffset {
   Expected expected_;                            // where it was not known
   uint64_t read_ = 0, explained_ = 0;            // calls
   Nanos last_explained_ = 0;
+  uint64_t steps_ = 0;
+  telemetry::ClockStep last_step_;
 };
 
 }  // namespace tomograph::correlate

@@ -249,6 +249,28 @@ TEST_F(HopClocksTest, WhatIsHeldOfEachPairOfHostsIsTold) {
   EXPECT_LT(far.calls, 20u);
 }
 
+TEST_F(HopClocksTest, AStepIsToldAndADriftIsNone) {
+  const auto told = [&] {
+    Run(60);
+    const auto clocks = correlator_->requests().HopClocksTold();
+    EXPECT_EQ(clocks.size(), 1u);
+    return clocks.at(0);
+  };
+  for (const double step : {-1.2, .03}) {
+    Make({.seconds = 180, .step = step, .step_at = 101.1, .outside = .1});
+    const telemetry::HopClock clock = told();
+    EXPECT_EQ(clock.steps, 1u);
+    EXPECT_NEAR(ToSeconds(clock.last_step.size), step, .002);
+    EXPECT_LT(ToSeconds(clock.last_step.from - kT0), 101.2) << step;
+    EXPECT_GT(ToSeconds(clock.last_step.to - kT0), 101) << step;
+    EXPECT_LT(ToSeconds(clock.last_step.to - clock.last_step.from), 1.5) << step;
+  }
+  for (const double drift : {40e-6, 500e-6}) {
+    Make({.seconds = 180, .drift = drift});
+    EXPECT_EQ(told().steps, 0u) << drift;
+  }
+}
+
 TEST_F(HopClocksTest, ClocksInSyncAreToldAsHeldToBeSo) {
   HopClocks clocks;
   linking::CallRecord r;  // one call: too few to find it, and nothing speaks against it
