@@ -596,9 +596,10 @@ TEST_F(ApiTest, ThePictureTellsOfClocksThatAreOffInSentences) {
   ASSERT_EQ(json["clock_notes"].size(), 3u);
   const std::string guess = json["clock_notes"][0], measured = json["clock_notes"][1],
                     unknown = json["clock_notes"][2];
-  EXPECT_EQ(guess.find("pay-1 is 80.3 ms behind web-1 (standard error 0.4 ms) since it jumped back, "
-                       "or web-1 ahead, by 30 ms between "),
-            0u)
+  EXPECT_EQ(
+      guess.find("pay-1 is 80.3 ms behind web-1 (standard error 0.4 ms) since it jumped back, "
+                 "or web-1 ahead, by 30 ms between "),
+      0u)
       << guess;
   EXPECT_NE(guess.find(", as calls to "), std::string::npos) << guess;
   EXPECT_EQ(

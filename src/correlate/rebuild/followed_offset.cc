@@ -348,8 +348,8 @@ void FollowedOffset::Count(std::span<const CallTime> received, const Reading& re
 }
 
 FollowedOffset::Told FollowedOffset::told() const {
-  Told told{known_, !known_ && plausible_, 0,      0,         0, read_, explained_,
-            last_explained_, steps_, last_step_};
+  Told told{known_,     !known_ && plausible_, 0,      0,         0, read_,
+            explained_, last_explained_,       steps_, last_step_};
   if (known_) told.offset = offset_, told.sigma = sigma(), told.drift = drift_;
   if (told.as_expected) told.offset = expected_.offset, told.sigma = expected_.sigma;
   return told;

@@ -78,10 +78,10 @@ class FollowedOffset {
     bool known = false;        // it is followed
     bool as_expected = false;  // it is not, and nothing speaks against what was expected
     double offset = 0, sigma = 0, drift = 0;
-    uint64_t read = 0;   // calls
-    uint64_t calls = 0;  // that it explained, of these
-    Nanos last = 0;      // start of the newest that it explained; 0: none
-    uint64_t steps = 0;  // jumps that neither clocks in sync nor a slewed one explain
+    uint64_t read = 0;               // calls
+    uint64_t calls = 0;              // that it explained, of these
+    Nanos last = 0;                  // start of the newest that it explained; 0: none
+    uint64_t steps = 0;              // jumps that neither clocks in sync nor a slewed one explain
     telemetry::ClockStep last_step;  // by the callers' clock
   };
   Told told() const;
