@@ -563,6 +563,12 @@ TEST_F(ApiTest, SaysWhatIsHeldOfClocksBetweenWhichCallsCarryNoIds) {
   EXPECT_EQ(followed["drift_ppm"], 40);
   EXPECT_EQ(followed["calls"], 1500);
   EXPECT_EQ(followed["last_call_ms"], ToMillis(picture.watermark - 8 * kSecond));
+  EXPECT_EQ(followed["steps"], 1);
+  EXPECT_EQ(followed["last_step"], Json({{"from_ms", ToMillis(picture.watermark - 90 * kSecond)},
+                                         {"to_ms", ToMillis(picture.watermark - 89 * kSecond)},
+                                         {"size_ms", -30}}));
+  EXPECT_EQ(held["steps"], 0);
+  EXPECT_TRUE(held["last_step"].is_null());
   EXPECT_EQ(held["state"], "held_in_sync");
   EXPECT_EQ(held["offset_ms"], 0);
   EXPECT_EQ(held["error_ms"], 1);
@@ -590,8 +596,12 @@ TEST_F(ApiTest, ThePictureTellsOfClocksThatAreOffInSentences) {
   ASSERT_EQ(json["clock_notes"].size(), 3u);
   const std::string guess = json["clock_notes"][0], measured = json["clock_notes"][1],
                     unknown = json["clock_notes"][2];
-  EXPECT_EQ(guess.find("pay-1 is 80.3 ms behind web-1 (standard error 0.4 ms), as calls to "), 0u)
+  EXPECT_EQ(
+      guess.find("pay-1 is 80.3 ms behind web-1 (standard error 0.4 ms) since it jumped back, "
+                 "or web-1 ahead, by 30 ms between "),
+      0u)
       << guess;
+  EXPECT_NE(guess.find(", as calls to "), std::string::npos) << guess;
   EXPECT_EQ(
       measured.find("node-2 is 5 ms ahead of node-1, give or take 0.8 ms at most: its times are "
                     "corrected; it jumped ahead by 2 ms between "),
@@ -607,8 +617,21 @@ TEST_F(ApiTest, ThePictureTellsOfClocksThatAreOffInSentences) {
   picture.hop_clocks.clear();
   picture_ = std::make_shared<const Picture>(std::move(picture));
   EXPECT_EQ(Answer("/api/v1/picture")["clock_notes"].size(), 0u);
+  // One that jumped back to where it should be is told as well, while its calls go on.
+  Picture jumped = *picture_;
+  sample::AddHopClocks(&jumped, jumped.entities.front().id);
+  jumped.hop_clocks.resize(1);
+  jumped.hop_clocks[0].offset = 0;
+  jumped.hop_clocks[0].last_step.to = jumped.hop_clocks[0].last_step.from;
+  picture_ = std::make_shared<const Picture>(jumped);
+  const std::string only = Answer("/api/v1/picture")["clock_notes"].at(0);
+  EXPECT_EQ(only.find("pay-1 jumped back, or web-1 ahead, by 30 ms at "), 0u) << only;
+  jumped.hop_clocks[0].as_of = jumped.watermark - telemetry::kClockMemory - kSecond;
+  picture_ = std::make_shared<const Picture>(jumped);
+  EXPECT_EQ(Answer("/api/v1/picture")["clock_notes"].size(), 0u);
   // Of hosts without names each is another one, and the furthest off comes first.
-  Picture unnamed = *picture_;
+  Picture unnamed = std::move(jumped);
+  unnamed.hop_clocks.clear();
   sample::AddHopClocks(&unnamed, unnamed.entities.front().id);
   unnamed.hop_clocks = {unnamed.hop_clocks[0], unnamed.hop_clocks[0]};
   for (telemetry::HopClock& hop : unnamed.hop_clocks) {
@@ -806,7 +829,18 @@ TEST_F(ApiTest, StatusSaysHowParentsAndClocksAreKnown) {
   Picture picture = *picture_;
   sample::AddClocks(&picture);
   picture_ = std::make_shared<const Picture>(std::move(picture));
-  EXPECT_EQ(Answer("/api/v1/status")["clocks"], Json({{"hosts", 4}, {"unknown", 1}}));
+  EXPECT_EQ(Answer("/api/v1/status")["clocks"],
+            Json({{"hosts", 4}, {"by_times", 0}, {"unknown", 1}}));
+  // What no id reaches may be known by the times of its calls.
+  picture = *picture_;
+  sample::AddHopClocks(&picture, picture.entities.front().id);
+  picture.hop_clocks[0].callee = picture.clocks[3].id;
+  picture_ = std::make_shared<const Picture>(picture);
+  EXPECT_EQ(Answer("/api/v1/status")["clocks"],
+            Json({{"hosts", 4}, {"by_times", 1}, {"unknown", 0}}));
+  picture.hop_clocks[0].state = telemetry::HopClock::State::kHeldInSync;
+  picture_ = std::make_shared<const Picture>(std::move(picture));
+  EXPECT_EQ(Answer("/api/v1/status")["clocks"]["by_times"], 0) << "nothing was found";
 }
 
 TEST_F(ApiTest, ARequestThatIsNoLongerListedCanBeOpened) {

@@ -59,6 +59,15 @@ Json ClockJson(const HostClock& clock, Nanos watermark) {
   return out;
 }
 
+bool KnownByTimes(const HostClock& clock, const telemetry::Picture& picture) {
+  if (ClockState(clock, picture.watermark) != "unknown") return false;
+  return std::any_of(
+      picture.hop_clocks.begin(), picture.hop_clocks.end(), [&](const telemetry::HopClock& hop) {
+        return (hop.caller == clock.id || hop.callee == clock.id) &&
+               HopClockState(hop, picture.watermark) == telemetry::HopClock::State::kFollowed;
+      });
+}
+
 telemetry::HopClock::State HopClockState(const telemetry::HopClock& clock, Nanos watermark) {
   return watermark - clock.last_call > telemetry::kClockMemory
              ? telemetry::HopClock::State::kUnknown
@@ -82,7 +91,9 @@ Json HopClockJson(const telemetry::HopClock& clock, Nanos watermark, const Entit
           {"drift_ppm", number(clock.drift * 1e6)},
           {"as_of_ms", known ? Json(ToMillis(clock.as_of)) : Json(nullptr)},
           {"calls", clock.calls},
-          {"last_call_ms", clock.last_call == 0 ? Json(nullptr) : Json(ToMillis(clock.last_call))}};
+          {"last_call_ms", clock.last_call == 0 ? Json(nullptr) : Json(ToMillis(clock.last_call))},
+          {"steps", clock.steps},
+          {"last_step", clock.steps == 0 ? Json(nullptr) : StepJson(clock.last_step)}};
 }
 
 Json ClockFindingJson(const telemetry::ClockFinding& f) {

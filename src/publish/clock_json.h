@@ -19,6 +19,8 @@ namespace tomograph::publish {
 std::string_view ClockState(const telemetry::HostClock& clock, Nanos watermark);
 
 Json ClockJson(const telemetry::HostClock& clock, Nanos watermark);
+/// Is nothing known of its clock by ids, while the times of calls without them tell of it?
+bool KnownByTimes(const telemetry::HostClock& clock, const telemetry::Picture& picture);
 /// The state of a pair between which no id joins calls; unknown after five minutes without a call
 /// that its offset explained.
 telemetry::HopClock::State HopClockState(const telemetry::HopClock& clock, Nanos watermark);

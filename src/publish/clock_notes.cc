@@ -38,13 +38,23 @@ std::string IsBeyond(const std::string& host, double offset_s, const std::string
 
 std::string Seconds(Nanos t) { return FormatTime(t / kSecond * kSecond); }
 
-std::string Jumped(const HostClock& clock) {
-  const telemetry::ClockStep& last = clock.steps.back();
+/// `or_other`: what the other clock may have done instead.
+std::string Jumped(uint64_t times, const telemetry::ClockStep& last, const std::string& or_other) {
   std::string text = "jumped ";
-  if (clock.steps.size() > 1) text += std::to_string(clock.steps.size()) + " times, last ";
-  text += (last.size < 0 ? "back by " : "ahead by ") + Lasting(std::abs(ToSeconds(last.size)));
+  if (times > 1) text += std::to_string(times) + " times, last ";
+  text += (last.size < 0 ? "back" : "ahead") + or_other + " by " +
+          Lasting(std::abs(ToSeconds(last.size)));
   const std::string from = Seconds(last.from), to = Seconds(last.to);
   return text + (from == to ? " at " + from : " between " + from + " and " + to);
+}
+
+std::string Jumped(const HostClock& clock) {
+  return Jumped(clock.steps.size(), clock.steps.back(), "");
+}
+
+std::string Jumped(const HopClock& clock) {
+  const char* opposite = clock.last_step.size < 0 ? " ahead," : " back,";
+  return Jumped(clock.steps, clock.last_step, ", or " + Of(clock.caller_host) + opposite);
 }
 
 Note Told(const HostClock& clock, Nanos watermark) {
@@ -73,6 +83,15 @@ bool IsHeldOff(const HopClock& clock, Nanos watermark) {
          std::abs(clock.offset) > 2 * clock.error;
 }
 
+Note Told(const HopClock& clock, bool off, const std::string& service) {
+  const std::string as_told = ", as calls to " + service + " without ids tell: a guess that ";
+  if (!off) return {0, Of(clock.callee_host) + " " + Jumped(clock) + as_told + "corrects no time."};
+  std::string text = IsBeyond(clock.callee_host, clock.offset, clock.caller_host) +
+                     " (standard error " + Lasting(clock.error) + ")";
+  if (clock.steps > 0) text += " since it " + Jumped(clock);
+  return {std::abs(clock.offset), text + as_told + "joins them and corrects no time."};
+}
+
 }  // namespace
 
 bool IsOff(const HostClock& clock, Nanos watermark) {
@@ -99,15 +118,12 @@ std::vector<std::string> ClockNotes(const Picture& picture) {
     // Of calls that are over nothing is left to tell.
     const bool over = picture.watermark - clock.as_of > telemetry::kClockMemory;
     unknown += !over && HopClockState(clock, picture.watermark) == HopClock::State::kUnknown;
-    if (!IsHeldOff(clock, picture.watermark)) continue;
+    const bool off = IsHeldOff(clock, picture.watermark);
+    if (!off && (over || clock.steps == 0)) continue;
     // Hosts without a name are as many as there are services.
     const bool named = clock.caller != telemetry::kNoEntity && clock.callee != telemetry::kNoEntity;
     if (named && !told.insert({clock.caller, clock.callee}).second) continue;
-    notes.push_back({std::abs(clock.offset),
-                     IsBeyond(clock.callee_host, clock.offset, clock.caller_host) +
-                         " (standard error " + Lasting(clock.error) + "), as calls to " +
-                         names.Name(clock.service) +
-                         " without ids tell: a guess that joins them and corrects no time."});
+    notes.push_back(Told(clock, off, names.Name(clock.service)));
   }
   std::stable_sort(notes.begin(), notes.end(),
                    [](const Note& a, const Note& b) { return a.off_s > b.off_s; });

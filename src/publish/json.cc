@@ -290,11 +290,15 @@ Json ParentsJson(const telemetry::ParentStats& parents) {
 }
 
 Json ClockCountsJson(const Picture& picture) {
-  const auto unknown = std::count_if(picture.clocks.begin(), picture.clocks.end(),
-                                     [&](const telemetry::HostClock& clock) {
-                                       return ClockState(clock, picture.watermark) == "unknown";
-                                     });
-  return {{"hosts", picture.clocks.size()}, {"unknown", unknown}};
+  size_t unknown = 0, by_times = 0;
+  for (const telemetry::HostClock& clock : picture.clocks) {
+    if (KnownByTimes(clock, picture)) {
+      ++by_times;
+    } else {
+      unknown += ClockState(clock, picture.watermark) == "unknown";
+    }
+  }
+  return {{"hosts", picture.clocks.size()}, {"by_times", by_times}, {"unknown", unknown}};
 }
 
 Json StatusJson(const Picture& picture) {

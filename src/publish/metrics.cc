@@ -248,6 +248,15 @@ void HopClocks(const Picture& picture, const LabelNames& names, Exposition* out)
   each("tomograph_hop_clock_followed", "gauge",
        "1: that offset was found from the calls; 0: held to be in sync, or unknown.",
        [](const auto&, State s) { return s == State::kFollowed ? 1.0 : 0.0; });
+  each("tomograph_hop_clock_steps_total", "counter",
+       "Jumps of one of the two clocks, as calls tell.",
+       [](const auto& clock, State) { return static_cast<double>(clock.steps); });
+  each(
+      "tomograph_hop_clock_last_step_seconds", "gauge",
+      "The last of them: by how much the callee's host's clock jumped ahead, or the caller's back.",
+      [](const auto& clock, State) {
+        return clock.steps == 0 ? std::nan("") : ToSeconds(clock.last_step.size);
+      });
   each("tomograph_hop_clock_calls_total", "counter", "Calls that the offset explained.",
        [](const auto& clock, State) { return static_cast<double>(clock.calls); });
 }

@@ -101,6 +101,10 @@ TEST(Metrics, ShowsWhatIsHeldOfClocksBetweenWhichCallsCarryNoIds) {
   EXPECT_THAT(text, HasSubstr("tomograph_hop_clock_error_seconds" + followed + "4e-04\n"));
   EXPECT_THAT(text, HasSubstr("tomograph_hop_clock_calls_total" + followed + "1500\n"));
   EXPECT_THAT(text, HasSubstr("tomograph_hop_clock_followed" + followed + "1\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_hop_clock_steps_total" + followed + "1\n"));
+  EXPECT_THAT(text, HasSubstr("tomograph_hop_clock_last_step_seconds" + followed + "-0.03"));
+  EXPECT_THAT(text, HasSubstr("tomograph_hop_clock_steps_total" + held + "0\n"));
+  EXPECT_THAT(text, Not(HasSubstr("tomograph_hop_clock_last_step_seconds" + held)));
   EXPECT_THAT(text, HasSubstr("tomograph_hop_clock_offset_seconds" + held + "0\n"));
   EXPECT_THAT(text, HasSubstr("tomograph_hop_clock_followed" + held + "0\n"));
   EXPECT_THAT(text, HasSubstr("tomograph_hop_clock_followed" + unknown + "0\n"));

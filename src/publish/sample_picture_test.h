@@ -334,6 +334,9 @@ inline void AddHopClocks(Picture* p, EntityId service) {
   followed->error = 4e-4;
   followed->drift = 40e-6;
   followed->calls = 1500;
+  followed->steps = 1;
+  followed->last_step = {p->watermark - 90 * kSecond, p->watermark - 89 * kSecond,
+                         -30 * kMillisecond};
   telemetry::HopClock* held = add("web-2", "pay-1", State::kHeldInSync);
   held->error = telemetry::kHeldInSync;
   held->calls = 90;

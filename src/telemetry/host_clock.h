@@ -100,6 +100,10 @@ struct HopClock {
   Nanos as_of = 0;      // the middle of the newest slot that was read
   uint64_t calls = 0;   // that it explained so far, of all callers whose clocks agree
   Nanos last_call = 0;  // when the newest of these was received; 0: none
+  // Of more than clocks in sync or a slewed one explain. By the caller's clock; which of the two
+  // clocks jumped is not known: size > 0 is the callee's ahead, or the caller's back.
+  uint64_t steps = 0;
+  ClockStep last_step;  // if there was one
 };
 std::string_view HopClockStateName(HopClock::State state);
 

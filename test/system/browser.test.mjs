@@ -554,11 +554,11 @@ describe('how sure and how whole', () => {
     const none = { lost: 0, not_found: 0, not_looked_for: 0, sender_unknown: 0, waiting: 0 };
     picture.status.parents = { by_id: 99_990, inferred: 0, root: 0, unknown: 10, all: 100_000, why_unknown: { ...none, lost: 8, sender_unknown: 2 } };
     picture.status.orphan_spans = 8;
-    picture.status.clocks = { hosts: 4, unknown: 1 };
+    picture.status.clocks = { hosts: 4, by_times: 1, unknown: 1 };
     await withFixture(picture, {}, async (page) => {
       const told = await quality(page).innerText();
       assert.match(told, /requests by what called them\s+> 99\.9 % by id, 0\.01 % unknown\s+8 named by an id, and never came; 2 whose sender/);
-      assert.match(told, /clocks\s+25 % unknown \(1 of 4 hosts\)/);
+      assert.match(told, /clocks\s+25 % unknown \(1 of 4 hosts\), of 1 by the times of calls alone: a guess/);
       assert.match(told, /8 spans name a parent that never came/);
       assert.ok(!/100 %/.test(told));
     });

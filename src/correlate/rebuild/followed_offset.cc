@@ -62,9 +62,10 @@ size_t FollowedOffset::Reading::LineOf(size_t i) const {
 class FollowedOffset::Slot {
  public:
   Slot(Nanos middle, double drift, std::span<const CallTime> sent,
-       std::span<const CallTime> received)
+       std::span<const CallTime> received, std::span<const CallTime> later)
       : middle_(middle), drift_(drift), sent_(sent), raw_(received) {
     for (const CallTime& r : received) received_.push_back(Evened(r));
+    for (const CallTime& r : later) later_.push_back(Evened(r));
   }
 
   Nanos middle() const { return middle_; }
@@ -111,16 +112,22 @@ class FollowedOffset::Slot {
   /// By call and line the probability that it goes by that; what is left goes by none. A hidden
   /// Markov chain, forward and backward: calls go on by what those before them went by, but for a
   /// jump. `before` is what the last call before the slot went by.
-  std::vector<Shares> Assign(const std::vector<OffsetLine>& lines, const Shares& before) const {
-    const size_t n = received_.size(), states = lines.size() + 1;
+  void Assign(const Shares& before, Reading* reading) const {
+    const std::vector<OffsetLine>& lines = reading->lines;
+    std::vector<CallTime> calls = received_;
+    for (const CallTime& r : later_)
+      if (SentIsKnown(r, lines)) calls.push_back(r);
+    const size_t n = calls.size(), states = lines.size() + 1;
     std::vector<Shares> forward(n), fit(n);
+    reading->at_end = before;
     Shares last = before;
     for (size_t i = 0; i < n; ++i) {
-      fit[i] = Fit(received_[i], lines);
+      fit[i] = Fit(calls[i], lines);
       forward[i] = Changed(last);
       for (size_t k = 0; k < states; ++k) forward[i][k] *= fit[i][k];
       Normalize(&forward[i]);
       last = forward[i];
+      if (i + 1 == received_.size()) reading->at_end = last;
     }
     Shares after(states, 1);
     for (size_t i = n; i-- > 0;) {
@@ -132,7 +139,11 @@ class FollowedOffset::Slot {
       after = Changed(after);
       Normalize(&after);
     }
-    return forward;
+    reading->goes_by = std::move(forward);
+    reading->in_doubt.assign(n, false);
+    UnmixSetBack(calls, fit, reading);
+    reading->goes_by.resize(received_.size());
+    reading->in_doubt.resize(received_.size());
   }
 
   double ShareOf(const OffsetLine& line) const {
@@ -148,7 +159,10 @@ class FollowedOffset::Slot {
   }
 
   bool Hit(const CallTime& received, const OffsetLine& line) const {
-    return HasSentAround(sent_, received, line.room, line.offset, line.tolerance);
+    // Beyond the slot the clock may run at another rate than is known so far.
+    const double beyond = std::max(0.0, received.start - ToSeconds(kSlot) / 2);
+    return HasSentAround(sent_, received, line.room, line.offset,
+                         line.tolerance + kMostDrift * beyond);
   }
 
   /// How well each line explains a call, and none.
@@ -161,6 +175,72 @@ class FollowedOffset::Slot {
       fit[k] = Hit(received, lines[k]) ? share / chance : (1 - share) / (1 - chance);
     }
     return fit;
+  }
+
+  /// All that may have been sent for it, by any of the lines, has come.
+  static bool SentIsKnown(const CallTime& received, const std::vector<OffsetLine>& lines) {
+    const double until = ToSeconds(kSlot) / 2 + kReach_s;
+    return std::all_of(lines.begin(), lines.end(), [&](const OffsetLine& line) {
+      return received.end - line.offset + line.room + line.tolerance < until;
+    });
+  }
+
+  /// If the clock was set back, what is received since is also among what was before, by as much.
+  void UnmixSetBack(const std::vector<CallTime>& calls, const std::vector<Shares>& fit,
+                    Reading* reading) const {
+    const std::vector<OffsetLine>& lines = reading->lines;
+    if (lines.size() > 1) {
+      const double by = lines.front().offset - lines.back().offset;
+      if (by <= 0) return;
+      const auto [from, to] = ShownTwice(calls, by, fit);
+      for (size_t i = from; i < to; ++i) {
+        const bool before = Hit(calls[i], lines.front()), after = Hit(calls[i], lines.back());
+        if (before == after) {
+          reading->in_doubt[i] = true;
+          continue;
+        }
+        Shares& at = reading->goes_by[i] = fit[i];
+        at.back() = 0;
+        Normalize(&at);
+      }
+      return;
+    }
+    // It may have been, where calls cease to go by the only line.
+    size_t since = calls.size();
+    while (since > 0 && reading->goes_by[since - 1].front() < kBelieved) --since;
+    if (since == calls.size()) return;
+    for (size_t i = since; i-- > 0 && calls[i].start >= calls[since].start - kReach_s;)
+      reading->in_doubt[i] = !Hit(calls[i], lines.front());
+  }
+
+  /// The calls within the times that a clock shows twice which is set back by so much: before them
+  /// all go by the first line, after them by the last, and among them by either. The instant that
+  /// explains them best.
+  static std::pair<size_t, size_t> ShownTwice(const std::vector<CallTime>& calls, double by,
+                                              const std::vector<Shares>& fit) {
+    const size_t n = calls.size();
+    std::vector<double> first(n + 1), either(n + 1), last(n + 1), ends;  // sums up to a call
+    for (size_t i = 0; i < n; ++i) {
+      const double a = fit[i].front(), b = fit[i][1];
+      first[i + 1] = first[i] + std::log(a);
+      either[i + 1] = either[i] + std::log((a + b) / 2);
+      last[i + 1] = last[i] + std::log(b);
+      ends.insert(ends.end(), {calls[i].start, calls[i].start + by});
+    }
+    std::sort(ends.begin(), ends.end());
+    const auto before = [&](double t) {
+      const auto at = std::upper_bound(calls.begin(), calls.end(), t,
+                                       [](double x, const CallTime& c) { return x < c.start; });
+      return static_cast<size_t>(at - calls.begin());
+    };
+    std::pair<size_t, size_t> best{0, 0};
+    double most = last[n];
+    for (const double end : ends) {
+      const size_t from = before(end - by), to = before(end);
+      const double explains = first[from] + either[to] - either[from] + last[n] - last[to];
+      if (explains > most) most = explains, best = {from, to};
+    }
+    return best;
   }
 
   static Shares Changed(const Shares& from) {
@@ -178,7 +258,7 @@ class FollowedOffset::Slot {
   Nanos middle_;
   double drift_;
   std::span<const CallTime> sent_, raw_;
-  std::vector<CallTime> received_;
+  std::vector<CallTime> received_, later_;
 };
 
 double FollowedOffset::sigma() const { return std::sqrt(covariance_[0]); }
@@ -244,8 +324,9 @@ void FollowedOffset::Jump(double measured, double sigma) {
 FollowedOffset::Reading FollowedOffset::Read(std::span<const CallTime> sent,
                                              std::span<const CallTime> some_sent,
                                              std::span<const CallTime> received,
+                                             std::span<const CallTime> later,
                                              const Expected& expected) {
-  const Slot slot(at_, known_ ? drift_ : 0, sent, received);
+  const Slot slot(at_, known_ ? drift_ : 0, sent, received, later);
   pause_ = std::max(0, pause_ - 1);
   Reading reading = known_ ? ReadKnown(slot, some_sent) : ReadUnknown(slot, some_sent, expected);
   Learn(slot, &reading);
@@ -267,10 +348,29 @@ void FollowedOffset::Count(std::span<const CallTime> received, const Reading& re
 }
 
 FollowedOffset::Told FollowedOffset::told() const {
-  Told told{known_, !known_ && plausible_, 0, 0, 0, read_, explained_, last_explained_};
+  Told told{known_,     !known_ && plausible_, 0,      0,         0, read_,
+            explained_, last_explained_,       steps_, last_step_};
   if (known_) told.offset = offset_, told.sigma = sigma(), told.drift = drift_;
   if (told.as_expected) told.offset = expected_.offset, told.sigma = expected_.sigma;
   return told;
+}
+
+void FollowedOffset::TellStep(const Slot& slot, const Reading& reading) {
+  const double by = reading.last().offset - reading.first().offset;
+  const double slewed = kMostDrift * ToSeconds(std::max(at_ - confirmed_, kSlot));
+  const double noise = std::hypot(sigma(), reading.moved.sigma);
+  if (std::abs(by) <= std::max(kInSync, slewed + kJump * noise)) return;
+  const Nanos before = FromSeconds(reading.first().offset);
+  const Nanos after = FromSeconds(reading.last().offset);
+  Nanos last = last_explained_ - before, next = INT64_MAX;
+  for (size_t i = 0; i < slot.received().size(); ++i) {
+    const Nanos start = slot.Raw(i).first;
+    if (reading.LineOf(i) == 0) last = std::max(last, start - before);
+    if (reading.LineOf(i) == 1) next = std::min(next, start - after);
+  }
+  if (next == INT64_MAX) next = slot.middle() - after;
+  ++steps_;
+  last_step_ = {std::min(last, next), std::max(last, next), FromSeconds(by)};
 }
 
 UnpairedOffset::Posterior FollowedOffset::SearchAll(const Slot& slot,
@@ -297,7 +397,7 @@ FollowedOffset::Reading FollowedOffset::ReadUnknown(const Slot& slot,
     if (reading.moved.found) {
       const auto& at = reading.moved;
       reading.lines = {{at.offset, 0, Tolerance(at.sigma), room, at.share, at.chance}};
-      reading.goes_by = slot.Assign(reading.lines, {.5, .5});
+      slot.Assign({.5, .5}, &reading);
     }
   }
   reading.as_expected = reading.lines.empty() && plausible_;
@@ -319,7 +419,7 @@ FollowedOffset::Reading FollowedOffset::ReadKnown(const Slot& slot,
   if (here.found && !as_expected) reading.moved = here;
   line_ = {offset_, drift, Tolerance(this->sigma()), room_, share_, here.chance};
   reading.lines = {line_};
-  reading.goes_by = slot.Assign(reading.lines, {holds_, 1 - holds_});
+  slot.Assign({holds_, 1 - holds_}, &reading);
   // A jump shows as calls at the end that do not go by it.
   const size_t n = slot.received().size();
   size_t from = n;
@@ -338,7 +438,7 @@ FollowedOffset::Reading FollowedOffset::ReadKnown(const Slot& slot,
   if (!reading.moved.found) return reading;
   const auto& at = reading.moved;
   reading.lines.push_back({at.offset, drift, Tolerance(at.sigma), room, at.share, at.chance});
-  reading.goes_by = slot.Assign(reading.lines, {holds_, 0, 1 - holds_});
+  slot.Assign({holds_, 0, 1 - holds_}, &reading);
   return reading;
 }
 
@@ -346,7 +446,8 @@ void FollowedOffset::Learn(const Slot& slot, Reading* reading) {
   if (reading->moved.found) astray_.clear();
   const size_t n = slot.received().size();
   for (size_t i = 0; i < n && n < kFew; ++i) {
-    if (reading->lines.empty() || reading->goes_by[i].back() > 1 - kBelieved)
+    if (reading->lines.empty() || reading->goes_by[i].back() > 1 - kBelieved ||
+        reading->in_doubt[i])
       astray_.push_back(slot.Raw(i));
   }
   std::erase_if(astray_, [&](const auto& a) { return a.first < slot.middle() - kLookBack; });
@@ -354,11 +455,12 @@ void FollowedOffset::Learn(const Slot& slot, Reading* reading) {
     astray_.erase(astray_.begin(), astray_.end() - static_cast<std::ptrdiff_t>(kFew));
   if (reading->lines.empty() || n == 0) return;
   // What the last calls go by is what the next ones are expected to go by.
-  const Shares& last = reading->goes_by.back();
+  const Shares& last = reading->at_end;
   const size_t found = reading->lines.size() - 1;
   holds_ = last[0];
   if (!reading->moved.found || (found > 0 && last[found] <= last[0])) return;
   reading->jumped = found > 0;
+  if (reading->jumped) TellStep(slot, *reading);
   Jump(reading->moved.offset, reading->moved.sigma);
   room_ = reading->lines.back().room;
   share_ = reading->moved.share;

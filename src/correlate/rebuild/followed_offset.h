@@ -5,6 +5,10 @@
 // over the calls of a slot holds it: each goes by the offset that those before and after it go by,
 // but for a jump. Calls at the end that go by none are searched for another offset.
 //
+// A clock that is set back shows the same times twice, and calls of both are among each other: what
+// nothing sent surrounds at the offset before goes by the one after, if it has a sent call around
+// it there, and else is in doubt.
+//
 // All in seconds since the middle of the slot, but where it says Nanos. Memory is bounded.
 #pragma once
 
@@ -47,9 +51,11 @@ class FollowedOffset {
   struct Reading {
     std::vector<OffsetLine> lines;             // the one that was known, if it was, then a new one
     std::vector<std::vector<double>> goes_by;  // by call and line, the last: by none of them
-    UnpairedOffset::Posterior moved;           // the new one, if it was found
-    bool as_expected = false;  // no line, and nothing speaks against what was expected
-    bool jumped = false;       // from the first line to the second
+    std::vector<double> at_end;                // of the last call, without what came after the slot
+    std::vector<bool> in_doubt;       // by call: it may be of after a setting back of the clock
+    UnpairedOffset::Posterior moved;  // the new one, if it was found
+    bool as_expected = false;         // no line, and nothing speaks against what was expected
+    bool jumped = false;              // from the first line to the second
 
     bool known() const { return as_expected || !lines.empty(); }
     /// The line that call i goes by; lines.size(): none.
@@ -72,15 +78,19 @@ class FollowedOffset {
     bool known = false;        // it is followed
     bool as_expected = false;  // it is not, and nothing speaks against what was expected
     double offset = 0, sigma = 0, drift = 0;
-    uint64_t read = 0;   // calls
-    uint64_t calls = 0;  // that it explained, of these
-    Nanos last = 0;      // start of the newest that it explained; 0: none
+    uint64_t read = 0;               // calls
+    uint64_t calls = 0;              // that it explained, of these
+    Nanos last = 0;                  // start of the newest that it explained; 0: none
+    uint64_t steps = 0;              // jumps that neither clocks in sync nor a slewed one explain
+    telemetry::ClockStep last_step;  // by the callers' clock
   };
   Told told() const;
   /// `sent` (in order of start) are those within reach of the last minute and of the slot. Where
-  /// they tell nothing together, `some_sent`, if there are any, are asked.
+  /// they tell nothing together, `some_sent`, if there are any, are asked. `later` are received
+  /// after the slot, up to where `sent` ends: they tell whether the clock went on as it did.
   Reading Read(std::span<const CallTime> sent, std::span<const CallTime> some_sent,
-               std::span<const CallTime> received, const Expected& expected);
+               std::span<const CallTime> received, std::span<const CallTime> later,
+               const Expected& expected);
 
  private:
   class Slot;
@@ -98,6 +108,7 @@ class FollowedOffset {
                                       const UnpairedOffset::Prior& prior, double* room);
   /// What the next slot is to know.
   void Learn(const Slot& slot, Reading* reading);
+  void TellStep(const Slot& slot, const Reading& reading);
   void Count(std::span<const CallTime> received, const Reading& reading, const Expected& expected);
 
   bool known_ = false;
@@ -117,6 +128,8 @@ class FollowedOffset {
   Expected expected_;                            // where it was not known
   uint64_t read_ = 0, explained_ = 0;            // calls
   Nanos last_explained_ = 0;
+  uint64_t steps_ = 0;
+  telemetry::ClockStep last_step_;
 };
 
 }  // namespace tomograph::correlate

@@ -95,6 +95,7 @@ std::vector<telemetry::HopClock> HopClocks::Told() const {
         clock.offset = told.offset, clock.error = told.sigma, clock.drift = told.drift;
         clock.as_of = offset.at();
         clock.calls = told.calls, clock.last_call = told.last;
+        clock.steps = told.steps, clock.last_step = told.last_step;
       }
     }
   }

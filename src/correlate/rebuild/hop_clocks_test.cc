@@ -249,6 +249,28 @@ TEST_F(HopClocksTest, WhatIsHeldOfEachPairOfHostsIsTold) {
   EXPECT_LT(far.calls, 20u);
 }
 
+TEST_F(HopClocksTest, AStepIsToldAndADriftIsNone) {
+  const auto told = [&] {
+    Run(60);
+    const auto clocks = correlator_->requests().HopClocksTold();
+    EXPECT_EQ(clocks.size(), 1u);
+    return clocks.at(0);
+  };
+  for (const double step : {-1.2, .03}) {
+    Make({.seconds = 180, .step = step, .step_at = 101.1, .outside = .1});
+    const telemetry::HopClock clock = told();
+    EXPECT_EQ(clock.steps, 1u);
+    EXPECT_NEAR(ToSeconds(clock.last_step.size), step, .002);
+    EXPECT_LT(ToSeconds(clock.last_step.from - kT0), 101.2) << step;
+    EXPECT_GT(ToSeconds(clock.last_step.to - kT0), 101) << step;
+    EXPECT_LT(ToSeconds(clock.last_step.to - clock.last_step.from), 1.5) << step;
+  }
+  for (const double drift : {40e-6, 500e-6}) {
+    Make({.seconds = 180, .drift = drift});
+    EXPECT_EQ(told().steps, 0u) << drift;
+  }
+}
+
 TEST_F(HopClocksTest, ClocksInSyncAreToldAsHeldToBeSo) {
   HopClocks clocks;
   linking::CallRecord r;  // one call: too few to find it, and nothing speaks against it
@@ -293,6 +315,48 @@ TEST_F(HopClocksTest, RequestsThatNobodyTracedDoNotMisleadIt) {
   for (size_t m = 0; m < 10; ++m)
     EXPECT_GT(Of(m, m + 1).RightOf(Sent(m, m + 1)), m == 5 ? .85 : .95) << m;
   ExpectHonest();
+}
+
+/// The same times come twice: what is received of the second is among what is of the first.
+TEST_F(HopClocksTest, AfterAClockIsSetBackNobodyIsNotSaidTooSurely) {
+  size_t sure_and_wrong = 0, sent = 0, nobody = 0, right = 0;
+  for (const double per_s : {3., 8., 20.}) {
+    for (const double step_at : {100., 101.1, 102.2, 103.3, 104.4}) {
+      Make({.seconds = 180, .per_s = per_s, .step = -1.2, .step_at = step_at, .outside = .17});
+      Run(60);
+      const Share all = Of(0, minutes());
+      sure_and_wrong += Of(1, 2).nobody_wrong_and_sure;  // the minute of the step
+      nobody += all.nobody_right, right += all.right, sent += Sent(0, minutes());
+      ExpectHonest();
+    }
+  }
+  std::printf(
+      "set back by 1.2 s, 17 %% from outside: %zu sent, %zu right, %zu nobody; "
+      "of the minute of the step %zu wrong & sure\n",
+      sent, right, nobody, sure_and_wrong);
+  EXPECT_LE(sure_and_wrong, 3u);
+  EXPECT_GT(right, sent * 99 / 100);
+  EXPECT_GT(nobody, sent / 6);
+}
+
+TEST_F(HopClocksTest, AfterACallersClockIsSetBackNobodyIsNotSaidTooSurely) {
+  size_t sure_and_wrong = 0, sent = 0, right = 0;
+  for (const double per_s : {2., 4., 10.}) {
+    for (const double step_at : {100., 101.1, 102.2, 103.3, 104.4}) {
+      Make({.seconds = 180,
+            .per_s = per_s,
+            .others = {{.share = .5, .offset = .3, .step = -1.2, .step_at = step_at}}});
+      Run(60);
+      const Share all = Of(0, minutes());
+      sure_and_wrong += Of(1, 2).nobody_wrong_and_sure;  // the minute of the step
+      right += all.right, sent += Sent(0, minutes());
+      ExpectHonest();
+    }
+  }
+  std::printf("one caller set back by 1.2 s: %zu sent, %zu right, nobody: %zu sure & wrong\n", sent,
+              right, sure_and_wrong);
+  EXPECT_LE(sure_and_wrong, 3u);
+  EXPECT_GT(right, sent * 98 / 100);
 }
 
 TEST_F(HopClocksTest, AStepOutOfReachLeavesItUnknown) {

@@ -58,13 +58,15 @@ class Judge {
   }
 
  private:
+  static constexpr size_t kNoLine = SIZE_MAX, kNotRead = SIZE_MAX - 1;
   struct BandReading {
     FollowedOffset::Reading reading;
     bool on_the_same_host = false;
     double expected = 0;
-    std::vector<size_t> calls;  // of the host's, that were read
-    std::vector<size_t> lines;  // by call of the host: that it goes by; kNoLine: none
-    double from = 0;            // what is received from here on goes by the last line
+    std::vector<size_t> calls;   // of the host's, that were read
+    std::vector<size_t> lines;   // by call of the host: that it goes by, kNoLine or kNotRead
+    std::vector<bool> in_doubt;  // by call of the host: it may go by another one
+    double from = 0;             // what is received from here on goes by the last line
 
     OffsetLine First() const { return reading.lines.empty() ? Expected() : reading.first(); }
     OffsetLine Last() const { return reading.lines.empty() ? Expected() : reading.last(); }
@@ -72,11 +74,17 @@ class Judge {
     /// More than held to be so as long as nothing speaks against it.
     bool proved() const { return on_the_same_host || !reading.lines.empty(); }
     bool told() const { return !reading.lines.empty() && !reading.jumped; }
+    bool ToldOf(size_t call) const {
+      return reading.as_expected || (!lines.empty() && lines[call] < kNotRead);
+    }
+    /// It may be one of the band's, and by what clock is not sure.
+    bool InDoubt(size_t call) const { return !in_doubt.empty() && in_doubt[call]; }
   };
   struct Hosted {
     EntityId host;
     std::vector<CallRecord>* records;
     std::vector<CallTime> received;
+    std::vector<CallTime> later;  // received after the slot, as far as all of it has come
     std::map<int, BandReading> by_band;
     int reference = -1;  // the band that the host is placed by
   };
@@ -88,8 +96,6 @@ class Judge {
     double first = 0, last = 0, drift = 0;
     double from = -1e18;  // what is sent from here on moves by the last
   };
-  static constexpr size_t kNoLine = SIZE_MAX;
-
   CallTime TimeOf(Nanos start, Nanos end) const {
     return {ToSeconds(start - middle_), ToSeconds(end - middle_)};
   }
@@ -113,14 +119,26 @@ class Judge {
       std::sort(received.begin(), received.end(), [](const CallRecord& a, const CallRecord& b) {
         return std::tie(a.start, a.id) < std::tie(b.start, b.id);
       });
-      Hosted& hosted = hosts_.emplace_back(Hosted{host, &received, {}, {}});
+      Hosted& hosted = hosts_.emplace_back(Hosted{host, &received, {}, {}, {}});
       for (const CallRecord& r : received) hosted.received.push_back(TimeOf(r.start, r.end));
+      GatherLater(slot, &hosted);
     }
     std::stable_sort(hosts_.begin(), hosts_.end(), [](const Hosted& a, const Hosted& b) {
       return a.received.size() > b.received.size();
     });
     if (place_.bands.empty()) place_.bands[home].position.known = true;
     for (auto& [id, band] : place_.bands) band.position.MoveTo(middle_);
+  }
+
+  void GatherLater(Nanos slot, Hosted* hosted) {
+    const auto next = place_.slots.find(slot + FollowedOffset::kSlot);
+    if (next == place_.slots.end()) return;
+    const auto received = next->second.received.find(hosted->host);
+    if (received == next->second.received.end()) return;
+    for (const CallRecord& r : received->second)
+      if (r.end < next->first + FollowedOffset::kReach)
+        hosted->later.push_back(TimeOf(r.start, r.end));
+    std::sort(hosted->later.begin(), hosted->later.end(), Before);
   }
 
   static bool Before(const CallTime& a, const CallTime& b) {
@@ -222,16 +240,22 @@ class Judge {
         by.calls.push_back(i);
         received.push_back(hosted.received[i]);
       }
+      std::vector<CallTime> later;
+      for (const CallTime& r : hosted.later)
+        if (MayBeOf(id, hosted, r)) later.push_back(r);
       const FollowedOffset::Expected expected = ExpectedOf(id, hosted);
       by.expected = expected.offset;
-      by.reading = offset.Read(sent, some, received, expected);
+      by.reading = offset.Read(sent, some, received, later, expected);
       const auto& reading = by.reading;
-      by.lines.assign(hosted.received.size(), kNoLine);
+      by.lines.assign(hosted.received.size(), kNotRead);
+      by.in_doubt.assign(hosted.received.size(), false);
       by.from = reading.jumped ? 1e18 : -1e18;
-      for (size_t k = 0; k < received.size() && !reading.lines.empty(); ++k) {
+      for (size_t k = 0; k < received.size(); ++k) {
         const size_t line = reading.LineOf(k);
-        if (line == reading.lines.size()) continue;
-        by.lines[by.calls[k]] = line;
+        const bool none = line == reading.lines.size();
+        by.lines[by.calls[k]] = none ? kNoLine : line;
+        by.in_doubt[by.calls[k]] = !reading.as_expected && (none || reading.in_doubt[k]);
+        if (none) continue;
         if (reading.jumped && line == 1) by.from = std::min(by.from, received[k].start);
       }
     }
@@ -414,8 +438,10 @@ class Judge {
       if (!s.second.near) return true;
       const auto by = hosted.by_band.find(BandOf(s.first));
       if (by == hosted.by_band.end() || !by->second.proved()) return false;
-      // Of several callers, it may be one alone whose clock jumped.
-      if (by->second.reading.jumped && CallersOf(BandOf(s.first)) > 1) return false;
+      // Of several callers, it may be one alone whose clock jumped. If it is not the callee's, what
+      // was sent in the slot before was told as if it had not.
+      const bool callees = by->first == hosted.reference && CallersOf(by->first) == 1;
+      if (by->second.reading.jumped && !callees) return false;
       return DoubtOf(s.first, hosted.host) < kInDoubt;
     });
   }
@@ -425,11 +451,10 @@ class Judge {
     const auto reference = hosted.by_band.find(hosted.reference);
     for (size_t i = 0; i < hosted.received.size(); ++i) {
       CallRecord record = (*hosted.records)[i];
-      const bool explained =
-          std::any_of(hosted.by_band.begin(), hosted.by_band.end(), [&](const auto& b) {
-            return b.second.reading.as_expected ||
-                   (!b.second.lines.empty() && b.second.lines[i] != kNoLine);
-          });
+      const bool explained = std::any_of(hosted.by_band.begin(), hosted.by_band.end(),
+                                         [&](const auto& b) { return b.second.ToldOf(i); });
+      const bool in_doubt = std::any_of(hosted.by_band.begin(), hosted.by_band.end(),
+                                        [&](const auto& b) { return b.second.InDoubt(i); });
       if (!explained && record.known_parent == 0) {
         sinks.unknown(record.id);
         continue;
@@ -437,14 +462,14 @@ class Judge {
       if (reference != hosted.by_band.end()) {
         const BandReading& by = reference->second;
         const double at = hosted.received[i].start;
-        const bool goes_by_one = !by.lines.empty() && by.lines[i] != kNoLine;
+        const bool goes_by_one = !by.lines.empty() && by.lines[i] < kNotRead;
         const OffsetLine line = goes_by_one     ? by.reading.lines[by.lines[i]]
                                 : at >= by.from ? by.Last()
                                                 : by.First();
         const ClockPosition& of = place_.bands.at(hosted.reference).position;
         Move(line.At(at) + of.offset + of.drift * at, &record);
       }
-      sinks.placed(record, all_sent);
+      sinks.placed(record, all_sent && !in_doubt);
     }
   }
 

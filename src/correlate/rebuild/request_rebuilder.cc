@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "correlate/linking/link_window.h"
 #include "correlate/rebuild/hop_clocks.h"
 #include "correlate/rebuild/linked_parents.h"
 #include "correlate/rebuild/lost_spans.h"
@@ -28,6 +29,8 @@ using telemetry::kNoEntity;
 using telemetry::TraceId;
 using telemetry::UnknownParent;
 
+// So long after its answer a request may still make calls.
+constexpr auto kHandOff = static_cast<Nanos>(linking::LinkWindow::kHandOff_us * kMicrosecond);
 // A join between services that is as sure tells the linker the other side of a call, as an id
 // would.
 constexpr float kSureOfHop = .8;
@@ -97,7 +100,7 @@ struct RequestRebuilder::Impl {
 
     /// What it may be joined to may end by its own clock as early as this.
     Nanos earliest() const {
-      return part == SpanPart::kArrived ? start - HopClocks::kReach : start;
+      return start - (part == SpanPart::kArrived ? HopClocks::kReach : kHandOff);
     }
   };
 

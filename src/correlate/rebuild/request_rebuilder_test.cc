@@ -81,6 +81,26 @@ TEST_F(Rebuilding, ContextLostInsideAServiceIsJoinedByTime) {
   EXPECT_GE(whole, 4u);
 }
 
+/// What a request hands off after its answer waits for it longer than its trace would stay.
+TEST_F(Rebuilding, AHandOffAfterTheAnswerFindsItsRequest) {
+  for (double t = random_.Exponential(1. / 3); t < 400; t += random_.Exponential(1. / 3)) {
+    const auto after = [&](double mean) { return FromSeconds(mean * (.5 + random_.Uniform())); };
+    const Nanos start = kT0 + FromSeconds(t), end = start + after(.015);
+    const uint64_t shop = NewId(), call = NewId();
+    Put({{1, ++traces_}, shop, 0, start, end, SpanKind::kServer, shop_, kNoEntity, "POST /buy"});
+    if (random_.Uniform() > .3) continue;
+    const Nanos sent = end + after(.02);
+    Put({{2, traces_}, call, 0, sent, sent + after(.08), SpanKind::kClient, shop_, pay_, "POST"});
+    parent_of_[call] = shop;
+  }
+  Run();
+  size_t nobody = 0;
+  for (const auto& [span, join] : joins_) nobody += join.parent_span == 0 && join.none > .9;
+  EXPECT_GT(joins_.size(), 300u);
+  EXPECT_EQ(nobody, 0u);
+  EXPECT_GT(ShareRight(), .93);
+}
+
 TEST_F(Rebuilding, BothAtOnceAreStitchedThroughThreeTraces) {
   Traffic(120, 50, {.hop_into_pay = true, .context_in_shop = true});
   Run();

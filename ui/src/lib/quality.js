@@ -71,8 +71,11 @@ export function parentsText({ by_id, inferred, root, from_queue: fromQueue, unkn
   return { shares: shares.join(', '), unknown: whys.filter(([n]) => n > 0).map(([n, what]) => `${number(n)} ${what}`).join('; ') };
 }
 
-export const clocksText = ({ hosts, unknown }) =>
-  hosts < 2 ? '' : unknown > 0 ? `${percent(unknown / hosts)} unknown (${unknown} of ${hosts} hosts)` : `known of ${hosts} hosts`;
+export function clocksText({ hosts, unknown, by_times: byTimes }) {
+  if (hosts < 2) return '';
+  const known = unknown > 0 ? `${percent(unknown / hosts)} unknown (${unknown} of ${hosts} hosts)` : `known of ${hosts} hosts`;
+  return byTimes > 0 ? `${known}, of ${byTimes} by the times of calls alone: a guess` : known;
+}
 
 /// One entry an outcome that there is, the worst first; its reasons by falling count.
 export function reasonsOf(loss) {
