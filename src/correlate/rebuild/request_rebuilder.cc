@@ -68,6 +68,7 @@ Shape ShapeOf(const JoinedTrace& trace, std::vector<int32_t>* below) {
 /// A server's span lies within its client's, whatever the server goes on to do: by law.
 linking::LinkerOptions NestedHops(linking::LinkerOptions options) {
   options.hand_offs = false;
+  options.more_calls = false;
   return options;
 }
 
