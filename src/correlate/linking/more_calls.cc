@@ -48,6 +48,8 @@ void MoreCalls::ShareOut(const LinkWindow& window, const LinkModel& model, std::
   }
   for (const auto& [of, batch] : batches) {
     const auto& [service, call_class] = of;
+    // Where there were no requests nothing was learned of calls.
+    if (call_class >= static_cast<int>(model.services[service].learned_calls.size())) continue;
     Share(model.services[service], call_class, batch, &FoundOf(service, call_class));
   }
 }
