@@ -122,6 +122,17 @@ TEST(RequestLinker, RetriesThatBeginLaterAreNotNobodys) {
   }
 }
 
+TEST(RequestLinker, RetriesTooRareForRoomOfTheirOwnAreNotNobodys) {
+  for (const double in_flight : {.3, 3.0}) {
+    for (const double retries : {.002, .005, .008}) {
+      const Workload load({.requests = 12'000, .in_flight = in_flight, .retries = retries});
+      const Said said = OfCallsAfter(0, load, Batch(load.records, Short()));
+      EXPECT_LT(said.surely_nobodys, .1 * retries * 12'000) << in_flight << " " << retries;
+      EXPECT_NEAR(said.posterior, said.right, .01) << in_flight << " " << retries;
+    }
+  }
+}
+
 TEST(RequestLinker, RequestsThatAreLostLaterLeaveCallsThatAreNobodys) {
   for (const double in_flight : {.3, 3.0}) {
     const double seconds = 6e-3 / in_flight * 8'000;
