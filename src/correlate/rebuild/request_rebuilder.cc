@@ -96,7 +96,7 @@ struct RequestRebuilder::Impl {
 
     /// What it may be joined to may end by its own clock as early as this.
     Nanos earliest() const {
-      return part == SpanPart::kArrived ? start - HopClocks::kReach : start;
+      return start - (part == SpanPart::kArrived ? HopClocks::kReach : linking::kHandOff);
     }
   };
 
@@ -315,7 +315,7 @@ struct RequestRebuilder::Impl {
     }
     if (!somebody) {
       // "Nobody" is none of those that the linker was told of.
-      join.none = (link.request != 0 ? 1 : call.all_sent ? link.posterior : 0) * elsewhere;
+      join.none = (link.request == 0 && call.all_sent ? link.posterior : 0) * elsewhere;
       Nobody(call, elsewhere, &join);
     }
     if (on_join) on_join(join);
@@ -428,7 +428,7 @@ struct RequestRebuilder::Impl {
                  [&](const Link& link) { DecideHop(link); });
     const Nanos whole = held_ends.empty() ? until : std::min(until, *held_ends.begin());
     within.Advance(whole, [&](const Link& link) { Decide(Likeliest(link)); });
-    Settle(until - options.linker.horizon);
+    Settle(until - options.linker.horizon - linking::kHandOff);
   }
 
   void Finish() {

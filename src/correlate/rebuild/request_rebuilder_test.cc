@@ -327,6 +327,23 @@ TEST_F(Rebuilding, ABackgroundJobIsNotForcedIntoARequest) {
   EXPECT_LT(forced, 30u);
 }
 
+TEST_F(Rebuilding, ARequestStaysForWhatItHandsOffAfterItsAnswer) {
+  for (int i = 0; i < 200; ++i) {
+    const TraceId trace{1, ++traces_}, after{7, traces_};
+    const uint64_t request = NewId(), handed_off = NewId();
+    now_ += FromSeconds(random_.Exponential(1));
+    const Nanos end = now_ + FromSeconds(.01 + random_.Exponential(.005));
+    const Nanos sent = end + FromSeconds(.01 + random_.Exponential(.01));
+    Put({trace, request, 0, now_, end, SpanKind::kServer, shop_, kNoEntity, "POST /order"});
+    Put({after, handed_off, 0, sent, sent + kSecond, SpanKind::kClient, shop_, pay_, "POST"});
+    parent_of_[handed_off] = request;
+  }
+  Run(400);
+  EXPECT_EQ(joins_.size(), 200u);
+  for (const auto& [span, join] : joins_) EXPECT_LT(join.none, .5) << join.parent_span;
+  EXPECT_GT(ShareRight(), .97);
+}
+
 TEST(RequestTree, ADeepChainAndACircleOfIdsEnd) {
   telemetry::Identities ids;
   const EntityId service = ids.entities.FindOrAdd(EntityKind::kService, "", "deep");
