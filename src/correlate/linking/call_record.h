@@ -39,6 +39,9 @@ struct CallRecord {
   uint64_t bytes_out = 0;
 };
 
+/// A request may make calls for so long after its answer, where it hands on what is left to do.
+inline constexpr Nanos kHandOff = 5 * kSecond;
+
 /// Says which request of the same service caused a call.
 struct Link {
   struct Choice {

@@ -33,7 +33,6 @@ constexpr double kLostWorth = .075;  // and that lost requests must
 constexpr double kOrderWorth = .01;  // and the order of arrival
 constexpr double kAtHand = .25;      // nats by which a request that is there makes a call rather
 constexpr float kSure = .5f;         // share of the first guess
-constexpr double kOrphanPrior = .1;  // calls
 constexpr int kGrainTries = 20, kGrainPairs = 8;
 constexpr double kOnGrid = .99;           // of the times, if a clock is as coarse
 constexpr int64_t kCoarsest = 1'000'000;  // microseconds
@@ -164,15 +163,18 @@ double LearnOrphans(const LinkWindow& window, int service, double until, LinkMod
   const ServiceRange& range = window.services[service];
   ServiceModel& of = model->services[service];
   std::vector<double> orphans(of.classes, 0.0);
+  of.learned_calls.assign(of.classes, 0.0);
   double first = std::numeric_limits<double>::infinity(), last = -first;
   for (int c = range.first_call; c < range.end_call; ++c) {
     const Call& call = window.calls[c];
     if (call.time.end > until) continue;
     first = std::min(first, call.time.start);
     last = std::max(last, call.time.start);
+    ++of.learned_calls[call.call_class];
     orphans[call.call_class] += call.owner == kNobody && !call.pinned;
   }
   const double span = std::max({1e3, of.grain.quantum, last - first});
+  of.learned_time_us = span;
   const std::vector<double> own_times = OwnTimes(window, service, of.classes, of.grain);
   double weight = 0;
   for (int k = 0; k < of.classes; ++k) {

@@ -16,6 +16,9 @@
 
 namespace tomograph::correlate::linking {
 
+/// Calls without request that are held to be possible where none was seen.
+inline constexpr double kOrphanPrior = .1;
+
 struct ServiceModel {
   std::vector<int> kinds;  // of requests
   int classes = 0;         // of calls
@@ -48,6 +51,9 @@ struct ServiceModel {
   /// Per class: log of the calls per microsecond whose request is not there, or of the density of
   /// their steps if they keep a time of their own.
   std::vector<float> log_orphan_rate;
+  /// What that was learned from: calls per class, in so much time.
+  std::vector<double> learned_calls;
+  double learned_time_us = 1;
 };
 
 struct LinkModel {

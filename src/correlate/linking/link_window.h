@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "correlate/linking/call_record.h"
 #include "correlate/linking/link_model.h"
 #include "correlate/linking/request_model.h"
 
@@ -97,7 +98,7 @@ class LinkWindow {
   void FindCandidates(size_t limit, const LinkModel* model = nullptr);
   /// The same again, when the model has learned which calls outlive their requests.
   void FindCandidatesAgain(const LinkModel& model) { FindCandidates(limit_, &model); }
-  static constexpr double kHandOff_us = 5e6;
+  static constexpr double kHandOff_us = static_cast<double>(kHandOff) / kMicrosecond;
   /// For one call so many requests are looked at, the latest to start first. Where there are more,
   /// or more than `limit` of them hold it, a quarter of the candidates is drawn from those that
   /// began before the others; each stands for all of its part of them, so that what is not looked

@@ -10,6 +10,7 @@
 #include "correlate/linking/first_guess.h"
 #include "correlate/linking/learner.h"
 #include "correlate/linking/link_window.h"
+#include "correlate/linking/more_calls.h"
 #include "correlate/linking/recent_records.h"
 #include "correlate/linking/sampler.h"
 #include "correlate/linking/waiting_records.h"
@@ -454,6 +455,7 @@ class RequestLinker::Impl {
       const bool due = vocabulary_.Due(s) && from.since >= kLearnAmong * calls;
       if (!unknown && !grown && !others_grown && !due && model_.services[s].learned) continue;
       DealTo(s);
+      more_.Forget(s);
       fresh.push_back(s);
       from = {calls, 0};
     }
@@ -534,19 +536,21 @@ class RequestLinker::Impl {
     std::sort(mine.begin(), mine.end(),
               [&](int a, int b) { return window_.calls[a].sequence < window_.calls[b].sequence; });
     Sampler sampler(&window_, model_, &joins_, 0);
+    const std::vector<bool> sampled = ToBeSampled(mine, &sampler);
     for (const int c : mine) {
-      if (sampler.Open(c)) open.push_back(c);
+      if (sampled[c]) open.push_back(c);
     }
-    std::vector<Sampler::Shares> shares;
-    std::vector<Link> links(mine.size());
-    size_t at = 0;  // in mine: all before are settled
+    std::vector<Sampler::Shares> shares(open.size());
+    std::vector<int> owners(open.size());
+    const bool count = options_.mode == LinkMode::kPosteriors;
+    std::vector<Sampler::Shares> counted;
     for (size_t from = 0; from < open.size(); from += kBlock) {
       const std::span<const int> block(open.data() + from, std::min(kBlock, open.size() - from));
       sampler.Reseed(options_.seed ^ MixBits(window_.calls[block.front()].sequence));
-      const bool count = options_.mode == LinkMode::kPosteriors;
       if (count) {
         for (int x = 0; x < kBurnSweeps; ++x) sampler.Sweep(block, kTemperature);
-        sampler.Count(block, kCountedSweeps, kMostRounds, kTemperature, &shares);
+        sampler.Count(block, kCountedSweeps, kMostRounds, kTemperature, &counted);
+        std::move(counted.begin(), counted.end(), shares.begin() + from);
       }
       const int anneal = count ? kAnnealSweeps : kAssignSweeps;
       for (int x = 0; x < anneal; ++x) {
@@ -558,17 +562,20 @@ class RequestLinker::Impl {
               owner == kNobody ? Call::kNoSequence : window_.requests[owner].sequence;
         }
       }
-      for (size_t x = 0; x < block.size(); ++x) {
-        while (mine[at] != block[x]) links[at] = Settled(mine[at]), ++at;
-        links[at++] = count ? Counted(block[x], shares[x].of) : Settled(block[x]);
-      }
+      for (size_t x = 0; x < block.size(); ++x) owners[from + x] = window_.calls[block[x]].owner;
     }
-    for (; at < mine.size(); ++at) links[at] = Settled(mine[at]);
+    if (count && options_.more_calls) more_.ShareOut(window_, model_, mine, open, &shares);
+    std::vector<Link> links(mine.size());
+    for (size_t at = 0, x = 0; at < mine.size(); ++at) {
+      const int c = mine[at];
+      const int owner = sampled[c] ? owners[x] : window_.calls[c].owner;
+      links[at] = sampled[c] && count ? Counted(c, owner, shares[x].of) : Settled(c, owner);
+      x += sampled[c];
+    }
     DecideChains(mine, &links);
     for (const int c : mine) {
       Call& call = window_.calls[c];
-      if (!sampler.Open(c) && call.owner != kNobody)
-        call.drawn = window_.requests[call.owner].sequence;
+      if (!sampled[c] && call.owner != kNobody) call.drawn = window_.requests[call.owner].sequence;
     }
     for (size_t x = 0; x < mine.size(); ++x) {
       Call& call = window_.calls[mine[x]];
@@ -580,6 +587,33 @@ class RequestLinker::Impl {
       stats_.slack_cut += cut;
       outbox_.push_back(links[x]);
     }
+  }
+
+  /// Calls that could end up elsewhere, and those whose places may be taken by one that is
+  /// nobody's, or that becomes so in turn: they could not come back if they were not sampled.
+  std::vector<bool> ToBeSampled(const std::vector<int>& mine, Sampler* sampler) const {
+    std::vector<bool> sampled(window_.calls.size());
+    std::vector<int> displaced;
+    for (const int c : mine) {
+      sampled[c] = sampler->Open(c);
+      if (sampled[c] && window_.calls[c].owner == kNobody) displaced.push_back(c);
+    }
+    std::vector<bool> looked_at(window_.requests.size());
+    while (!displaced.empty()) {
+      const Call& call = window_.calls[displaced.back()];
+      displaced.pop_back();
+      for (const int i : window_.CandidatesOf(call)) {
+        if (looked_at[i]) continue;
+        looked_at[i] = true;
+        const Request& request = window_.requests[i];
+        for (int s = 0, n = model_.kinds[request.kind].slots(); s < n; ++s) {
+          const int rival = window_.slots[request.first_slot + s];
+          if (rival == kNobody || window_.calls[rival].call_class != call.call_class) continue;
+          if (!sampler->Fixed(rival)) sampled[rival] = true, displaced.push_back(rival);
+        }
+      }
+    }
+    return sampled;
   }
 
   /// The links of those of `mine` that are calls of chains.
@@ -600,7 +634,7 @@ class RequestLinker::Impl {
         chains.Sweep(open, kTemperature, &random, &shares);
       chains.Settle(open, &shares);
       for (size_t x = 0; x < open.size(); ++x)
-        (*links)[place[open[x]]] = Counted(open[x], shares[x].of);
+        (*links)[place[open[x]]] = Counted(open[x], window_.calls[open[x]].owner, shares[x].of);
     }
   }
 
@@ -614,7 +648,7 @@ class RequestLinker::Impl {
   }
 
   /// A call that was not sampled.
-  Link Settled(int c) const {
+  Link Settled(int c, int owner) const {
     const Call& call = window_.calls[c];
     Link link;
     link.call = call.id;
@@ -626,28 +660,29 @@ class RequestLinker::Impl {
     }
     link.posterior =
         options_.mode == LinkMode::kPosteriors || call.candidates <= 1 ? 1 : call.share;
-    if (call.owner == kNobody) return link;
-    link.request = window_.requests[call.owner].id;
-    link.posterior *= std::exp(-window_.StandsFor(call, call.owner));
+    if (owner == kNobody) return link;
+    link.request = window_.requests[owner].id;
+    link.posterior *= std::exp(-window_.StandsFor(call, owner));
     return link;
   }
 
-  Link Counted(int c, const std::vector<float>& shares) const {
+  /// What is nobody's in the likeliest state may be likeliest to be one call more of some request.
+  Link Counted(int c, int owner, const std::vector<float>& shares) const {
     const Call& call = window_.calls[c];
     const auto candidates = window_.CandidatesOf(call);
     const auto id_of = [&](size_t option) {
       return option == candidates.size() ? 0 : window_.requests[candidates[option]].id;
     };
-    size_t mine = candidates.size();
-    for (size_t x = 0; x < candidates.size(); ++x) {
-      if (candidates[x] == call.owner) mine = x;
-    }
     // A candidate that stands for others shares what it gets with them.
     const auto own = [&](size_t option) {
       return option == candidates.size()
                  ? shares[option]
                  : shares[option] * std::exp(-window_.StandsForAt(call, option));
     };
+    size_t mine = candidates.size();
+    for (size_t x = 0; x < candidates.size(); ++x) {
+      if (owner == kNobody ? own(x) > own(mine) : candidates[x] == owner) mine = x;
+    }
     Link link;
     link.call = call.id;
     link.request = id_of(mine);
@@ -693,6 +728,7 @@ class RequestLinker::Impl {
   bool sides_known_ = false;  // of some call: joins may be found
   LinkWindow window_;
   RecentRecords recent_;
+  MoreCalls more_;
   std::vector<LearnedFrom> learned_from_;  // per service
   size_t since_fade_ = 0;
   std::vector<Link> outbox_;

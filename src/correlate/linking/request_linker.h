@@ -57,6 +57,9 @@ struct LinkerOptions {
   /// May a request make calls after it has answered? No where nesting is a law, as of a server's
   /// span within its client's.
   bool hand_offs = true;
+  /// May a request come to make more calls of a class than those did that were learned from? No
+  /// where one is all that there is, as of a server's span within its client's.
+  bool more_calls = true;
 };
 
 struct LinkerStats {

@@ -77,6 +77,80 @@ TEST(RequestLinker, LearnTimeEndsThePrefixInStreamAndBatchAlike) {
              Stream(workload.records, options, 20 * kMillisecond, 5));
 }
 
+/// What links say of the calls after `from`, and what is true.
+struct Said {
+  double calls = 0, nobodys = 0,
+         surely_nobodys = 0;        // made by some request, and what is said of it
+  double posterior = 0, right = 0;  // means, over all
+};
+Said OfCallsAfter(uint64_t from, const Workload& load, const std::vector<Link>& links) {
+  Said said;
+  double all = 0;
+  for (const Link& link : links) {
+    if (link.call <= from) continue;
+    ++all;
+    said.posterior += link.posterior;
+    said.right += load.parent.at(link.call) == link.request;
+    if (load.parent.at(link.call) == 0) continue;
+    ++said.calls;
+    said.nobodys += link.request == 0;
+    said.surely_nobodys += link.request == 0 && link.posterior > .9f;
+  }
+  said.posterior /= all;
+  said.right /= all;
+  return said;
+}
+
+TEST(RequestLinker, RetriesThatBeginLaterAreNotNobodys) {
+  for (const double in_flight : {.3, 3.0}) {
+    const double seconds = 6e-3 / in_flight * 8'000;
+    Workload load({.requests = 8'000, .in_flight = in_flight});
+    const uint64_t before = load.last_id;
+    load.Grow({.requests = 1'000,
+               .in_flight = in_flight,
+               .retries = .3,
+               .seed = 2,
+               .from = kT0 + static_cast<Nanos>((seconds + 2) * kSecond)});
+    LinkerOptions options = Short();
+    options.learn_time = static_cast<Nanos>(seconds * .6 * kSecond);
+    const std::vector<Link> links = Batch(load.records, options);
+    const Said said = OfCallsAfter(before, load, links);
+    EXPECT_LT(said.surely_nobodys, .002 * said.calls) << in_flight;
+    EXPECT_LT(said.nobodys, .02 * said.calls) << in_flight;
+    EXPECT_NEAR(said.posterior, said.right, .02) << in_flight;
+    EXPECT_GT(said.right, .93) << in_flight;
+  }
+}
+
+TEST(RequestLinker, RetriesTooRareForRoomOfTheirOwnAreNotNobodys) {
+  for (const double in_flight : {.3, 3.0}) {
+    for (const double retries : {.002, .005, .008}) {
+      const Workload load({.requests = 12'000, .in_flight = in_flight, .retries = retries});
+      const Said said = OfCallsAfter(0, load, Batch(load.records, Short()));
+      EXPECT_LT(said.surely_nobodys, .1 * retries * 12'000) << in_flight << " " << retries;
+      EXPECT_NEAR(said.posterior, said.right, .01) << in_flight << " " << retries;
+    }
+  }
+}
+
+TEST(RequestLinker, RequestsThatAreLostLaterLeaveCallsThatAreNobodys) {
+  for (const double in_flight : {.3, 3.0}) {
+    const double seconds = 6e-3 / in_flight * 8'000;
+    Workload load({.requests = 8'000, .in_flight = in_flight});
+    const uint64_t before = load.last_id;
+    load.Grow({.requests = 1'000,
+               .in_flight = in_flight,
+               .lost_requests = .1,
+               .seed = 2,
+               .from = kT0 + static_cast<Nanos>((seconds + 2) * kSecond)});
+    LinkerOptions options = Short();
+    options.learn_time = static_cast<Nanos>(seconds * .6 * kSecond);
+    const Said said = OfCallsAfter(before, load, Batch(load.records, options));
+    EXPECT_NEAR(said.posterior, said.right, .03) << in_flight;
+    EXPECT_GT(said.right, .85) << in_flight;
+  }
+}
+
 TEST(RequestLinker, MemoryDoesNotGrowWithTheStream) {
   size_t bytes[2] = {0, 0};
   for (const int x : {0, 1}) {

@@ -80,12 +80,22 @@ double RequestModel::EndReferenceTime(Reference reference, const Interval* calls
   return latest;
 }
 
+float RequestModel::LogWithOneMore(Interval request, const Interval* calls, uint64_t used, int slot,
+                                   double more_end) const {
+  Interval longer[kMaxSlots];
+  std::copy_n(calls, slots(), longer);
+  if (slot >= 0) longer[slot].end = std::max(longer[slot].end, more_end);
+  return Evaluate(request, longer, used, more_end, nullptr);
+}
+
 float RequestModel::Evaluate(Interval request, const Interval* calls, uint64_t used,
-                             float* scores) const {
+                             double more_end, float* scores) const {
   float total = pattern_.Log(used);
-  const bool childless = (used & ~outliving_) == 0;  // but for what may come after
+  // But for what may come after.
+  const bool childless = (used & ~outliving_) == 0 && more_end == kNoMore;
   if (childless) total += childless_.Log(request.end - request.start);
-  const bool correlated = used == full_ && (copula_.learned() || scores != nullptr);
+  const bool correlated =
+      used == full_ && more_end == kNoMore && (copula_.learned() || scores != nullptr);
   const int n = slots();
   float own[GaussianCopula::kMaxDimensions];
   float* z = scores != nullptr ? scores : own;
@@ -101,7 +111,8 @@ float RequestModel::Evaluate(Interval request, const Interval* calls, uint64_t u
     }
   }
   if (childless) return total;
-  const double end_gap = request.end - EndReferenceTime(end_reference_, calls, used);
+  const double end_gap =
+      request.end - std::max(more_end, EndReferenceTime(end_reference_, calls, used));
   total += end_gap_.Log(end_gap);
   if (!correlated) return total;
   z[2 * n] = end_gap_.Score(end_gap);
@@ -225,7 +236,7 @@ void RequestModel::LearnCopula(const RequestExamples& examples, TimeGrain grain)
   float z[GaussianCopula::kMaxDimensions];
   for (size_t i = 0; i < examples.size(); ++i) {
     if (examples.used[i] != full_) continue;
-    Evaluate(examples.requests[i], &examples.calls[i * slots()], examples.used[i], z);
+    Evaluate(examples.requests[i], &examples.calls[i * slots()], examples.used[i], kNoMore, z);
     scores.insert(scores.end(), z, z + dimensions);
   }
   copula_.Learn(scores, dimensions);

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -95,14 +96,21 @@ class RequestModel {
   bool learned() const { return learned_; }
   /// Only calls in `used` are looked at.
   float LogLikelihood(Interval request, const Interval* calls, uint64_t used) const {
-    return Evaluate(request, calls, used, nullptr);
+    return Evaluate(request, calls, used, kNoMore, nullptr);
   }
+  /// Where the request has made one call more of a class than there are slots for it, the last of
+  /// which is `slot` (or -1, if there is none): to the others it looks as if the call in that slot
+  /// had gone on until the one more had ended. That there is one more, and when it began, is not
+  /// weighed.
+  float LogWithOneMore(Interval request, const Interval* calls, uint64_t used, int slot,
+                       double more_end) const;
   /// Does a call's gap count from the start of its request?
   bool StartsFromRequest(int slot) const { return slots_[slot].reference.what == From::kRequest; }
   const GapDensity& Gap(int slot) const { return slots_[slot].gap; }
   size_t bytes() const;
 
  private:
+  static constexpr double kNoMore = -std::numeric_limits<double>::infinity();
   enum class From : uint8_t { kRequest, kRequestEnd, kLatestEnd, kStart, kEnd };
   struct Reference {
     From what = From::kRequest;
@@ -119,7 +127,8 @@ class RequestModel {
                        const Interval* calls, uint64_t used) const;
   double EndReferenceTime(Reference reference, const Interval* calls, uint64_t used) const;
   /// `scores`: also writes the copula's, 2 * slots + 1 of them, when all of `full_` are used.
-  float Evaluate(Interval request, const Interval* calls, uint64_t used, float* scores) const;
+  float Evaluate(Interval request, const Interval* calls, uint64_t used, double more_end,
+                 float* scores) const;
   void LearnSlot(int k, const RequestExamples& examples, const std::vector<double>& typical,
                  TimeGrain grain);
   void LearnEnd(const RequestExamples& examples, TimeGrain grain);

@@ -19,6 +19,8 @@ constexpr double kNever = -20;  // log of a probability that does not happen
 constexpr double kHopeless = 40;
 // A call whose only other choice is so much less likely (log odds) is not sampled.
 constexpr double kSettled = 12;
+constexpr float kMostGain = 60;  // log
+constexpr int kWeighings = 8;    // of a call's chances to be one more: it costs as many proposals
 // Mean total variation distance between rounds of counted sweeps that say the same.
 constexpr double kAgree = .02;
 
@@ -47,7 +49,7 @@ void Sampler::Load(int request, Draft* draft) const {
   std::copy_n(w_.slots.data() + r.first_slot, n, draft->slots);
 }
 
-float Sampler::Evaluate(const Draft& draft) const {
+float Sampler::Evaluate(const Draft& draft, int more) const {
   const Request& r = w_.requests[draft.request];
   const RequestModel& kind = model_.kinds[r.kind];
   Interval calls[RequestModel::kMaxSlots];
@@ -57,7 +59,18 @@ float Sampler::Evaluate(const Draft& draft) const {
     calls[s] = w_.calls[draft.slots[s]].time;
     used |= uint64_t{1} << s;
   }
-  float total = kind.LogLikelihood(r.time, calls, used);
+  float total = 0;
+  if (more == kNobody) {
+    total = kind.LogLikelihood(r.time, calls, used);
+  } else {
+    const Call& c = w_.calls[more];
+    const CallGroup* group = kind.GroupOf(c.call_class);
+    const int slot = group == nullptr ? -1 : group->first + group->count - 1;
+    const bool outlives = model_.services[c.service].Outlives(c.call_class);
+    total = outlives ? kind.LogLikelihood(r.time, calls, used)
+                     : kind.LogWithOneMore(r.time, calls, used, slot, c.time.end);
+    total += w_.EvidenceOf(c, draft.request);
+  }
   if (w_.evidence.empty()) return total;
   for (int s = 0, n = kind.slots(); s < n; ++s) {
     if (draft.slots[s] != kNobody) {
@@ -88,6 +101,8 @@ void Sampler::Count(std::span<const int> calls, int sweeps, int most_rounds, dou
   size_t options = 0;
   for (size_t x = 0; x < calls.size(); ++x) {
     (*shares)[x].of.assign(w_.calls[calls[x]].candidates + 1, 0.0f);
+    (*shares)[x].one_more.clear();
+    (*shares)[x].nobodys = 0;
     options += (*shares)[x].of.size();
   }
   std::vector<float> before(options);  // all calls', before the last round
@@ -104,6 +119,8 @@ void Sampler::Count(std::span<const int> calls, int sweeps, int most_rounds, dou
     for (const float share : of) sum += share;
     if (sum == 0) of[OptionOf(w_.calls[calls[x]], w_.calls[calls[x]].owner)] = sum = 1;
     for (float& share : of) share /= sum;
+    const int weighings = std::min((*shares)[x].nobodys, kWeighings);
+    for (float& fraction : (*shares)[x].one_more) fraction /= static_cast<float>(weighings);
   }
 }
 
@@ -116,6 +133,7 @@ void Sampler::CountRound(std::span<const int> calls, int sweeps, double temperat
     const uint32_t x = random_.Below(n);
     const Call& call = w_.calls[calls[x]];
     std::vector<float>& of = (*shares)[x].of;
+    if (call.owner == kNobody) WeighOneMore(calls[x], &(*shares)[x]);
     const int from = OptionOf(call, call.owner);
     accepted_ = 0;
     const int to = Propose(calls[x], temperature);
@@ -140,6 +158,36 @@ double Sampler::Difference(const std::vector<float>& before, const std::vector<S
   return sum;
 }
 
+void Sampler::WeighOneMore(int call, Shares* shares) {
+  if (++shares->nobodys > kWeighings) return;
+  const Call& c = w_.calls[call];
+  const auto candidates = w_.CandidatesOf(c);
+  shares->one_more.resize(candidates.size());
+  for (size_t x = 0; x < candidates.size(); ++x) {
+    const Request& r = w_.requests[candidates[x]];
+    const CallGroup* group = model_.kinds[r.kind].GroupOf(c.call_class);
+    Draft draft;
+    Load(candidates[x], &draft);
+    int more = call;
+    if (group != nullptr) {
+      if (Used(draft.slots, *group) < group->count) continue;
+      // The latest to start is the one too many.
+      const int last = draft.slots[group->first + group->count - 1];
+      if (last > call) {
+        RemoveFrom(*group, last, &draft);
+        InsertInto(*group, call, &draft);
+        more = last;
+      }
+    }
+    double length = std::max(1.0, r.time.end - r.time.start);
+    if (model_.services[c.service].Outlives(c.call_class)) length += LinkWindow::kHandOff_us;
+    const float gain = Evaluate(draft, more) - LogLikelihood(candidates[x]);
+    const double alike = w_.StandsForAt(c, x);
+    shares->one_more[x] +=
+        static_cast<float>(std::exp(std::min<double>(gain, kMostGain) + alike) / length);
+  }
+}
+
 int Sampler::OptionOf(const Call& call, int owner) const {
   if (owner == kNobody) return call.candidates;
   const auto candidates = w_.CandidatesOf(call);
@@ -147,10 +195,15 @@ int Sampler::OptionOf(const Call& call, int owner) const {
                           candidates.begin());
 }
 
+bool Sampler::Fixed(int call) const {
+  const Call& c = w_.calls[call];
+  return c.pinned || c.decided || c.candidates == 0 ||
+         model_.services[c.service].Chained(c.call_class);
+}
+
 bool Sampler::Open(int call) {
   const Call& c = w_.calls[call];
-  if (c.pinned || c.decided || c.candidates == 0) return false;
-  if (model_.services[c.service].Chained(c.call_class)) return false;
+  if (Fixed(call)) return false;
   if (c.candidates > 1 || c.owner == kNobody) return true;
   const CallGroup* group = model_.kinds[w_.requests[c.owner].kind].GroupOf(c.call_class);
   if (group == nullptr) return true;

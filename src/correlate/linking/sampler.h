@@ -42,6 +42,11 @@ class Sampler {
   /// Shares of the candidates of one call, in their order, and last that of nobody.
   struct Shares {
     std::vector<float> of;
+    /// Per candidate, of the times when the call was nobody's: how much likelier the candidate
+    /// would be with it than without, though it has no room for it, but for the chance of that; per
+    /// microsecond. Empty: the call always had a request.
+    std::vector<float> one_more;
+    int nobodys = 0;  // turns
   };
 
   Sampler(LinkWindow* window, const LinkModel& model, const JoinModel* joins, uint64_t seed);
@@ -57,6 +62,8 @@ class Sampler {
              std::vector<Shares>* shares);
   /// Could this call end up elsewhere? Those that could not need no sampling.
   bool Open(int call);
+  /// No sampling can move it.
+  bool Fixed(int call) const;
   float LogLikelihood(int request);
 
  private:
@@ -69,6 +76,7 @@ class Sampler {
 
   void CountRound(std::span<const int> calls, int sweeps, double temperature,
                   std::vector<Shares>* shares);
+  void WeighOneMore(int call, Shares* shares);
   /// Between what was counted before the last round and in it: the sum of the calls' total
   /// variation distances.
   static double Difference(const std::vector<float>& before, const std::vector<Shares>& after);
@@ -78,7 +86,8 @@ class Sampler {
   void ProposeFromNobody(int call, int request, double temperature);
   void ProposeSwap(int call, int request, double temperature);
   void Load(int request, Draft* draft) const;
-  float Evaluate(const Draft& draft) const;
+  /// `more`: it also owns this call, for which it has no room.
+  float Evaluate(const Draft& draft, int more = kNobody) const;
   /// Inversions in both drafts together, for classes that keep an order, times their weights.
   double Order(const Draft& a, const Draft* b, bool drafted) const;
   /// `call` goes from `a` to `b`, and other calls with it or in return. False: it cannot.

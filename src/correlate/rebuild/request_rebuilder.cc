@@ -7,7 +7,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "correlate/linking/link_window.h"
 #include "correlate/rebuild/hop_clocks.h"
 #include "correlate/rebuild/linked_parents.h"
 #include "correlate/rebuild/lost_spans.h"
@@ -29,8 +28,6 @@ using telemetry::kNoEntity;
 using telemetry::TraceId;
 using telemetry::UnknownParent;
 
-// So long after its answer a request may still make calls.
-constexpr auto kHandOff = static_cast<Nanos>(linking::LinkWindow::kHandOff_us * kMicrosecond);
 // A join between services that is as sure tells the linker the other side of a call, as an id
 // would.
 constexpr float kSureOfHop = .8;
@@ -71,6 +68,7 @@ Shape ShapeOf(const JoinedTrace& trace, std::vector<int32_t>* below) {
 /// A server's span lies within its client's, whatever the server goes on to do: by law.
 linking::LinkerOptions NestedHops(linking::LinkerOptions options) {
   options.hand_offs = false;
+  options.more_calls = false;
   return options;
 }
 
@@ -100,7 +98,7 @@ struct RequestRebuilder::Impl {
 
     /// What it may be joined to may end by its own clock as early as this.
     Nanos earliest() const {
-      return start - (part == SpanPart::kArrived ? HopClocks::kReach : kHandOff);
+      return start - (part == SpanPart::kArrived ? HopClocks::kReach : linking::kHandOff);
     }
   };
 
@@ -353,7 +351,7 @@ struct RequestRebuilder::Impl {
     }
     if (!somebody) {
       // "Nobody" is none of those that the linker was told of.
-      join.none = (link.request != 0 ? 1 : call.all_sent ? link.posterior : 0) * elsewhere;
+      join.none = (link.request == 0 && call.all_sent ? link.posterior : 0) * elsewhere;
       Nobody(call, elsewhere, &join);
     }
     if (on_join) on_join(join);
@@ -466,7 +464,7 @@ struct RequestRebuilder::Impl {
                  [&](const Link& link) { DecideHop(link); });
     const Nanos whole = held_ends.empty() ? until : std::min(until, *held_ends.begin());
     within.Advance(whole, [&](const Link& link) { Decide(Likeliest(link)); });
-    Settle(until - options.linker.horizon);
+    Settle(until - options.linker.horizon - linking::kHandOff);
   }
 
   void Finish() {
