@@ -78,14 +78,30 @@ struct LittleAndGauge {
   bool there = false;
 };
 
-/// Little's law on what a histogram says of the calls that ended.
-LittleAndGauge FromDurations(const Window& w, double length_s) {
+/// Independent views of one number, weighted by precision.
+class Fusion {
+ public:
+  void Take(double mean, double variance) {
+    const double precision = 1 / std::max(variance, 1e-12);
+    precision_ += precision;
+    weighted_ += mean * precision;
+  }
+  double mean() const { return weighted_ / precision_; }
+  double variance() const { return 1 / precision_; }
+
+ private:
+  double precision_ = 0, weighted_ = 0;
+};
+
+/// Little's law on what a histogram says of the calls that ended. `scatter`: of their number.
+LittleAndGauge FromDurations(const Window& w, double scatter, double length_s) {
   const telemetry::CallStats& m = w.metrics;
   if (!MetricsCounted(w)) return {};
   if (m.calls <= 0) return {{0, 0, 0}, true};
   if (m.busy_s <= 0 || m.latency.empty()) return {};
   const double across_borders = 2 * m.calls / length_s * LatencyMoment(m.latency, 3) / 3;
-  return {{0, m.busy_s / length_s, (across_borders + m.busy_variance) / Square(length_s)}, true};
+  return {{0, m.busy_s / length_s, (across_borders + scatter * m.busy_variance) / Square(length_s)},
+          true};
 }
 
 LittleAndGauge FromGauge(const Window& w, double mean_duration_s, double length_s) {
@@ -130,7 +146,7 @@ QueueModel::View QueueModel::FromSpans(const Window& w, const SpanEvidence& e, K
   // Where metrics count the calls, they tell how many traces no span shows.
   const bool told = MetricsCounted(w) && w.metrics.calls > 0;
   const Moments counted{0, std::max(0.0, w.metrics.calls / e.cluster - traces),
-                        w.metrics.calls_variance / Square(e.cluster)};
+                        known->scatter.index() * w.metrics.calls_variance / Square(e.cluster)};
   v.moments = PerSecond(known->busy.Total(traces, seen_busy, squares, e, told ? &counted : nullptr),
                         length_s);
   return v;
@@ -141,8 +157,10 @@ Estimate QueueModel::InFlight(const Window& w, const WindowSet& windows, Known* 
   Estimate e = EstimateOf("in_flight", w.key, windows, "requests");
   const SpanEvidence evidence = Weigh(w, rates_, known->usual);
   known->usual.Learn(evidence);
+  if (MetricsCounted(w)) known->scatter.Learn(w.metrics.calls, w.metrics.calls_variance);
+  const double scatter = known->scatter.index();
   const View spans = FromSpans(w, evidence, known, length_s);
-  const LittleAndGauge little = FromDurations(w, length_s);
+  const LittleAndGauge little = FromDurations(w, scatter, length_s);
   const LittleAndGauge gauge = FromGauge(w, MeanDuration(w), length_s);
   if (spans.there && evidence.complete() &&
       !(evidence.sampling == Sampling::kAssumed && little.there)) {
@@ -161,26 +179,28 @@ Estimate QueueModel::InFlight(const Window& w, const WindowSet& windows, Known* 
       little_width_.Learn(little.moments.mean, std::sqrt(little.moments.variance),
                           gauge.moments.mean, gauge_sd);
   }
-  double precision = 0, weighted = 0, floor = 0;
-  int views = 0;
-  const auto take = [&](const Moments& m, double width) {
-    const double variance = std::max(m.variance * width * width, 1e-12);
-    precision += 1 / variance;
-    weighted += (m.floor + m.mean) / variance;
-    ++views;
-  };
-  if (little.there) take(little.moments, little_width_.scale());
-  if (gauge.there) take(gauge.moments, 1);
-  if (spans.there && !evidence.complete()) {
-    take(spans.moments, sampled_width_.scale());
-    floor = spans.moments.floor;
-  }
+  const bool sampled = spans.there && !evidence.complete();
+  const double floor = sampled ? spans.moments.floor : 0;
+  const int views = little.there + sampled + gauge.there;
   if (views == 0) {
     e.note = "no spans, no latency histogram and no gauge of requests in flight";
     return e;
   }
-  const double mean = weighted / precision;
-  Moments fused{floor, mean - floor, 1 / precision};
+  const double of_little = little.moments.variance * Square(little_width_.scale());
+  const double of_spans = spans.moments.variance * Square(sampled_width_.scale());
+  // Both go by the number of calls that metrics tell, and by its error.
+  double shared = 0;
+  if (little.there && sampled) {
+    shared = scatter * w.metrics.calls_variance * Square(MeanDuration(w) / length_s);
+    shared = std::min({shared, of_little, of_spans});
+  }
+  Fusion calls, all;
+  if (little.there) calls.Take(little.moments.mean, of_little - shared);
+  if (sampled) calls.Take(spans.total(), of_spans - shared);
+  if (little.there || sampled) all.Take(calls.mean(), calls.variance() + shared);
+  if (gauge.there) all.Take(gauge.moments.mean, gauge.moments.variance);
+  const double mean = all.mean();
+  Moments fused{floor, mean - floor, all.variance()};
   if (fused.mean <= 0) fused = {mean, 0, 0};
   Fill(AmountSpread(fused), Basis::kInferred, 0.9,
        views > 1      ? "fused"

@@ -9,8 +9,9 @@
 // the ones before say (trace_time.h; a gamma above what was seen). Metrics only: Little's law
 // (Little 1961) on the durations of the calls that ended, sum d / window; what calls across the
 // borders leave open has variance 2 lambda E[D^3] / 3. A gauge with k readings: variance N/k less
-// what the length of calls correlates. Independent views are weighted by precision. Where a gauge
-// and a reconstruction meet, the reconstruction's width learns (conformal_width.h).
+// what the length of calls correlates. Views are weighted by precision; two that go by the same
+// count of calls share its error. Where a gauge and a reconstruction meet, the reconstruction's
+// width learns (conformal_width.h).
 //   queue_depth of an edge: time that calls spent between caller and callee beyond the normal
 // network share (network_share.h) / window. Of an entity: its pending gauge if it has one; else the
 // time in which its requests wait for a connection by the spans that take one, / window, sampled as
@@ -27,6 +28,7 @@
 #include <vector>
 
 #include "reconstruct/conformal_width.h"
+#include "reconstruct/count_scatter.h"
 #include "reconstruct/network_share.h"
 #include "reconstruct/posterior.h"
 #include "reconstruct/span_evidence.h"
@@ -44,8 +46,9 @@ class QueueModel : public StateModel {
  private:
   struct Known {
     UsualSampling usual;
-    TraceTime busy;    // in flight
-    TraceTime taking;  // waiting for a connection
+    CountScatter scatter;  // of the calls that metrics count
+    TraceTime busy;        // in flight
+    TraceTime taking;      // waiting for a connection
     NetworkShare network;
     Nanos last = 0;
   };

@@ -68,7 +68,7 @@ VolumeModel::Answer VolumeModel::Calls(const Window& w, const SpanEvidence& e, K
   const double seen = static_cast<double>(w.spans.seen);
   const bool metrics = MetricsCounted(w);
   const bool exact_metrics = metrics && w.metrics.calls_variance < kExactVariance;
-  if (metrics) known->calls_scatter.Learn(w.metrics.calls);
+  if (metrics) known->calls_scatter.Learn(w.metrics.calls, w.metrics.calls_variance);
   const double split_variance = w.metrics.calls_variance * known->calls_scatter.index();
   if (seen > 0 && e.sampling == Sampling::kAll) {
     a.moments = {seen, 0, 0};
@@ -113,7 +113,7 @@ VolumeModel::Answer VolumeModel::Failed(const Window& w, const SpanEvidence& e, 
   if (seen > 0 && e.complete() && calls.moments.mean == 0 && !MetricsTellFailures(w)) {
     a.moments = {failed, 0, 0};
   } else if (MetricsTellFailures(w)) {
-    known->failed_scatter.Learn(w.metrics.failed);
+    known->failed_scatter.Learn(w.metrics.failed, w.metrics.failed_variance);
     const bool exact = w.metrics.failed_variance < kExactVariance;
     a.moments = exact ? Moments{w.metrics.failed, 0, 0}
                       : Moments{0, w.metrics.failed,

@@ -92,6 +92,7 @@ void MoreCalls::Share(const ServiceModel& model, int call_class, const Batch& ba
       of.shares->of[x] += static_cast<float>(given * of.shares->one_more[x] / of.fractions);
     }
     of.shares->of.back() -= static_cast<float>(given);
+    of.shares->given = static_cast<float>(given);
   }
 }
 

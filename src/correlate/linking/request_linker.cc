@@ -569,7 +569,7 @@ class RequestLinker::Impl {
     for (size_t at = 0, x = 0; at < mine.size(); ++at) {
       const int c = mine[at];
       const int owner = sampled[c] ? owners[x] : window_.calls[c].owner;
-      links[at] = sampled[c] && count ? Counted(c, owner, shares[x].of) : Settled(c, owner);
+      links[at] = sampled[c] && count ? Counted(c, owner, shares[x]) : Settled(c, owner);
       x += sampled[c];
     }
     DecideChains(mine, &links);
@@ -634,7 +634,7 @@ class RequestLinker::Impl {
         chains.Sweep(open, kTemperature, &random, &shares);
       chains.Settle(open, &shares);
       for (size_t x = 0; x < open.size(); ++x)
-        (*links)[place[open[x]]] = Counted(open[x], window_.calls[open[x]].owner, shares[x].of);
+        (*links)[place[open[x]]] = Counted(open[x], window_.calls[open[x]].owner, shares[x]);
     }
   }
 
@@ -667,8 +667,9 @@ class RequestLinker::Impl {
   }
 
   /// What is nobody's in the likeliest state may be likeliest to be one call more of some request.
-  Link Counted(int c, int owner, const std::vector<float>& shares) const {
+  Link Counted(int c, int owner, const Sampler::Shares& counted) const {
     const Call& call = window_.calls[c];
+    const std::vector<float>& shares = counted.of;
     const auto candidates = window_.CandidatesOf(call);
     const auto id_of = [&](size_t option) {
       return option == candidates.size() ? 0 : window_.requests[candidates[option]].id;
@@ -679,9 +680,10 @@ class RequestLinker::Impl {
                  ? shares[option]
                  : shares[option] * std::exp(-window_.StandsForAt(call, option));
     };
+    const bool one_more = owner == kNobody && counted.given > shares.back();
     size_t mine = candidates.size();
     for (size_t x = 0; x < candidates.size(); ++x) {
-      if (owner == kNobody ? own(x) > own(mine) : candidates[x] == owner) mine = x;
+      if (one_more ? own(x) > own(mine) : candidates[x] == owner) mine = x;
     }
     Link link;
     link.call = call.id;

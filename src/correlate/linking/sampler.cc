@@ -103,6 +103,7 @@ void Sampler::Count(std::span<const int> calls, int sweeps, int most_rounds, dou
     (*shares)[x].of.assign(w_.calls[calls[x]].candidates + 1, 0.0f);
     (*shares)[x].one_more.clear();
     (*shares)[x].nobodys = 0;
+    (*shares)[x].given = 0;
     options += (*shares)[x].of.size();
   }
   std::vector<float> before(options);  // all calls', before the last round

@@ -47,6 +47,8 @@ class Sampler {
     /// microsecond. Empty: the call always had a request.
     std::vector<float> one_more;
     int nobodys = 0;  // turns
+    /// Of nobody's share what was given to requests that would have made one call more.
+    float given = 0;
   };
 
   Sampler(LinkWindow* window, const LinkModel& model, const JoinModel* joins, uint64_t seed);
