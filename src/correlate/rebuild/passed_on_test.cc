@@ -31,7 +31,8 @@ class PassedOn : public Rebuilding {
          "",
          host,
          {},
-         "203.0.113.7"});
+         "203.0.113.7",
+         /*logged=*/true});
     Web(traces_, web, web_start, web_end, host);
     parent_of_[web] = proxy;
   }
@@ -133,13 +134,39 @@ TEST_F(PassedOn, WhatGoesOnBesideOnTheSameHostPassesNothingOn) {
          "GET /",
          false,
          "",
-         "edge-1"});
+         "edge-1",
+         {},
+         "",
+         /*logged=*/true});
   }
   Run();
   const auto p = requests().parents();
   EXPECT_EQ(p.inferred, 0u);
   EXPECT_GT(p.root, traces_ * 98 / 100);
   EXPECT_FALSE(HasEdge(nginx_, web_));
+}
+
+TEST_F(PassedOn, WhatAServiceWithSpansIsAskedMeanwhileItDidNotPassOn) {
+  for (double t = 0; t < 240; t += random_.Exponential(.1)) {
+    const Nanos at = kT0 + FromSeconds(t);  // a page is loading, and asks another service meanwhile
+    Put({{1, ++traces_},
+         NewId(),
+         0,
+         at,
+         at + 20 * kMillisecond,
+         SpanKind::kServer,
+         pay_,
+         kNoEntity,
+         "GET /page",
+         false,
+         "",
+         "edge-1"});
+    const Nanos asked = at + FromSeconds(.002 + random_.Uniform() * .005);
+    Web(++traces_, NewId(), asked, asked + 5 * kMillisecond, "edge-1");
+  }
+  Run();
+  EXPECT_EQ(requests().parents().inferred, 0u);
+  EXPECT_FALSE(HasEdge(pay_, web_));
 }
 
 TEST_F(PassedOn, NotToAnotherHost) {

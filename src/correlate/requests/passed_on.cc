@@ -53,10 +53,8 @@ EntityId PassedOn::ProxyOf(const OpenSpan& received) { return KeyOf(received.net
 std::optional<OpenSpan> PassedOn::CallOf(const JoinedTrace& trace, size_t i) const {
   const OpenSpan& received = trace.spans()[i];
   if (received.kind != telemetry::SpanKind::kServer || received.network == 0) return std::nullopt;
+  if (!received.logged || trace.spans().size() > 1) return std::nullopt;
   if (callers_.count(received.service) > 0) return std::nullopt;
-  for (const int32_t c : trace.children(i)) {
-    if (trace.spans()[static_cast<size_t>(c)].service != received.service) return std::nullopt;
-  }
   OpenSpan call = received;
   call.peer = KeyOf(received.network, received.service);
   call.peer_is_address = true;
