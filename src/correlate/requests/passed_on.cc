@@ -63,6 +63,7 @@ std::optional<OpenSpan> PassedOn::CallOf(const JoinedTrace& trace, size_t i) con
 }
 
 bool PassedOn::ReachesAny(const OpenSpan& call) const {
+  if (callers_.count(call.service) > 0) return false;
   auto at = behind_.lower_bound({call.network, EntityId{}});
   if (at != behind_.end() && at->first == Place(call.network, call.service)) ++at;
   return at != behind_.end() && at->first.first == call.network;

@@ -41,7 +41,8 @@ class PassedOn {
   /// The call that a received span of an access log may have become; none, where its service is
   /// known to make calls of its own. It keeps its kind, and names an address.
   std::optional<OpenSpan> CallOf(const JoinedTrace& trace, size_t i) const;
-  /// Is there anybody whom such a call may have reached?
+  /// Once all of the window was seen: is there anybody whom such a call may have reached, and does
+  /// its service make no calls of its own?
   bool ReachesAny(const OpenSpan& call) const;
   /// It is `callee` that such calls of this network go to.
   void SeeCallee(uint32_t network, telemetry::EntityId callee);

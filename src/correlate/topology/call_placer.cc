@@ -237,6 +237,7 @@ void CallPlacer::Settle(Nanos now) {
 }
 
 void CallPlacer::CountUnplaced(const Call& call, uint64_t records) {
+  if (call.incoming) return;  // the world outside has addresses too
   unplaced_ += records;
   if (unplaced_at_.size() < kMaxNobodys || unplaced_at_.count(call.other) > 0)
     unplaced_at_[call.other] += records;
