@@ -395,6 +395,8 @@ struct Correlator::Impl {
     // By their own clocks, as they came, spans may have ended earlier.
     links.Forget(before == INT64_MAX ? before : before - 2 * options.window_length);
     cut_off ? requests.Finish() : requests.Advance(before);
+    for (const UntoldRequest& r : requests.TakeUntold())
+      edges.AddUntold(r.service, StartOfWindow(r.time));
     for (const InferredEdge& e : requests.TakeEdges()) {
       EdgeSight sight;
       sight.Add(e.posterior, 1, false);

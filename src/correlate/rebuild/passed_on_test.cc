@@ -46,7 +46,7 @@ class PassedOn : public Rebuilding {
          start,
          end,
          SpanKind::kServer,
-         web_,
+         behind_,
          kNoEntity,
          "GET /",
          false,
@@ -55,8 +55,14 @@ class PassedOn : public Rebuilding {
          {},
          from});
     Put({trace, NewId(), web, start + (end - start) / 4, start + (end - start) / 2,
-         SpanKind::kClient, web_, ids_.entities.FindOrAdd(EntityKind::kDatabase, "", "db"),
+         SpanKind::kClient, behind_, ids_.entities.FindOrAdd(EntityKind::kDatabase, "", "db"),
          "SELECT", false, "", host});
+  }
+
+  telemetry::EdgeState StateOf(EntityId caller, EntityId callee) const {
+    for (const auto& e : correlator_->Edges())
+      if (e.caller == caller && e.callee == callee) return e.state;
+    return telemetry::EdgeState::kUnseen;
   }
 
   void Traffic(double seconds, double per_s, const char* host, Nanos ahead = 0) {
@@ -65,6 +71,7 @@ class PassedOn : public Rebuilding {
   }
 
   EntityId nginx_ = Service("nginx");
+  EntityId behind_ = web_;
 };
 
 TEST_F(PassedOn, ByAProxyOnItsOwnHostIsJoinedToThatByTimes) {
@@ -114,6 +121,34 @@ TEST_F(PassedOn, ToOneOfTwoServicesIsNoRootEither) {
   for (const auto& [span, join] : joins_)
     wrong += join.parent_span != 0 && join.parent_span != parent_of_.at(span);
   EXPECT_LT(wrong, parent_of_.size() / 50);
+}
+
+// Nobody can be told to be behind the proxy any more, while all goes on as before.
+TEST_F(PassedOn, HasNotStoppedWhereASecondServiceMakesItUnclearWhoIsBehind) {
+  Traffic(420, 8, "edge-1");
+  behind_ = shop_;
+  Traffic(360, 4, "edge-1", kMinute);
+  Run();
+  ASSERT_TRUE(HasEdge(nginx_, web_));
+  EXPECT_NE(StateOf(nginx_, web_), telemetry::EdgeState::kStopped);
+}
+
+TEST_F(PassedOn, IsUnseenWhereWhatIsBehindFallsSilent) {
+  Traffic(420, 8, "edge-1");
+  for (Made& m : made_) m.lost = m.service == web_ && m.start > kT0 + kMinute;
+  Run();
+  ASSERT_TRUE(HasEdge(nginx_, web_));
+  EXPECT_EQ(StateOf(nginx_, web_), telemetry::EdgeState::kUnseen);
+}
+
+TEST_F(PassedOn, HasStoppedWhereTheProxyPassesOnToAnotherOne) {
+  Traffic(120, 8, "edge-1");
+  behind_ = shop_;
+  Traffic(900, 8, "edge-1", 120 * kSecond);
+  Run();
+  ASSERT_TRUE(HasEdge(nginx_, web_));
+  EXPECT_EQ(StateOf(nginx_, web_), telemetry::EdgeState::kStopped);
+  EXPECT_EQ(StateOf(nginx_, shop_), telemetry::EdgeState::kActive);
 }
 
 TEST_F(PassedOn, WhatGoesOnBesideOnTheSameHostPassesNothingOn) {

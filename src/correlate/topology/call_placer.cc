@@ -16,7 +16,6 @@ using Certainty = AddressBook::Certainty;
 
 namespace {
 
-constexpr double kOwnName = 0.9;  // what nobody answers for is an entity of its own
 constexpr Nanos kPatience = 5 * kMinute;
 constexpr size_t kMaxWaiting = 50'000;
 constexpr size_t kMaxNames = 500'000;
