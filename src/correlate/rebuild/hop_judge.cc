@@ -66,7 +66,7 @@ class Judge {
     std::vector<size_t> calls;   // of the host's, that were read
     std::vector<size_t> lines;   // by call of the host: that it goes by, kNoLine or kNotRead
     std::vector<bool> in_doubt;  // by call of the host: it may go by another one
-    std::vector<bool> held;      // by call of the host: what is expected explains it
+    std::vector<bool> held;      // by call of the host: as expected, if anybody calls at all
     double from = 0;             // what is received from here on goes by the last line
 
     OffsetLine First() const { return reading.lines.empty() ? Expected() : reading.first(); }
@@ -259,7 +259,8 @@ class Judge {
         const size_t line = reading.LineOf(k);
         const bool none = line == reading.lines.size();
         by.lines[by.calls[k]] = none ? kNoLine : line;
-        by.held[by.calls[k]] = reading.as_expected && reading.explained[k];
+        by.held[by.calls[k]] =
+            reading.as_expected && (reading.explained[k] || place_.callers.empty());
         by.in_doubt[by.calls[k]] = !reading.as_expected && (none || reading.in_doubt[k]);
         if (none) continue;
         if (reading.jumped && line == 1) by.from = std::min(by.from, received[k].start);
@@ -448,6 +449,8 @@ class Judge {
       // was sent in the slot before was told as if it had not.
       const bool callees = by->first == hosted.reference && CallersOf(by->first) == 1;
       if (by->second.reading.jumped && !callees) return false;
+      // Whether all of them go by what was just found is not tested yet.
+      if (by->second.reading.moved.found && CallersOf(by->first) > 1) return false;
       return DoubtOf(s.first, hosted.host) < kInDoubt;
     });
   }
