@@ -159,15 +159,15 @@ struct Correlator::Impl {
     LeftOut left_out;
     const uint8_t counted_as =
         counted_in != nullptr ? OpenSpan::CountedAs(batch.origin.format) : OpenSpan::kNotCounted;
-    AddSpans(batch.spans, counted_as, believable, &left_out);
+    AddSpans(batch.spans, batch.origin.format, counted_as, believable, &left_out);
     AddSamples(batch.samples, believable, &left_out);
     AddLogs(batch.logs, believable, &left_out);
     AddFlows(batch.flows, believable, &left_out);
     if (counted_in != nullptr) left_out.Commit(batch.origin.format, counted_in);
   }
 
-  void AddSpans(const telemetry::SpanBatch& spans, uint8_t counted_as, TimeRange believable,
-                LeftOut* left_out) {
+  void AddSpans(const telemetry::SpanBatch& spans, telemetry::Format format, uint8_t counted_as,
+                TimeRange believable, LeftOut* left_out) {
     TG_CHECK(spans.service.size() == spans.rows() && spans.weight.size() == spans.rows());
     size_t next_link = 0;
     for (size_t i = 0; i < spans.rows(); ++i) {
@@ -175,6 +175,7 @@ struct Correlator::Impl {
       OpenSpan span = SpanAt(spans, &placer, take_connection, i);
       if (span.service == kNoEntity) continue;
       span.counted_as = counted_as;
+      span.logged = format == telemetry::Format::kCsv;
       if (const std::optional<Reason> reason = TakeTime(span.end, believable)) {
         left_out->Count(Signal::kSpan, *reason);
         if (!believable.Contains(span.end)) continue;
@@ -394,6 +395,8 @@ struct Correlator::Impl {
     // By their own clocks, as they came, spans may have ended earlier.
     links.Forget(before == INT64_MAX ? before : before - 2 * options.window_length);
     cut_off ? requests.Finish() : requests.Advance(before);
+    for (const UntoldRequest& r : requests.TakeUntold())
+      edges.AddUntold(r.service, StartOfWindow(r.time));
     for (const InferredEdge& e : requests.TakeEdges()) {
       EdgeSight sight;
       sight.Add(e.posterior, 1, false);

@@ -47,7 +47,7 @@ struct RebuiltSpan {
   EntityId service = kNoEntity;
   EntityId peer = kNoEntity;
   EntityId unanswered_by = kNoEntity;  // of a call: who sends spans of what it receives, while none
-                                       // of this call is here
+                                       // is joined to this call
   std::string operation;
   SpanKind kind = SpanKind::kUnspecified;
   bool failed = false;

@@ -49,7 +49,7 @@ void Sampler::Load(int request, Draft* draft) const {
   std::copy_n(w_.slots.data() + r.first_slot, n, draft->slots);
 }
 
-float Sampler::Evaluate(const Draft& draft, int more) const {
+float Sampler::Evaluate(const Draft& draft, int more, bool again) const {
   const Request& r = w_.requests[draft.request];
   const RequestModel& kind = model_.kinds[r.kind];
   Interval calls[RequestModel::kMaxSlots];
@@ -65,7 +65,7 @@ float Sampler::Evaluate(const Draft& draft, int more) const {
   } else {
     const Call& c = w_.calls[more];
     const CallGroup* group = kind.GroupOf(c.call_class);
-    const int slot = group == nullptr ? -1 : group->first + group->count - 1;
+    const int slot = again && group != nullptr ? group->first + group->count - 1 : -1;
     const bool outlives = model_.services[c.service].Outlives(c.call_class);
     total = outlives ? kind.LogLikelihood(r.time, calls, used)
                      : kind.LogWithOneMore(r.time, calls, used, slot, c.time.end);
@@ -169,20 +169,24 @@ void Sampler::WeighOneMore(int call, Shares* shares) {
     const CallGroup* group = model_.kinds[r.kind].GroupOf(c.call_class);
     Draft draft;
     Load(candidates[x], &draft);
-    int more = call;
+    if (group != nullptr && Used(draft.slots, *group) < group->count) continue;
+    // It may stand apart from the others of its class, or the latest of all of them is the last one
+    // tried again.
+    float gain = Evaluate(draft, call, /*again=*/false);
     if (group != nullptr) {
-      if (Used(draft.slots, *group) < group->count) continue;
-      // The latest to start is the one too many.
+      int more = call;
       const int last = draft.slots[group->first + group->count - 1];
       if (last > call) {
         RemoveFrom(*group, last, &draft);
         InsertInto(*group, call, &draft);
         more = last;
       }
+      const float again = Evaluate(draft, more, /*again=*/true);
+      gain = std::max(gain, again) + std::log1p(std::exp(-std::abs(gain - again)));
     }
+    gain -= LogLikelihood(candidates[x]);
     double length = std::max(1.0, r.time.end - r.time.start);
     if (model_.services[c.service].Outlives(c.call_class)) length += LinkWindow::kHandOff_us;
-    const float gain = Evaluate(draft, more) - LogLikelihood(candidates[x]);
     const double alike = w_.StandsForAt(c, x);
     shares->one_more[x] +=
         static_cast<float>(std::exp(std::min<double>(gain, kMostGain) + alike) / length);

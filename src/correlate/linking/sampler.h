@@ -88,8 +88,9 @@ class Sampler {
   void ProposeFromNobody(int call, int request, double temperature);
   void ProposeSwap(int call, int request, double temperature);
   void Load(int request, Draft* draft) const;
-  /// `more`: it also owns this call, for which it has no room.
-  float Evaluate(const Draft& draft, int more = kNobody) const;
+  /// `more`: it also owns this call, for which it has no room; `again`: it is the one in the last
+  /// slot of its class, tried again.
+  float Evaluate(const Draft& draft, int more = kNobody, bool again = false) const;
   /// Inversions in both drafts together, for classes that keep an order, times their weights.
   double Order(const Draft& a, const Draft* b, bool drafted) const;
   /// `call` goes from `a` to `b`, and other calls with it or in return. False: it cannot.

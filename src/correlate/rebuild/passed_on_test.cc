@@ -31,7 +31,8 @@ class PassedOn : public Rebuilding {
          "",
          host,
          {},
-         "203.0.113.7"});
+         "203.0.113.7",
+         /*logged=*/true});
     Web(traces_, web, web_start, web_end, host);
     parent_of_[web] = proxy;
   }
@@ -45,7 +46,7 @@ class PassedOn : public Rebuilding {
          start,
          end,
          SpanKind::kServer,
-         web_,
+         behind_,
          kNoEntity,
          "GET /",
          false,
@@ -54,8 +55,14 @@ class PassedOn : public Rebuilding {
          {},
          from});
     Put({trace, NewId(), web, start + (end - start) / 4, start + (end - start) / 2,
-         SpanKind::kClient, web_, ids_.entities.FindOrAdd(EntityKind::kDatabase, "", "db"),
+         SpanKind::kClient, behind_, ids_.entities.FindOrAdd(EntityKind::kDatabase, "", "db"),
          "SELECT", false, "", host});
+  }
+
+  telemetry::EdgeState StateOf(EntityId caller, EntityId callee) const {
+    for (const auto& e : correlator_->Edges())
+      if (e.caller == caller && e.callee == callee) return e.state;
+    return telemetry::EdgeState::kUnseen;
   }
 
   void Traffic(double seconds, double per_s, const char* host, Nanos ahead = 0) {
@@ -64,6 +71,7 @@ class PassedOn : public Rebuilding {
   }
 
   EntityId nginx_ = Service("nginx");
+  EntityId behind_ = web_;
 };
 
 TEST_F(PassedOn, ByAProxyOnItsOwnHostIsJoinedToThatByTimes) {
@@ -115,6 +123,34 @@ TEST_F(PassedOn, ToOneOfTwoServicesIsNoRootEither) {
   EXPECT_LT(wrong, parent_of_.size() / 50);
 }
 
+// Nobody can be told to be behind the proxy any more, while all goes on as before.
+TEST_F(PassedOn, HasNotStoppedWhereASecondServiceMakesItUnclearWhoIsBehind) {
+  Traffic(420, 8, "edge-1");
+  behind_ = shop_;
+  Traffic(360, 4, "edge-1", kMinute);
+  Run();
+  ASSERT_TRUE(HasEdge(nginx_, web_));
+  EXPECT_NE(StateOf(nginx_, web_), telemetry::EdgeState::kStopped);
+}
+
+TEST_F(PassedOn, IsUnseenWhereWhatIsBehindFallsSilent) {
+  Traffic(420, 8, "edge-1");
+  for (Made& m : made_) m.lost = m.service == web_ && m.start > kT0 + kMinute;
+  Run();
+  ASSERT_TRUE(HasEdge(nginx_, web_));
+  EXPECT_EQ(StateOf(nginx_, web_), telemetry::EdgeState::kUnseen);
+}
+
+TEST_F(PassedOn, HasStoppedWhereTheProxyPassesOnToAnotherOne) {
+  Traffic(120, 8, "edge-1");
+  behind_ = shop_;
+  Traffic(900, 8, "edge-1", 120 * kSecond);
+  Run();
+  ASSERT_TRUE(HasEdge(nginx_, web_));
+  EXPECT_EQ(StateOf(nginx_, web_), telemetry::EdgeState::kStopped);
+  EXPECT_EQ(StateOf(nginx_, shop_), telemetry::EdgeState::kActive);
+}
+
 TEST_F(PassedOn, WhatGoesOnBesideOnTheSameHostPassesNothingOn) {
   for (double t = 0; t < 240; t += random_.Exponential(.1)) {
     const Nanos at = kT0 + FromSeconds(t);
@@ -133,13 +169,39 @@ TEST_F(PassedOn, WhatGoesOnBesideOnTheSameHostPassesNothingOn) {
          "GET /",
          false,
          "",
-         "edge-1"});
+         "edge-1",
+         {},
+         "",
+         /*logged=*/true});
   }
   Run();
   const auto p = requests().parents();
   EXPECT_EQ(p.inferred, 0u);
   EXPECT_GT(p.root, traces_ * 98 / 100);
   EXPECT_FALSE(HasEdge(nginx_, web_));
+}
+
+TEST_F(PassedOn, WhatAServiceWithSpansIsAskedMeanwhileItDidNotPassOn) {
+  for (double t = 0; t < 240; t += random_.Exponential(.1)) {
+    const Nanos at = kT0 + FromSeconds(t);  // a page is loading, and asks another service meanwhile
+    Put({{1, ++traces_},
+         NewId(),
+         0,
+         at,
+         at + 20 * kMillisecond,
+         SpanKind::kServer,
+         pay_,
+         kNoEntity,
+         "GET /page",
+         false,
+         "",
+         "edge-1"});
+    const Nanos asked = at + FromSeconds(.002 + random_.Uniform() * .005);
+    Web(++traces_, NewId(), asked, asked + 5 * kMillisecond, "edge-1");
+  }
+  Run();
+  EXPECT_EQ(requests().parents().inferred, 0u);
+  EXPECT_FALSE(HasEdge(pay_, web_));
 }
 
 TEST_F(PassedOn, NotToAnotherHost) {

@@ -38,6 +38,7 @@ struct Made {
   std::string host = {};     // of the service that sent it, if it says so; may be its IP
   std::vector<SpanRef> links = {};
   std::string called_from = {};  // that a callee says it was called from
+  bool logged = false;           // a row of an access log
 };
 
 /// web -> shop -> pay, Poisson arrivals; what is broken is chosen.
@@ -116,10 +117,12 @@ class Rebuilding : public ::testing::Test {
     correlator_->OnJoin([&](const InferredJoin& j) { joins_[j.span] = j; });
     const size_t n = spans.size() / static_cast<size_t>(chunks) + 1;
     for (size_t from = 0; from < spans.size(); from += n) {
-      Batch batch;
+      Batch batch, log;
+      log.origin.format = telemetry::Format::kCsv;
       const size_t to = std::min(spans.size(), from + n);
-      for (size_t i = from; i < to; ++i) Append(spans[i], &batch);
+      for (size_t i = from; i < to; ++i) Append(spans[i], spans[i].logged ? &log : &batch);
       correlator_->Add(batch);
+      correlator_->Add(log);
       correlator_->Advance(spans[to - 1].end, [](telemetry::WindowSet&&) {});
     }
     correlator_->Finish([](telemetry::WindowSet&&) {});

@@ -202,6 +202,7 @@ struct RequestRebuilder::Impl {
       if (span.takes_from_queue() && SentByNoParent(span, parent) && links.Senders(span).empty() &&
           !LookedFor(trace.id, span)) {
         ++parents.from_queue;
+        untold.push_back({span.service, span.start});
       } else if (parent != nullptr) {
         ++parents.by_id;
       } else if (span.parent != 0) {
@@ -215,6 +216,7 @@ struct RequestRebuilder::Impl {
                                              : parents.lost);
       } else if (!LookedFor(trace.id, span)) {
         ++(MayBeCalled(span, open, links) ? parents.not_looked_for : parents.root);
+        untold.push_back({span.service, span.start});
       }
     }
   }
@@ -407,6 +409,8 @@ struct RequestRebuilder::Impl {
       ++totals.not_found;
       return mark(Above::Unknown(UnknownParent::kNotFound, join->none));
     }
+    const bool placed = elsewhere >= kLikelier && call.all_placed;
+    if (join->none <= kLikelier || !placed) untold.push_back({call.service, call.start});
     if (join->none == 0) {
       ++totals.sender_unknown;
       ++parents.sender_unknown;
@@ -631,6 +635,7 @@ struct RequestRebuilder::Impl {
   std::map<Nanos, uint32_t> undecided;     // calls by Ref::earliest
   std::set<TraceId> judged;                // and shown, if it is to be; more of them will leave
   std::vector<InferredEdge> edges;
+  std::vector<UntoldRequest> untold;
   telemetry::RebuildStats totals;
   telemetry::ParentStats parents;
   double posterior_sum = 0;
@@ -653,6 +658,9 @@ void RequestRebuilder::Take(const LeavingTrace& trace, const MissingJoins& missi
 void RequestRebuilder::Advance(Nanos until) { impl_->Advance(until); }
 void RequestRebuilder::Finish() { impl_->Finish(); }
 std::vector<InferredEdge> RequestRebuilder::TakeEdges() { return std::exchange(impl_->edges, {}); }
+std::vector<UntoldRequest> RequestRebuilder::TakeUntold() {
+  return std::exchange(impl_->untold, {});
+}
 std::vector<RequestGallery::Kept> RequestRebuilder::Recent() const { return impl_->gallery.All(); }
 telemetry::RebuildStats RequestRebuilder::stats() const { return impl_->Stats(); }
 telemetry::ParentStats RequestRebuilder::parents() const { return impl_->parents; }

@@ -58,6 +58,13 @@ struct InferredEdge {
   double posterior = 0;
 };
 
+/// A received request without ids, of which inference tells neither who sent it nor that nobody
+/// did: not asked, or not answered.
+struct UntoldRequest {
+  telemetry::EntityId service = telemetry::kNoEntity;
+  Nanos time = 0;
+};
+
 class RequestRebuilder {
  public:
   using JoinSink = std::function<void(const telemetry::InferredJoin&)>;
@@ -81,6 +88,7 @@ class RequestRebuilder {
 
   /// Those decided since the last call.
   std::vector<InferredEdge> TakeEdges();
+  std::vector<UntoldRequest> TakeUntold();
   /// Newest first.
   std::vector<RequestGallery::Kept> Recent() const;
   telemetry::RebuildStats stats() const;

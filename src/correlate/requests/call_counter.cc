@@ -20,6 +20,18 @@ const OpenSpan* ParentOf(const JoinedTrace& trace, size_t i) {
 /// A root client span is that of a job, or of a request whose context was lost on the way to it.
 bool AsksWithoutRequest(const OpenSpan& span) { return span.outgoing() && span.parent == 0; }
 
+/// What a span tells that no other side of it is known of.
+CallPlacer::Call CallOf(const OpenSpan& span) {
+  CallPlacer::Call call;
+  call.teller = span.service;
+  call.other = span.peer;
+  call.operation = span.operation;
+  call.by_address = span.peer_is_address;
+  call.incoming = span.incoming();
+  call.from = call.to = span.start;
+  return call;
+}
+
 bool AnySeen(const std::vector<LinkedSpan>& linked) {
   return std::any_of(linked.begin(), linked.end(), [](const LinkedSpan& l) { return l.seen; });
 }
@@ -64,6 +76,7 @@ CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addre
   joins_ = {};
   sent_.clear();
   unanswered_.clear();
+  messages_.clear();
   jobs_.clear();
   parentless_.clear();
   passing_on_.clear();
@@ -82,6 +95,7 @@ CallCounter::Joins CallCounter::Count(TraceAssembler* traces, AddressBook* addre
   LearnAddresses(addresses, placer);
   WeighClaims(addresses, placer);
   CountUnanswered(placer);
+  CountMessages(*placer);
   TellOpen(*placer);
   steps_.Finish(windows);
   for (const auto& [service, records] : sent_) {
@@ -207,6 +221,9 @@ void CallCounter::CountOutgoing(const JoinedTrace& trace, size_t i) {
     }
     if (child.outgoing()) return;  // one library calls through another: the inner span is the call
   }
+  const bool sends_to_queue = call.kind == telemetry::SpanKind::kProducer &&
+                              call.peer != kNoEntity && !call.peer_is_address;
+  if (sends_to_queue) messages_.push_back({{call, trace_number_}, answer != nullptr});
   if (answer == nullptr) {
     if (windows_->Ended(call)) NoteOpen(trace, i);
     if (call.peer != kNoEntity) {
@@ -331,19 +348,22 @@ void CallCounter::WeighClaims(AddressBook* addresses, CallPlacer* placer) {
                 placer->TimesAloneTell(call, windows_->start()), call.start, call.end,
                 SlackOf(call.clock_bound_s)});
   }
-  std::erase_if(passing_on_, [&](const OpenSpan& call) { return !passed_on_->ReachesAny(call); });
   for (const OpenSpan& call : passing_on_) {
+    if (!passed_on_->ReachesAny(call)) continue;
     claims.Add({call.peer, call.service, placer->CalleeOf(call), /*open=*/true, call.start,
                 call.end, SlackOf(call.clock_bound_s), call.network});
   }
-  claims.Settle(
-      windows_->start(), windows_->end(),
-      [this](EntityId service) { return hearing_->Find(service, EdgeWitness::kSpans) != nullptr; },
-      addresses, [this](EntityId service) { missing_->CountUnclear(service); });
+  const auto heard = [this](EntityId service) {
+    return hearing_->Find(service, EdgeWitness::kSpans) != nullptr;
+  };
+  claims.Settle(windows_->start(), windows_->end(), heard, addresses,
+                [this](EntityId service) { missing_->CountUnclear(service); });
   addresses->Settle();
   for (const OpenSpan& call : passing_on_) {
     const EntityId callee = placer->CalleeOf(call);
-    if (callee == kNoEntity) continue;
+    // Nobody but who takes it tells that it was passed on.
+    if (callee == kNoEntity || !heard(callee)) hearing_->AddMayBePassedOn(call.service, 1);
+    if (callee == kNoEntity || !passed_on_->ReachesAny(call)) continue;
     missing_->CountUnanswered(callee);
     passed_on_->SeeCallee(call.network, callee);
   }
@@ -362,6 +382,36 @@ void CallCounter::CountUnanswered(CallPlacer* placer) {
   }
 }
 
+CallPlacer::Place CallCounter::PlaceOf(const OpenSpan& span, const CallPlacer& placer) const {
+  return placer.Find(CallOf(span), [this](EntityId caller, EntityId callee) {
+    return windows_->Has(WindowKey{callee, caller});
+  });
+}
+
+/// Who takes from a queue without context has it from whoever sends there, also where ids lead from
+/// the sender to another one.
+void CallCounter::CountMessages(const CallPlacer& placer) {
+  for (const TracedCall& u : unanswered_) {
+    if (u.call.takes_from_queue() && PlaceOf(u.call, placer).entity == u.call.peer)
+      taken_from_.insert(u.call.peer);
+  }
+  uint64_t trace = 0;
+  for (const auto& [sent, answered] : messages_) {
+    const EntityId queue = sent.call.peer;
+    if (taken_from_.count(queue) == 0) continue;
+    if (!answered && PlaceOf(sent.call, placer).entity == queue) continue;  // it is counted
+    if (sent.trace != trace) windows_->NextTrace();
+    trace = sent.trace;
+    if (WindowBuilder::Cell* cell = windows_->At(WindowKey{queue, sent.call.service})) {
+      windows_->AddCall(cell, sent.call);
+      windows_->Witness(cell, EdgeWitness::kClientSpans, CallPlacer::kOwnName, sent.call);
+    }
+    if (SendsSpans(queue)) continue;
+    if (WindowBuilder::Cell* cell = windows_->At(WindowKey{queue, kNoEntity}))
+      windows_->AddCall(cell, sent.call);
+  }
+}
+
 void CallCounter::CountOneSided(const OpenSpan& span, CallPlacer* placer) {
   const bool incoming = span.incoming();
   const bool ended = windows_->Ended(span);
@@ -373,16 +423,8 @@ void CallCounter::CountOneSided(const OpenSpan& span, CallPlacer* placer) {
     const EntityId callee = placer->CalleeOf(span);
     if (SendsSpans(callee)) missing_->CountUnanswered(callee);
   }
-  CallPlacer::Call call;
-  call.teller = span.service;
-  call.other = span.peer;
-  call.operation = span.operation;
-  call.by_address = span.peer_is_address;
-  call.incoming = incoming;
-  call.from = call.to = span.start;
-  const CallPlacer::Place place = placer->Find(call, [this](EntityId caller, EntityId callee) {
-    return windows_->Has(WindowKey{callee, caller});
-  });
+  const CallPlacer::Call call = CallOf(span);
+  const CallPlacer::Place place = PlaceOf(span, *placer);
   if (place.entity == span.service) return;  // itself, by way of a proxy
   if (place.entity == kNoEntity || place.later) {
     if (!ended) return;

@@ -9,8 +9,9 @@
 // answer at that address, and if that entity sends no spans of its own also the entity's windows:
 // what its callers saw of it. A root server span that names the address of its caller (an access
 // log, for one) gives an edge from who lives there, and a consumer span that no id leads to a
-// sender from the queue that it names. A span that links to spans of other services gives an edge
-// from each: what it works on came from them, through a queue or in some other way.
+// sender from the queue that it names; then whoever sends there has an edge to the queue, too,
+// beside those that ids tell. A span that links to spans of other services gives an edge from each:
+// what it works on came from them, through a queue or in some other way.
 #pragma once
 
 #include <map>
@@ -71,6 +72,8 @@ class CallCounter {
   void LearnAddresses(AddressBook* addresses, CallPlacer* placer) const;
   void WeighClaims(AddressBook* addresses, CallPlacer* placer);
   void CountUnanswered(CallPlacer* placer);
+  void CountMessages(const CallPlacer& placer);
+  CallPlacer::Place PlaceOf(const OpenSpan& span, const CallPlacer& placer) const;
   void CountOneSided(const OpenSpan& call, CallPlacer* placer);
   void CountMissingJoins(const JoinedTrace& trace, size_t i);
   void NoteOpen(const JoinedTrace& trace, size_t i);
@@ -82,6 +85,7 @@ class CallCounter {
   std::unordered_set<telemetry::EntityId> senders_;
   std::unordered_set<telemetry::EntityId> receivers_;  // likewise of what they received
   std::unordered_set<telemetry::EntityId> servers_;
+  std::unordered_set<telemetry::EntityId> taken_from_;  // queues, by whom no id leads to a sender
   StepCounter steps_;
   // Of the interval at hand:
   WindowBuilder* windows_ = nullptr;
@@ -93,11 +97,12 @@ class CallCounter {
   const LinkBook* links_ = nullptr;
   Joins joins_;
   uint64_t trace_number_ = 0;
-  std::map<telemetry::EntityId, uint64_t> sent_;  // spans that ended, by service
-  std::vector<TracedCall> unanswered_;            // or whose caller is known by address alone
-  std::vector<TracedCall> jobs_;                  // client spans without a parent
-  std::vector<OpenSpan> parentless_;              // received, and ended
-  std::vector<OpenSpan> passing_on_;              // likewise, as the calls that it may be
+  std::map<telemetry::EntityId, uint64_t> sent_;       // spans that ended, by service
+  std::vector<TracedCall> unanswered_;                 // or whose caller is known by address alone
+  std::vector<std::pair<TracedCall, bool>> messages_;  // to queues by name; did an id lead on?
+  std::vector<TracedCall> jobs_;                       // client spans without a parent
+  std::vector<OpenSpan> parentless_;                   // received, and ended
+  std::vector<OpenSpan> passing_on_;                   // likewise, as the calls that it may be
   // Calls that nobody's span answers, the last one for each peer and all services above it.
   std::map<std::pair<telemetry::EntityId, OpenCall>, OpenSpan> open_calls_;
   // Calls by address that the caller named, operation, and service that answered.

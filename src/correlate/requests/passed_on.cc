@@ -53,10 +53,8 @@ EntityId PassedOn::ProxyOf(const OpenSpan& received) { return KeyOf(received.net
 std::optional<OpenSpan> PassedOn::CallOf(const JoinedTrace& trace, size_t i) const {
   const OpenSpan& received = trace.spans()[i];
   if (received.kind != telemetry::SpanKind::kServer || received.network == 0) return std::nullopt;
+  if (!received.logged || trace.spans().size() > 1) return std::nullopt;
   if (callers_.count(received.service) > 0) return std::nullopt;
-  for (const int32_t c : trace.children(i)) {
-    if (trace.spans()[static_cast<size_t>(c)].service != received.service) return std::nullopt;
-  }
   OpenSpan call = received;
   call.peer = KeyOf(received.network, received.service);
   call.peer_is_address = true;
@@ -65,6 +63,7 @@ std::optional<OpenSpan> PassedOn::CallOf(const JoinedTrace& trace, size_t i) con
 }
 
 bool PassedOn::ReachesAny(const OpenSpan& call) const {
+  if (callers_.count(call.service) > 0) return false;
   auto at = behind_.lower_bound({call.network, EntityId{}});
   if (at != behind_.end() && at->first == Place(call.network, call.service)) ++at;
   return at != behind_.end() && at->first.first == call.network;

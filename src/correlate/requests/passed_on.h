@@ -1,6 +1,7 @@
-// PassedOn: what a service received that makes no calls which anybody sees is a call as well, as
-// far as may be: to whom it passes requests on, on its own host. So are proxies known that have no
-// telemetry but an access log.
+// PassedOn: what a service received of which there is an access log and nothing else is a call as
+// well, as far as may be: to whom it passes requests on, on its own host. So are proxies known that
+// have no other telemetry. Of a service that sends spans its calls are seen; what happens to come
+// within its requests, of the same user at the same time say, is none.
 //
 //   log     |-------------|        the request as the proxy has it
 //   web        |-------|           from its own host (loopback), or it does not say from where
@@ -37,10 +38,11 @@ class PassedOn {
   void SeeReceived(const OpenSpan& received);
   void CloseWindow();
 
-  /// The call that a received span may have become; none, where its service is known to make calls
-  /// of its own. It keeps its kind, and names an address.
+  /// The call that a received span of an access log may have become; none, where its service is
+  /// known to make calls of its own. It keeps its kind, and names an address.
   std::optional<OpenSpan> CallOf(const JoinedTrace& trace, size_t i) const;
-  /// Is there anybody whom such a call may have reached?
+  /// Once all of the window was seen: is there anybody whom such a call may have reached, and does
+  /// its service make no calls of its own?
   bool ReachesAny(const OpenSpan& call) const;
   /// It is `callee` that such calls of this network go to.
   void SeeCallee(uint32_t network, telemetry::EntityId callee);

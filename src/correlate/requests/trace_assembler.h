@@ -46,6 +46,7 @@ struct OpenSpan {
   bool takes_connection : 1 = false;  // waits for a connection, and calls nobody
   // `peer` stands for an address: a key of AddressBook, no entity.
   bool peer_is_address : 1 = false;
+  bool logged : 1 = false;  // a row of a table, as access logs are
   // What SettleCalls has seen: it with its other side; something below it that is its call or an
   // answer; its parent, which knows by now.
   bool settled : 1 = false, calls_on : 1 = false, told_parent : 1 = false;

@@ -16,7 +16,6 @@ using Certainty = AddressBook::Certainty;
 
 namespace {
 
-constexpr double kOwnName = 0.9;  // what nobody answers for is an entity of its own
 constexpr Nanos kPatience = 5 * kMinute;
 constexpr size_t kMaxWaiting = 50'000;
 constexpr size_t kMaxNames = 500'000;
@@ -237,6 +236,7 @@ void CallPlacer::Settle(Nanos now) {
 }
 
 void CallPlacer::CountUnplaced(const Call& call, uint64_t records) {
+  if (call.incoming) return;  // the world outside has addresses too
   unplaced_ += records;
   if (unplaced_at_.size() < kMaxNobodys || unplaced_at_.count(call.other) > 0)
     unplaced_at_[call.other] += records;

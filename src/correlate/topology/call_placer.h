@@ -54,6 +54,8 @@ class CallPlacer {
   CallPlacer(AddressBook* addresses, EdgeBook* edges, telemetry::Identities* identities)
       : addresses_(addresses), edges_(edges), identities_(identities) {}
 
+  static constexpr double kOwnName = 0.9;  // what nobody answers for is an entity of its own
+
   /// The key of an address, which from now on can be named.
   telemetry::EntityId KeyOf(telemetry::StringId address);
   /// Is it an address at which only a process of the caller's own host can be reached?

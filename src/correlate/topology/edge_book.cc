@@ -17,9 +17,9 @@ constexpr double kMemory = 1000;          // windows that a rate is of
 constexpr double kPriorLife_s = 86'400;   // a day, for one edge to end
 constexpr double kMayHide = 0.1;          // of an edge's usual calls among those without a callee
 constexpr Nanos kForgotten = 24 * kHour;  // when room is needed
+constexpr Nanos kDecided = 2 * kMinute;   // so long after a call joins by inference are
 
-/// Joins by inference are decided up to so long after the call.
-Nanos PatienceWith(EdgeWitness by) { return by == EdgeWitness::kInferredJoins ? 2 * kMinute : 0; }
+Nanos PatienceWith(EdgeWitness by) { return by == EdgeWitness::kInferredJoins ? kDecided : 0; }
 
 void MergeNearest(std::vector<EdgeStretch>* stretches) {
   auto nearest = stretches->begin();
@@ -117,11 +117,12 @@ void EdgeBook::Judge(const Hearing& hearing, Nanos from, Nanos to) {
   for (auto& [key, between] : edges_) {
     for (Known& k : between.known) {
       if (k.source.last_seen < to - PatienceWith(k.source.by))
-        JudgeSilence(HeardOf(key, k, hearing), passed, &k);
+        JudgeSilence(HeardOf(key, k, hearing, {from, to}), passed, &k);
       if (k.source.stretches.back().then == EdgeState::kActive) active_s_ += ToSeconds(to - from);
     }
   }
   judged_until_ = to;
+  untold_.erase(untold_.begin(), untold_.lower_bound(to - kDecided));
 }
 
 void EdgeBook::JudgeSilence(double heard, double windows, Known* k) {
@@ -142,7 +143,8 @@ void EdgeBook::JudgeSilence(double heard, double windows, Known* k) {
 
 /// The part of the edge's usual records that this window would have shown; 0: its witness was
 /// silent.
-double EdgeBook::HeardOf(const Key& key, const Known& k, const Hearing& hearing) {
+double EdgeBook::HeardOf(const Key& key, const Known& k, const Hearing& hearing,
+                         TimeRange window) const {
   const auto [caller, callee] = key;
   const EdgeWitness by = k.source.by;
   const bool by_callee = by == EdgeWitness::kAccessLogs || by == EdgeWitness::kConsumerSpans;
@@ -153,13 +155,26 @@ double EdgeBook::HeardOf(const Key& key, const Known& k, const Hearing& hearing)
   if (heard == nullptr) return 0;
   if (of_calls) {
     // Calls that name nobody and that nobody's span answers may be this edge's.
-    const double unclear = heard->unplaced + hearing.Elsewhere(key);
+    double unclear = heard->unplaced + hearing.Elsewhere(key);
+    if (by == EdgeWitness::kInferredJoins)
+      unclear = std::max(unclear + hearing.MayBePassedOn(caller), UntoldBy(callee, window));
     if (unclear > kMayHide * k.usual.records / k.seen) return 0;
     const bool callee_tells = 2 * k.usual.by_callee > k.usual.records;
     if (callee_tells && hearing.Find(callee, EdgeWitness::kSpans) == nullptr) return 0;
   }
   const double weight = k.usual.records > 0 ? k.usual.calls / k.usual.records : 1;
   return std::min(1.0, weight / heard->weight());
+}
+
+/// Requests to it of the window that inference has just decided.
+double EdgeBook::UntoldBy(EntityId callee, TimeRange window) const {
+  double untold = 0;
+  const auto end = untold_.lower_bound(window.to - kDecided);
+  for (auto of = untold_.lower_bound(window.from - kDecided); of != end; ++of) {
+    const auto requests = of->second.find(callee);
+    if (requests != of->second.end()) untold += requests->second;
+  }
+  return untold;
 }
 
 std::vector<telemetry::Edge> EdgeBook::Edges() const {

@@ -14,6 +14,10 @@
 //            probability of none in h
 //   unseen   the same of T and t: it would have been seen by now, had its witness been heard
 //
+// What is inferred is heard where inference tells: not while it finds no sender of as many requests
+// to the callee, or nobody whom the caller, a proxy, passes as many on to. It tells two minutes
+// later, and so is judged.
+//
 // A stop that was none (calls come back) doubles the silence that is borne. Rates forget: beyond a
 // thousand windows the old ones fade.
 //
@@ -65,6 +69,14 @@ class Hearing {
   void AddUnplaced(telemetry::EntityId caller, double records) {
     by_[static_cast<size_t>(EdgeWitness::kSpans)][caller].unplaced += records;
   }
+  /// What it received and may have passed on (requests/passed_on.h), nobody knows to whom.
+  void AddMayBePassedOn(telemetry::EntityId service, double records) {
+    may_be_passed_on_[service] += records;
+  }
+  double MayBePassedOn(telemetry::EntityId service) const {
+    const auto found = may_be_passed_on_.find(service);
+    return found == may_be_passed_on_.end() ? 0 : found->second;
+  }
   /// Records of calls that were laid to somebody else at an address that `callee` answers at too.
   void AddElsewhere(telemetry::EntityId caller, telemetry::EntityId callee, double records) {
     elsewhere_[{caller, callee}] += records;
@@ -83,6 +95,7 @@ class Hearing {
  private:
   std::array<std::unordered_map<telemetry::EntityId, Heard>, telemetry::kEdgeWitnessCount> by_;
   std::map<std::pair<telemetry::EntityId, telemetry::EntityId>, double> elsewhere_;
+  std::unordered_map<telemetry::EntityId, double> may_be_passed_on_;
 };
 
 class EdgeBook {
@@ -95,6 +108,9 @@ class EdgeBook {
   /// is new and the book is full.
   bool Observe(telemetry::EntityId caller, telemetry::EntityId callee, EdgeWitness by,
                const EdgeSight& sight, Nanos from, Nanos to);
+  /// In the window that begins at `from` it received a request of which inference does not tell who
+  /// sent it. Told later, as inferred joins are.
+  void AddUntold(telemetry::EntityId callee, Nanos from) { ++untold_[from][callee]; }
   /// The window [from, to) has passed.
   void Judge(const Hearing& hearing, Nanos from, Nanos to);
   bool Has(telemetry::EntityId caller, telemetry::EntityId callee) const {
@@ -119,7 +135,8 @@ class EdgeBook {
   static void CountWindow(Nanos to, Known* k);
   static void AddTo(const EdgeSight& sight, Nanos from, Nanos to, Known* k);
   void JudgeSilence(double heard, double windows, Known* k);
-  static double HeardOf(const Key& key, const Known& k, const Hearing& hearing);
+  double HeardOf(const Key& key, const Known& k, const Hearing& hearing, TimeRange window) const;
+  double UntoldBy(telemetry::EntityId callee, TimeRange window) const;
   bool MakeRoom();
 
   size_t max_edges_;
@@ -128,6 +145,8 @@ class EdgeBook {
   double stops_ = 0;
   double active_s_ = 0;  // of all edges
   std::map<Key, Between> edges_;
+  // By start of the window; those that are still to be judged by inferred joins.
+  std::map<Nanos, std::unordered_map<telemetry::EntityId, double>> untold_;
 };
 
 }  // namespace tomograph::correlate

@@ -105,6 +105,31 @@ TEST(EdgeBook, WhatTheCalleeAloneTellsIsUnseenWhenTheCalleeIsSilent) {
   EXPECT_EQ(tape.Only().state, EdgeState::kUnseen);
 }
 
+TEST(EdgeBook, WhatIsInferredIsUnseenWhereInferenceTellsNoMore) {
+  enum class Then { kTold, kUntold, kTooFewUntold, kMayBePassedOn };
+  const auto after = [](Then then, EdgeWitness by = EdgeWitness::kInferredJoins) {
+    Tape tape;
+    for (int i = 0; i < 50; ++i) tape.Window(20, 40, 1, by);
+    for (int i = 0; i < 100; ++i) {
+      const int untold = then == Then::kUntold ? 20 : then == Then::kTooFewUntold ? 1 : 0;
+      const Nanos decided = tape.now - 30 * kSecond;
+      for (int k = 0; k < untold; ++k) tape.book.AddUntold(kB, decided);
+      for (int k = 0; k < 20; ++k) tape.book.AddUntold(kC, decided);
+      Hearing hearing;
+      hearing.Add(kA, EdgeWitness::kSpans, 40, 40);
+      hearing.AddMayBePassedOn(kC, 20);
+      if (then == Then::kMayBePassedOn) hearing.AddMayBePassedOn(kA, 20);
+      tape.End(hearing);
+    }
+    return tape.Only().state;
+  };
+  EXPECT_EQ(after(Then::kTold), EdgeState::kStopped);
+  EXPECT_EQ(after(Then::kTooFewUntold), EdgeState::kStopped);
+  EXPECT_EQ(after(Then::kUntold), EdgeState::kUnseen);
+  EXPECT_EQ(after(Then::kMayBePassedOn), EdgeState::kUnseen);
+  EXPECT_EQ(after(Then::kUntold, EdgeWitness::kSpans), EdgeState::kStopped) << "ids tell";
+}
+
 TEST(EdgeBook, AThinnerSampleExplainsALongerSilence) {
   // 1 call in 2 windows is seen; then only a hundredth of the traces is kept.
   const auto after = [](double weight) {

@@ -50,11 +50,10 @@ std::string StoreName(std::string_view system, std::string_view name, std::strin
   return which.empty() ? std::string(system) : std::string(system).append(" ").append(which);
 }
 
-/// A JMS destination may be spelt as a URI, at one end or at both.
+/// A JMS queue may be spelt as a URI, at one end or at both. A topic of the same name is another.
 std::string_view WithoutScheme(std::string_view destination) {
-  for (const std::string_view scheme : {"queue://", "topic://"})
-    if (destination.starts_with(scheme)) return destination.substr(scheme.size());
-  return destination;
+  constexpr std::string_view kQueue = "queue://";
+  return destination.starts_with(kQueue) ? destination.substr(kQueue.size()) : destination;
 }
 
 }  // namespace
