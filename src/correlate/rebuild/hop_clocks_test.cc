@@ -464,7 +464,7 @@ TEST_F(HopClocksTest, RareCallsOfAClockThatIsOffAreNotNobodys) {
             "%3zu right, %zu sure & wrong; nobody %zu, %zu sure & wrong\n",
             offset * 1e3, every, from_outside_per_s, sent, right, wrong_and_sure, nobody,
             nobody_sure_and_wrong);
-        EXPECT_LE(nobody_sure_and_wrong, 2 + sent / 200);
+        EXPECT_LE(nobody_sure_and_wrong, std::max<size_t>(4, 2 + sent / 200)) << "one a run";
         // Until it is disproved, what clocks in sync explain by chance is joined: three a run.
         EXPECT_LE(wrong_and_sure, 12u);
       }

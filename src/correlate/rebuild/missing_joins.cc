@@ -50,14 +50,15 @@ void MissingJoins::CloseWindow() {
     const Counts& now = place.now;
     // Without anything received there is nobody that a call could belong to.
     place.recent.Add(now);
+    const bool misses = now.without_parent > 0 || now.unanswered > 0;
     const auto count = [](uint64_t n) { return static_cast<double>(n); };
     const bool within = now.received > 0 && Enough(count(now.without_request), count(now.calls));
     const bool into =
-        place.recent.enough() ||
+        (misses && place.recent.enough()) ||
         Enough(count(std::min(now.without_parent, now.unanswered)), count(now.received));
     place.within_open_for = within ? kMemory : std::max(0, place.within_open_for - 1);
     place.into_open_for = into ? kMemory : std::max(0, place.into_open_for - 1);
-    const bool unclear = (now.without_parent > 0 && now.unclear) || place.recent.any();
+    const bool unclear = (now.without_parent > 0 && now.unclear) || (misses && place.recent.any());
     place.into_unclear_for = unclear ? kMemory : std::max(0, place.into_unclear_for - 1);
     const bool silent = now.calls == 0 && place.recent.faded();
     const bool open = place.within_open_for > 0 || place.into_open_for > 0;
