@@ -68,6 +68,17 @@ void PointsOf(const Window& w, Nanos length, const Emit& emit) {
   }
 }
 
+/// What was found between corrected clocks, between raw ones: of that of one side.
+void AddCorrection(const telemetry::HostClock& clock, double sign, telemetry::HopClock* hop) {
+  const telemetry::ClockCorrection c = telemetry::CorrectionAt(clock.segments, hop->as_of);
+  if (!c.corrected) return;
+  hop->offset += sign * ToSeconds(c.offset);
+  const telemetry::ClockSegment* then = &clock.segments.front();
+  for (const auto& segment : clock.segments)
+    if (segment.from <= hop->as_of) then = &segment;
+  hop->drift += sign * then->drift;
+}
+
 }  // namespace
 
 Analysis::Analysis(AnalysisOptions options, telemetry::Identities* identities,
@@ -257,12 +268,16 @@ void Analysis::FillHopClocks(telemetry::Picture* picture) const {
                      [](const auto& a, const auto& b) { return a.calls > b.calls; });
     hops.resize(options_.max_hop_clocks);
   }
-  std::unordered_map<telemetry::EntityId, std::string_view> names;
-  for (const auto& clock : picture->clocks) names.emplace(clock.id, clock.host);
+  std::unordered_map<telemetry::EntityId, const telemetry::HostClock*> clocks;
+  for (const auto& clock : picture->clocks) clocks.emplace(clock.id, &clock);
   for (auto& hop : hops) {
-    const auto caller = names.find(hop.caller), callee = names.find(hop.callee);
-    if (caller != names.end()) hop.caller_host = caller->second;
-    if (callee != names.end()) hop.callee_host = callee->second;
+    const auto caller = clocks.find(hop.caller), callee = clocks.find(hop.callee);
+    if (caller != clocks.end()) hop.caller_host = caller->second->host;
+    if (callee != clocks.end()) hop.callee_host = callee->second->host;
+    // It was found beside what ids corrected, and is told between the clocks as they are.
+    if (hop.state == telemetry::HopClock::State::kUnknown) continue;
+    if (caller != clocks.end()) AddCorrection(*caller->second, -1, &hop);
+    if (callee != clocks.end()) AddCorrection(*callee->second, 1, &hop);
   }
 }
 

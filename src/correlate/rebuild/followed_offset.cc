@@ -27,7 +27,18 @@ constexpr int kLongestPause = 12;  // slots without a search, after searches wit
 // Where calls are few, those of the slots before are searched as well.
 constexpr size_t kFew = 32;
 
+// What calls meet at offsets that are none is chance.
+constexpr double kDecoys[] = {-.53, -.37, -.23, -.11, .11, .23, .37, .53};  // s
+constexpr double kLeastChance = .01, kMostChance = .98;
+constexpr double kTemper = .5;  // calls come in bursts: their evidence counts half
+constexpr double kDoubted = 4;  // log odds, to go by what is expected no more
+
 using Shares = std::vector<double>;  // by line, the last is of none
+
+/// What is expected, as a line; of what calls spend between the hosts nothing is known.
+OffsetLine Held(const FollowedOffset::Expected& expected) {
+  return {expected.offset, 0, 3 * expected.sigma, kReach_s, 0, 0};
+}
 
 }  // namespace
 
@@ -69,6 +80,8 @@ class FollowedOffset::Slot {
   }
 
   Nanos middle() const { return middle_; }
+  std::span<const CallTime> sent() const { return sent_; }
+  std::span<const CallTime> raw() const { return raw_; }
   std::span<const CallTime> received() const { return received_; }
   std::pair<Nanos, Nanos> Raw(size_t i) const {
     return {middle_ + FromSeconds(raw_[i].start), middle_ + FromSeconds(raw_[i].end)};
@@ -319,6 +332,7 @@ void FollowedOffset::Jump(double measured, double sigma) {
   covariance_[0] = std::max(sigma, kFinest) * std::max(sigma, kFinest);
   covariance_[1] = 0;
   known_ = true;
+  doubt_ = 0;
 }
 
 FollowedOffset::Reading FollowedOffset::Read(std::span<const CallTime> sent,
@@ -330,16 +344,23 @@ FollowedOffset::Reading FollowedOffset::Read(std::span<const CallTime> sent,
   pause_ = std::max(0, pause_ - 1);
   Reading reading = known_ ? ReadKnown(slot, some_sent) : ReadUnknown(slot, some_sent, expected);
   Learn(slot, &reading);
-  Count(received, reading, expected);
+  reading.doubt = doubt_;
+  Count(slot, expected, &reading);
   return reading;
 }
 
-void FollowedOffset::Count(std::span<const CallTime> received, const Reading& reading,
-                           const Expected& expected) {
+void FollowedOffset::Count(const Slot& slot, const Expected& expected, Reading* reading) {
   expected_ = expected;
+  const std::span<const CallTime> received = slot.raw();
   read_ += received.size();
+  const OffsetLine held = Held(expected);
   for (size_t i = 0; i < received.size(); ++i) {
-    if (!reading.as_expected && reading.LineOf(i) == reading.lines.size()) continue;
+    const size_t by = reading->as_expected ? 0 : reading->LineOf(i);
+    const OffsetLine* line = reading->as_expected         ? &held
+                             : by < reading->lines.size() ? &reading->lines[by]
+                                                          : nullptr;
+    reading->explained.push_back(line != nullptr && line->HasSender(slot.sent(), received[i]));
+    if (!reading->explained.back()) continue;
     ++explained_;
     // A call may say that it began at any time; it is of this slot.
     const double start = std::clamp(received[i].start, -ToSeconds(kLookBack), ToSeconds(kSlot));
@@ -347,9 +368,33 @@ void FollowedOffset::Count(std::span<const CallTime> received, const Reading& re
   }
 }
 
+/// What was sent has something received within it, if the offset is that: at least half of
+/// what may have. Page's test over the slots, against as many as at offsets that are none.
+void FollowedOffset::Doubt(const Slot& slot, const OffsetLine& line) {
+  const std::span<const CallTime> received = slot.raw();
+  const double half = ToSeconds(kSlot) / 2;
+  int sent = 0, met = 0;
+  double by_chance = 0;
+  for (const CallTime& s : slot.sent()) {
+    const double end = s.end + line.At(s.end);
+    if (end < -half || end >= half) continue;
+    ++sent;
+    met += line.HasReceiver(s, received);
+    for (const double decoy : kDecoys)
+      by_chance += line.HasReceiver(s, received, decoy) / static_cast<double>(std::size(kDecoys));
+  }
+  if (sent == 0) return;
+  const double chance = std::clamp(by_chance / sent, kLeastChance, kMostChance);
+  const double most = std::min(1., static_cast<double>(received.size()) / sent);
+  const double share = chance + (1 - chance) * most / 2;
+  const double odds =
+      (sent - met) * std::log((1 - chance) / (1 - share)) + met * std::log(chance / share);
+  doubt_ = std::clamp(doubt_ + kTemper * odds, 0., 2 * kDoubted);
+}
+
 FollowedOffset::Told FollowedOffset::told() const {
-  Told told{known_,     !known_ && plausible_, 0,      0,         0, read_,
-            explained_, last_explained_,       steps_, last_step_};
+  const bool as_expected = !known_ && plausible_ && doubt_ < kDoubted;
+  Told told{known_, as_expected, 0, 0, 0, read_, explained_, last_explained_, steps_, last_step_};
   if (known_) told.offset = offset_, told.sigma = sigma(), told.drift = drift_;
   if (told.as_expected) told.offset = expected_.offset, told.sigma = expected_.sigma;
   return told;
@@ -390,8 +435,9 @@ FollowedOffset::Reading FollowedOffset::ReadUnknown(const Slot& slot,
                                                     std::span<const CallTime> some_sent,
                                                     const Expected& expected) {
   Reading reading;
+  if (expected.sigma > 0) Doubt(slot, Held(expected));
   if (pause_ == 0) {
-    const UnpairedOffset::Prior prior{expected.offset, expected.sigma};
+    const UnpairedOffset::Prior prior{expected.offset, expected.sigma, -1, doubt_};
     double room = 0;
     reading.moved = SearchAll(slot, some_sent, slot.With(astray_, 0), prior, &room);
     if (reading.moved.found) {
@@ -400,7 +446,7 @@ FollowedOffset::Reading FollowedOffset::ReadUnknown(const Slot& slot,
       slot.Assign({.5, .5}, &reading);
     }
   }
-  reading.as_expected = reading.lines.empty() && plausible_;
+  reading.as_expected = reading.lines.empty() && plausible_ && doubt_ < kDoubted;
   return reading;
 }
 
@@ -419,6 +465,7 @@ FollowedOffset::Reading FollowedOffset::ReadKnown(const Slot& slot,
   if (here.found && !as_expected) reading.moved = here;
   line_ = {offset_, drift, Tolerance(this->sigma()), room_, share_, here.chance};
   reading.lines = {line_};
+  Doubt(slot, line_);
   slot.Assign({holds_, 1 - holds_}, &reading);
   // A jump shows as calls at the end that do not go by it.
   const size_t n = slot.received().size();

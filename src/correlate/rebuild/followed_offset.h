@@ -53,8 +53,10 @@ class FollowedOffset {
     std::vector<std::vector<double>> goes_by;  // by call and line, the last: by none of them
     std::vector<double> at_end;                // of the last call, without what came after the slot
     std::vector<bool> in_doubt;       // by call: it may be of after a setting back of the clock
+    std::vector<bool> explained;      // by call: it has a sent one around it at that offset
     UnpairedOffset::Posterior moved;  // the new one, if it was found
     bool as_expected = false;         // no line, and nothing speaks against what was expected
+    double doubt = 0;                 // log odds, of what was sent, against the line or that
     bool jumped = false;              // from the first line to the second
 
     bool known() const { return as_expected || !lines.empty(); }
@@ -103,13 +105,14 @@ class FollowedOffset {
   Reading ReadUnknown(const Slot& slot, std::span<const CallTime> some_sent,
                       const Expected& expected);
   Reading ReadKnown(const Slot& slot, std::span<const CallTime> some_sent);
+  void Doubt(const Slot& slot, const OffsetLine& line);
   UnpairedOffset::Posterior SearchAll(const Slot& slot, std::span<const CallTime> some_sent,
                                       const std::vector<CallTime>& received,
                                       const UnpairedOffset::Prior& prior, double* room);
   /// What the next slot is to know.
   void Learn(const Slot& slot, Reading* reading);
   void TellStep(const Slot& slot, const Reading& reading);
-  void Count(std::span<const CallTime> received, const Reading& reading, const Expected& expected);
+  void Count(const Slot& slot, const Expected& expected, Reading* reading);
 
   bool known_ = false;
   bool off_ = false;
@@ -123,6 +126,7 @@ class FollowedOffset {
   double jumped_by_ = 0;
   int fruitless_ = 0, pause_ = 0;  // searches without result, slots until the next one
   bool plausible_ = true;          // while it is not known: nothing speaks against what is expected
+  double doubt_ = 0;               // log odds, of what was sent, against what is known or expected
   double holds_ = 0;               // probability that the last call went by the offset
   std::vector<std::pair<Nanos, Nanos>> astray_;  // the last calls that no known offset explained
   Expected expected_;                            // where it was not known

@@ -66,16 +66,20 @@ class Judge {
     std::vector<size_t> calls;   // of the host's, that were read
     std::vector<size_t> lines;   // by call of the host: that it goes by, kNoLine or kNotRead
     std::vector<bool> in_doubt;  // by call of the host: it may go by another one
+    std::vector<bool> held;      // by call of the host: as expected, if anybody calls at all
     double from = 0;             // what is received from here on goes by the last line
 
     OffsetLine First() const { return reading.lines.empty() ? Expected() : reading.first(); }
     OffsetLine Last() const { return reading.lines.empty() ? Expected() : reading.last(); }
     OffsetLine Expected() const { return {expected, 0, 0, 0, 0, 0}; }
-    /// More than held to be so as long as nothing speaks against it.
-    bool proved() const { return on_the_same_host || !reading.lines.empty(); }
+    /// More than held to be so as long as nothing speaks against it; nor does anything.
+    bool proved() const {
+      return on_the_same_host || (!reading.lines.empty() && reading.doubt < kInDoubt);
+    }
     bool told() const { return !reading.lines.empty() && !reading.jumped; }
     bool ToldOf(size_t call) const {
-      return reading.as_expected || (!lines.empty() && lines[call] < kNotRead);
+      if (reading.as_expected) return on_the_same_host || held[call];
+      return !lines.empty() && lines[call] < kNotRead;
     }
     /// It may be one of the band's, and by what clock is not sure.
     bool InDoubt(size_t call) const { return !in_doubt.empty() && in_doubt[call]; }
@@ -249,11 +253,14 @@ class Judge {
       const auto& reading = by.reading;
       by.lines.assign(hosted.received.size(), kNotRead);
       by.in_doubt.assign(hosted.received.size(), false);
+      by.held.assign(hosted.received.size(), false);
       by.from = reading.jumped ? 1e18 : -1e18;
       for (size_t k = 0; k < received.size(); ++k) {
         const size_t line = reading.LineOf(k);
         const bool none = line == reading.lines.size();
         by.lines[by.calls[k]] = none ? kNoLine : line;
+        by.held[by.calls[k]] =
+            reading.as_expected && (reading.explained[k] || place_.callers.empty());
         by.in_doubt[by.calls[k]] = !reading.as_expected && (none || reading.in_doubt[k]);
         if (none) continue;
         if (reading.jumped && line == 1) by.from = std::min(by.from, received[k].start);
@@ -442,6 +449,8 @@ class Judge {
       // was sent in the slot before was told as if it had not.
       const bool callees = by->first == hosted.reference && CallersOf(by->first) == 1;
       if (by->second.reading.jumped && !callees) return false;
+      // Whether all of them go by what was just found is not tested yet.
+      if (by->second.reading.moved.found && CallersOf(by->first) > 1) return false;
       return DoubtOf(s.first, hosted.host) < kInDoubt;
     });
   }

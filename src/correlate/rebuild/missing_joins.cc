@@ -5,15 +5,27 @@
 namespace tomograph::correlate {
 namespace {
 
-constexpr uint64_t kLeast = 3;       // in a window
+constexpr uint64_t kLeast = 3;
 constexpr double kLeastShare = .01;  // of what the service received or called
 
-bool Enough(uint64_t missing, uint64_t all) {
-  return missing >= kLeast &&
-         static_cast<double>(missing) >= kLeastShare * static_cast<double>(all);
+bool Enough(double missing, double all) {
+  return missing >= kLeast && missing >= kLeastShare * all;
 }
 
 }  // namespace
+
+void MissingJoins::Recent::Add(const Counts& now) {
+  constexpr double kKept = 1 - 1. / kMemory;
+  received = received * kKept + static_cast<double>(now.received);
+  without_parent = without_parent * kKept + static_cast<double>(now.without_parent);
+  unanswered = unanswered * kKept + static_cast<double>(now.unanswered);
+}
+
+bool MissingJoins::Recent::enough() const {
+  return Enough(std::min(without_parent, unanswered), received);
+}
+
+bool MissingJoins::Recent::any() const { return std::min(without_parent, unanswered) > kLeft; }
 
 void MissingJoins::CountCall(telemetry::EntityId service, bool without_request) {
   Counts& now = places_[service].now;
@@ -37,13 +49,18 @@ void MissingJoins::CloseWindow() {
     Place& place = at->second;
     const Counts& now = place.now;
     // Without anything received there is nobody that a call could belong to.
-    const bool within = now.received > 0 && Enough(now.without_request, now.calls);
-    const bool into = Enough(std::min(now.without_parent, now.unanswered), now.received);
+    place.recent.Add(now);
+    const bool misses = now.without_parent > 0 || now.unanswered > 0;
+    const auto count = [](uint64_t n) { return static_cast<double>(n); };
+    const bool within = now.received > 0 && Enough(count(now.without_request), count(now.calls));
+    const bool into =
+        (misses && place.recent.enough()) ||
+        Enough(count(std::min(now.without_parent, now.unanswered)), count(now.received));
     place.within_open_for = within ? kMemory : std::max(0, place.within_open_for - 1);
     place.into_open_for = into ? kMemory : std::max(0, place.into_open_for - 1);
-    const bool unclear = now.without_parent > 0 && (now.unclear || now.unanswered > 0);
+    const bool unclear = (now.without_parent > 0 && now.unclear) || (misses && place.recent.any());
     place.into_unclear_for = unclear ? kMemory : std::max(0, place.into_unclear_for - 1);
-    const bool silent = now.calls == 0 && now.received == 0 && now.unanswered == 0;
+    const bool silent = now.calls == 0 && place.recent.faded();
     const bool open = place.within_open_for > 0 || place.into_open_for > 0;
     any_ = any_ || open;
     any_unclear_ = any_unclear_ || place.into_unclear_for > 0;

@@ -7,6 +7,7 @@
 //
 // A place is open for as long as joins were missing there within the last kMemory windows, and
 // there were enough of them: a background job or a single broken client is no reason to begin.
+// Into a service these may be spread over as many windows: rare calls need an answer too.
 // Bounded by the number of services. Not thread-safe.
 #pragma once
 
@@ -43,8 +44,20 @@ class MissingJoins {
     uint64_t received = 0, without_parent = 0, unanswered = 0;  // unanswered: calls to it
     bool unclear = false;
   };
+  /// Those of the last kMemory windows or so.
+  struct Recent {
+    double received = 0, without_parent = 0, unanswered = 0;
+    void Add(const Counts& now);
+    bool enough() const;
+    bool any() const;
+    bool faded() const { return received + without_parent + unanswered < kLeft; }
+
+   private:
+    static constexpr double kLeft = .3;  // of one in the last kMemory windows more is left
+  };
   struct Place {
     Counts now;
+    Recent recent;
     int within_open_for = 0, into_open_for = 0, into_unclear_for = 0;
   };
   std::map<telemetry::EntityId, Place> places_;

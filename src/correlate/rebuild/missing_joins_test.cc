@@ -42,6 +42,24 @@ TEST(MissingJoins, OneRequestInTwentyIsReasonEnough) {
   ExpectOpens(120, 4000, true, "three in a hundred");
 }
 
+TEST(MissingJoins, RareCallsOpenAPlaceTogether) {
+  MissingJoins joins;
+  for (int i = 0; i < 12; ++i) {  // the two sides of a call may be counted in two windows
+    joins.CountUnanswered(kService);
+    joins.CloseWindow();
+    joins.CountReceived(kService, true);
+    joins.CloseWindow();
+    EXPECT_EQ(joins.IntoOpen(kService), i >= 3) << i;
+    EXPECT_TRUE(joins.IntoUnclear(kService)) << i;
+  }
+  EXPECT_FALSE(joins.WithinOpen(kService));
+  MissingJoins few;
+  for (int i = 0; i < 100; ++i) {
+    Window(&few, i % 10 == 0, 100);
+    ASSERT_FALSE(few.IntoOpen(kService)) << "one in a thousand";
+  }
+}
+
 TEST(MissingJoins, APlaceStaysOpenWhileJoinsWereMissingOfLate) {
   MissingJoins joins;
   Window(&joins, 50, 100);

@@ -108,6 +108,7 @@ struct RequestRebuilder::Impl {
         hops(NestedHops(o.linker)),
         within(o.linker),
         strays(o.max_waiting_spans),
+        too_few(o.max_waiting_spans),
         shelf(o.max_waiting_spans),
         linked_parents(o.max_waiting_links, &shelf),
         gallery(o.max_kept) {}
@@ -126,7 +127,11 @@ struct RequestRebuilder::Impl {
     const bool looks = missing.any() || missing.any_unclear();
     const auto& records = looks ? maker.Make(trace, missing, placer, links) : kNone;
     if (looks) {
-      for (const RecordMaker::Unanswered& u : maker.unanswered()) strays.Add({u.call, u.told_to});
+      for (const RecordMaker::Unanswered& u : maker.unanswered()) {
+        strays.Add({u.call, u.told_to});
+        const EntityId callee = u.told_to == kNoEntity ? placer.CalleeOf(u.call) : kNoEntity;
+        if (servers->count(callee) > 0) too_few.Add({WithinReach(u.call), callee});
+      }
     }
     const bool all_leave = AllLeave(trace);
     const bool known = (all_leave ? judged.erase(trace.id) : judged.count(trace.id)) > 0;
@@ -159,6 +164,13 @@ struct RequestRebuilder::Impl {
     }
     CountParents(trace, open, links);
     MarkOpen(trace, open, links, &shelf);
+  }
+
+  /// Where the clocks of the two hosts are not known, what it became lies within this.
+  static OpenSpan WithinReach(OpenSpan call) {
+    call.start -= HopClocks::kReach;
+    call.end += HopClocks::kReach;
+    return call;
   }
 
   static Ref RefTo(const LeavingTrace& trace, const MadeRecord& made) {
@@ -371,7 +383,20 @@ struct RequestRebuilder::Impl {
         elsewhere *= 1 - known_places->MayBeOf(stray.call, received->span);
       return elsewhere > 0;
     });
-    return all ? elsewhere : 0;
+    return all && NoneOfTooFew(received->span) ? elsewhere : 0;
+  }
+
+  /// Of calls to the service that are too few for their clocks to be told, none was near.
+  bool NoneOfTooFew(const OpenSpan& received) const {
+    bool none = true;
+    const bool all = too_few.ForEachHolding(received, [&](const StrayCalls::Stray& stray) {
+      const OpenSpan& call = stray.call;
+      const bool one_clock = call.host == received.host && call.host != kNoEntity;
+      const bool clocks_known = call.clock_bound_s >= 0 && received.clock_bound_s >= 0;
+      none = one_clock || clocks_known || stray.told_to != received.service;
+      return none;
+    });
+    return none && all;
   }
 
   void Nobody(const Ref& call, double elsewhere, InferredJoin* join) {
@@ -529,6 +554,7 @@ struct RequestRebuilder::Impl {
   void Settle(Nanos frontier) {
     if (!undecided.empty()) frontier = std::min(frontier, undecided.begin()->first);
     strays.Forget(frontier);
+    too_few.Forget(frontier);
     std::vector<TraceId> settled;
     for (const auto& [id, trace] : shelf.traces())
       if (trace.end < frontier && !trace.awaits_more) settled.push_back(id);
@@ -596,6 +622,7 @@ struct RequestRebuilder::Impl {
   std::unordered_map<uint64_t, CallRecord> held;  // requests, by their record on the hop
   std::multiset<Nanos> held_ends;
   StrayCalls strays;
+  StrayCalls too_few;  // of these, with whom they were made for, and the reach of their clocks
   const CallPlacer* known_places = nullptr;  // of the traces that were taken
   const Servers* servers = nullptr;          // likewise
   const RequestTrees::Answerer answerer = [this](const OpenSpan& call) { return AnswererOf(call); };
@@ -641,8 +668,8 @@ std::vector<telemetry::HopClock> RequestRebuilder::HopClocksTold() const {
   return impl_->hop_clocks.Told();
 }
 size_t RequestRebuilder::bytes() const {
-  return impl_->strays.bytes() + impl_->hop_clocks.bytes() + impl_->hops.bytes() +
-         impl_->within.bytes() + impl_->shelf.bytes() +
+  return impl_->strays.bytes() + impl_->too_few.bytes() + impl_->hop_clocks.bytes() +
+         impl_->hops.bytes() + impl_->within.bytes() + impl_->shelf.bytes() +
          impl_->held.size() * (sizeof(CallRecord) + 96) +
          impl_->refs.size() * (sizeof(Impl::Ref) + 32);
 }

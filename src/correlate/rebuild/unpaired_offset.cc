@@ -136,6 +136,7 @@ UnpairedOffset::Posterior UnpairedOffset::Given(const Prior& prior) const {
       const double changed = shares_known ? kUnexpected : 1 - 2 * kUnexpected;
       near = here * changed * at_fitted;
       if (shares_known) near += here * (1 - 3 * kUnexpected) * odds(level.hits, share);
+      near *= std::exp(-prior.doubt);
     }
     const double far = kUnexpected * (level.to - level.from) / (2 * reach_) * at_fitted;
     mass[i] = near + far;

@@ -39,6 +39,7 @@ class UnpairedOffset {
     double offset = 0;
     double sigma = 0;   // <= 0: nothing is known of it
     double share = -1;  // of the received calls that have a sent one around them; < 0: not known
+    double doubt = 0;   // log odds of other evidence against `offset`
   };
   struct Posterior {
     bool found = false;  // one offset, and no other, explains the calls
