@@ -17,7 +17,7 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr size_t kMaxDrainedBytes = 1u << 20;
+constexpr size_t kMaxDrainedBytes = 16u << 20;
 constexpr size_t kBodyReadBytes = 64u << 10;
 constexpr std::chrono::seconds kLingerTime{1};
 constexpr std::string_view kEventStreamHead =
