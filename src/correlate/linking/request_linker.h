@@ -58,7 +58,8 @@ struct LinkerOptions {
   /// span within its client's.
   bool hand_offs = true;
   /// May a request come to make more calls of a class than those did that were learned from? No
-  /// where one is all that there is, as of a server's span within its client's.
+  /// where one is all that there is, as of a server's span within its client's. With posteriors
+  /// alone.
   bool more_calls = true;
 };
 

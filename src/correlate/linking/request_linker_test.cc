@@ -101,20 +101,23 @@ Said OfCallsAfter(uint64_t from, const Workload& load, const std::vector<Link>& 
   return said;
 }
 
+/// Of 1,000 requests of another shape, after 8,000 plain ones of which the first were learned from.
+Said OfWhatComesLater(Workload::Shape shape) {
+  const double seconds = 6e-3 / shape.in_flight * 8'000;
+  Workload load({.requests = 8'000, .in_flight = shape.in_flight});
+  const uint64_t before = load.last_id;
+  shape.requests = 1'000;
+  shape.seed = 2;
+  shape.from = kT0 + static_cast<Nanos>((seconds + 2) * kSecond);
+  load.Grow(shape);
+  LinkerOptions options = Short();
+  options.learn_time = static_cast<Nanos>(seconds * .6 * kSecond);
+  return OfCallsAfter(before, load, Batch(load.records, options));
+}
+
 TEST(RequestLinker, RetriesThatBeginLaterAreNotNobodys) {
   for (const double in_flight : {.3, 3.0}) {
-    const double seconds = 6e-3 / in_flight * 8'000;
-    Workload load({.requests = 8'000, .in_flight = in_flight});
-    const uint64_t before = load.last_id;
-    load.Grow({.requests = 1'000,
-               .in_flight = in_flight,
-               .retries = .3,
-               .seed = 2,
-               .from = kT0 + static_cast<Nanos>((seconds + 2) * kSecond)});
-    LinkerOptions options = Short();
-    options.learn_time = static_cast<Nanos>(seconds * .6 * kSecond);
-    const std::vector<Link> links = Batch(load.records, options);
-    const Said said = OfCallsAfter(before, load, links);
+    const Said said = OfWhatComesLater({.in_flight = in_flight, .retries = .3});
     EXPECT_LT(said.surely_nobodys, .002 * said.calls) << in_flight;
     EXPECT_LT(said.nobodys, .02 * said.calls) << in_flight;
     EXPECT_NEAR(said.posterior, said.right, .02) << in_flight;
@@ -135,17 +138,7 @@ TEST(RequestLinker, RetriesTooRareForRoomOfTheirOwnAreNotNobodys) {
 
 TEST(RequestLinker, RequestsThatAreLostLaterLeaveCallsThatAreNobodys) {
   for (const double in_flight : {.3, 3.0}) {
-    const double seconds = 6e-3 / in_flight * 8'000;
-    Workload load({.requests = 8'000, .in_flight = in_flight});
-    const uint64_t before = load.last_id;
-    load.Grow({.requests = 1'000,
-               .in_flight = in_flight,
-               .lost_requests = .1,
-               .seed = 2,
-               .from = kT0 + static_cast<Nanos>((seconds + 2) * kSecond)});
-    LinkerOptions options = Short();
-    options.learn_time = static_cast<Nanos>(seconds * .6 * kSecond);
-    const Said said = OfCallsAfter(before, load, Batch(load.records, options));
+    const Said said = OfWhatComesLater({.in_flight = in_flight, .lost_requests = .1});
     EXPECT_NEAR(said.posterior, said.right, .03) << in_flight;
     EXPECT_GT(said.right, .85) << in_flight;
   }
